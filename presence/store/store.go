@@ -1,0 +1,332 @@
+// Package store defines where members live and how their events travel between
+// nodes. It holds only the interface and its types, so that the presence engine
+// and every store can import it without importing each other.
+//
+// A store keeps three kinds of record: rooms (the truth about who is a member),
+// connections (prs:conn, for outside readers) and two indexes (what a node
+// holds, where a user is). Each method is one step against one of them; the
+// engine decides their order and what to do when a step fails.
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that stores return, wrapped with what was being done.
+var (
+	// ErrUnavailable says that the store did not answer in time. A write that
+	// returned it is in doubt: it may have been carried out, or may still be
+	// until its Expires.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrClosed says that the store was closed.
+	ErrClosed = errors.New("store closed")
+)
+
+// Store is where members live. All methods may be called at the same time from
+// any goroutine, block for at most the deadline of their context, and return an
+// error that wraps ErrUnavailable (or ErrClosed) when there was no answer.
+// Stores keep the byte slices of a request only until the call returns, and
+// the slices that they hand out are never written again.
+type Store interface {
+	// Put writes one member into its room and, unless the request is Quiet,
+	// raises the room's seq and publishes the event in the same atomic step.
+	Put(ctx context.Context, p Put) (PutResult, error)
+	// Remove takes one member out of its room, raises seq and publishes. The
+	// last one out takes the room's record with it.
+	Remove(ctx context.Context, r Remove) (RemoveResult, error)
+	// Load reads a whole room. A room without a record is a Room with a zero
+	// Position and no members.
+	Load(ctx context.Context, room string) (Room, error)
+	// Positions reads where rooms stand, in the order asked; a room without a
+	// record is the zero Position.
+	Positions(ctx context.Context, rooms []string) ([]Position, error)
+
+	// Subscribe delivers the room's events and casts to the receiver until
+	// the subscription is closed; it returns once they are sure to flow. A
+	// room may be subscribed more than once; the channel stays open until the
+	// last of them is closed. A subscription has a queue of its own only where
+	// the receiver of another could hold it up.
+	Subscribe(ctx context.Context, room string, r Receiver) (Subscription, error)
+	// SubscribeNodes delivers what PublishNodes sends, on every node.
+	SubscribeNodes(ctx context.Context, r Receiver) (Subscription, error)
+	// Publish sends a cast (an opaque payload) to all who are subscribed to
+	// the room, the caller included.
+	Publish(ctx context.Context, room string, payload []byte) error
+	// PublishNodes sends a cast to every node, the caller included.
+	PublishNodes(ctx context.Context, payload []byte) error
+
+	// Register writes the index entries of a member: what its node holds, and
+	// where its user is. Running it twice is harmless.
+	Register(ctx context.Context, e Entry) error
+	// Unregister removes both index entries of a member.
+	Unregister(ctx context.Context, e Entry) error
+	// Disown removes only the node's index entry: the member lives on, owned
+	// by another node.
+	Disown(ctx context.Context, e Entry) error
+	// UserMembers reads where a user is, in no particular order.
+	UserMembers(ctx context.Context, userID string) ([]Location, error)
+
+	// ConnJoin adds a room to the connection's record and makes the node its
+	// owner, creating the record if need be and renewing its time to live.
+	ConnJoin(ctx context.Context, c Conn) error
+	// ConnLeave removes a room from the connection's record; the last removal
+	// deletes it. A record of a higher epoch in another node's hands keeps the room.
+	ConnLeave(ctx context.Context, c Conn) error
+	// ConnRefresh renews last_seen_ms and time to live of connections in one
+	// batch; those that the node does not own any more are left alone. It
+	// returns the connections whose record was missing, for ConnJoin.
+	ConnRefresh(ctx context.Context, node string, seen []Seen) (missing []string, err error)
+
+	// Beat gives the node's life sign and returns the store's time.
+	Beat(ctx context.Context, node string) (Beat, error)
+	// Retire removes the node's life sign when it has nothing left to reap.
+	Retire(ctx context.Context, node string) error
+
+	// Close ends every goroutine and connection of the store.
+	Close(ctx context.Context) error
+}
+
+// Subscription is one interest in a room.
+type Subscription interface {
+	// Close ends the delivery; it does not wait for one under way and does not
+	// block. It may be called more than once.
+	Close()
+}
+
+// Receiver takes what arrives over the bridge. For one room the calls come one
+// at a time and in the order published; they must not block.
+type Receiver interface {
+	// HandleEvent takes an event of a room. The receiver may keep it.
+	HandleEvent(e Event)
+	// HandleCast takes a payload that a node published; room is empty when it
+	// was for every node. The payload is the receiver's to keep.
+	HandleCast(room string, payload []byte)
+	// HandleInterrupt says that the subscription was lost and is in place
+	// again: anything may have been missed in between. room is empty for the
+	// channel of all nodes.
+	HandleInterrupt(room string)
+}
+
+// Intent says what a write was for, so that receivers know how to show it.
+type Intent byte
+
+// The intents, as they are written on the bridge.
+const (
+	// IntentJoin is shown as a join.
+	IntentJoin Intent = 'j'
+	// IntentUpdate is shown as an update: a patched state, or a new status.
+	IntentUpdate Intent = 'u'
+	// IntentResume moved the member to a socket, and maybe a node, of its
+	// own. It is shown as an update only where state or status differ from
+	// what was shown before.
+	IntentResume Intent = 'r'
+	// IntentRestore brought a member back that the store had lost; each node
+	// shows what its own replica lacks.
+	IntentRestore Intent = 's'
+	// IntentLeave is shown as a leave.
+	IntentLeave Intent = 'l'
+)
+
+// Reason says why a member left or lost its connection. The values are those
+// of the wire protocol.
+type Reason string
+
+// The reasons of the wire protocol.
+const (
+	ReasonLeave      Reason = "leave"
+	ReasonDisconnect Reason = "disconnect"
+	ReasonTimeout    Reason = "timeout"
+	ReasonNodeLost   Reason = "node_lost"
+	ReasonShutdown   Reason = "shutdown"
+	ReasonKicked     Reason = "kicked"
+)
+
+// Position is where a room stands: its sequence number and the random mark of
+// the record that counted it. The zero Position is that of no record, and as a
+// caller's expectation it means none.
+type Position struct {
+	Seq  int64
+	Born string
+}
+
+// Digest is the first 16 bytes of the SHA-256 of a resume token; zero when the
+// member has none. The token itself is never stored.
+type Digest [16]byte
+
+// Member is one (room, connId) as it is stored.
+type Member struct {
+	ConnID string
+	UserID string
+	// Owner is the node id of the node that holds the socket.
+	Owner string
+	// Epoch rises at every join, resume, restore and takeover; a write from
+	// an older one changes nothing.
+	Epoch int64
+	// Write numbers the writes of the member, so that one that runs twice is
+	// known. It rises over the member's whole life.
+	Write int64
+	// Seq is that of the member's last published write; stores set it.
+	Seq int64
+	// JoinedMs is when the membership began, Unix ms of the store's clock. A
+	// Put with 0 is given the store's time.
+	JoinedMs int64
+	// GraceMs is how long the member survives without a socket; 0: not at all.
+	GraceMs int64
+	// UntilMs is when a running grace ends, Unix ms of the store's clock; 0
+	// while the member has a socket.
+	UntilMs int64
+	// Lost is why the connection was lost, while a grace runs.
+	Lost Reason
+	// Away is whether the member is shown with status "away".
+	Away bool
+	// Token is the digest of the resume token.
+	Token Digest
+	// State is a JSON object, as the client sent it.
+	State []byte
+}
+
+// Room is a whole room as it is stored.
+type Room struct {
+	Position
+	// NowMs is the store's time at the read, Unix ms.
+	NowMs   int64
+	Members []Member
+}
+
+// Put asks for one member to stand as given.
+type Put struct {
+	Room   string
+	Intent Intent
+	// Member is what shall stand. Seq is ignored; so is State with KeepState,
+	// and JoinedMs, Token and GraceMs with IntentResume, which keeps the stored ones.
+	Member Member
+	// Fence is the epoch that the stored member must have; 0: there must be none.
+	Fence int64
+	// KeepState keeps the stored state.
+	KeepState bool
+	// Quiet writes without raising seq or publishing: for what no client and
+	// no replica needs to hear.
+	Quiet bool
+	// From is where the caller's replica stands. A record that is missing,
+	// behind it or of another birth was lost: the write then starts a new one
+	// above both, and its event says so.
+	From Position
+	// ExpiresMs is the store's time, in Unix ms, after which the write does
+	// nothing; 0: never.
+	ExpiresMs int64
+}
+
+// Outcome says what became of a write.
+type Outcome byte
+
+// The outcomes of a write.
+const (
+	// Applied: the write took effect now.
+	Applied Outcome = iota + 1
+	// Repeated: the same write had taken effect before; the result is that one's.
+	Repeated
+	// Fenced: a member of another epoch or token stands; nothing was changed.
+	Fenced
+	// Missing: no such member stands; nothing was changed.
+	Missing
+	// Expired: it ran after ExpiresMs; nothing was changed.
+	Expired
+)
+
+// PutResult is what became of a Put.
+type PutResult struct {
+	Outcome Outcome
+	// Position is where the room stands after the write.
+	Position
+	// Reset is set when the write began a record anew (see Put.From).
+	Reset bool
+	// NowMs is when it was decided, Unix ms of the store's clock.
+	NowMs int64
+	// UserConns is the number of members that the user has after an Applied write.
+	UserConns int
+	// Member is what stands now, unless Missing or Expired.
+	Member Member
+}
+
+// Remove asks for one member to be gone.
+type Remove struct {
+	Room   string
+	ConnID string
+	// Epoch is the one that the stored member must have.
+	Epoch  int64
+	Reason Reason
+	// From and ExpiresMs are those of Put.
+	From      Position
+	ExpiresMs int64
+}
+
+// RemoveResult is what became of a Remove. A Remove that runs twice is Missing
+// the second time.
+type RemoveResult struct {
+	Outcome Outcome
+	Position
+	// NowMs is when it was decided, Unix ms of the store's clock.
+	NowMs int64
+	// UserConns is the number of members that the user has left, when Applied.
+	UserConns int
+	// Last is whether the room's record went with it.
+	Last bool
+}
+
+// Event is one published write of a room.
+type Event struct {
+	Room string
+	Position
+	// Prev is the seq that the record had before the write; 0 when the write
+	// began it.
+	Prev   int64
+	Reset  bool
+	Intent Intent
+	// AtMs is when it was decided, Unix ms of the store's clock.
+	AtMs      int64
+	UserConns int
+	// Member is what stands after the write; with IntentLeave only ConnID,
+	// UserID, Owner and Epoch are set.
+	Member Member
+	// Reason is set with IntentLeave.
+	Reason Reason
+}
+
+// Entry names a member in the indexes.
+type Entry struct {
+	Node   string
+	Room   string
+	ConnID string
+	UserID string
+	Epoch  int64
+}
+
+// Location is where a user is.
+type Location struct {
+	Room   string
+	ConnID string
+}
+
+// Conn is one room of a connection's record.
+type Conn struct {
+	ConnID string
+	UserID string
+	Room   string
+	Node   string
+	Epoch  int64
+	// SeenMs is when the connection last sent something, Unix ms.
+	SeenMs int64
+}
+
+// Seen is when a connection last sent something, Unix ms.
+type Seen struct {
+	ConnID string
+	SeenMs int64
+}
+
+// Beat is the answer to a life sign.
+type Beat struct {
+	// NowMs is the store's time, Unix ms.
+	NowMs int64
+}
