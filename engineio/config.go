@@ -1,0 +1,122 @@
+package engineio
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Transport names one of the two ways that packets travel.
+type Transport string
+
+// The transports of Engine.IO that this package serves.
+const (
+	Polling   Transport = "polling"   // HTTP long-polling
+	WebSocket Transport = "websocket" // one WebSocket connection
+)
+
+// Config configures a [Server]. The zero value of every field means its default. NewServer copies
+// it, so later changes have no effect.
+type Config struct {
+	// PingInterval is the time between the last pong (or the handshake) and the next ping that
+	// the server sends; default 25 s, as in Socket.IO: below the idle timeout of common proxies.
+	PingInterval time.Duration
+	// PingTimeout is how long the client may take to answer a ping; default 20 s.
+	PingTimeout time.Duration
+	// UpgradeTimeout is how long a WebSocket connection may take from its handshake to the end
+	// of its upgrade; default 10 s. The polling session goes on when it runs out.
+	UpgradeTimeout time.Duration
+	// MaxPayload bounds, in bytes, an inbound message, a POST body, and the batch of packets in
+	// one polling response; default 1 000 000.
+	MaxPayload int
+	// Transports lists the transports that are offered; default both. Upgrades need both.
+	Transports []Transport
+	// AllowedOrigins lists the origins, like "https://app.example", whose pages may connect, with
+	// credentials. Empty: no CORS headers, and no check of the origin of a WebSocket. "*" allows
+	// any origin. Requests without an Origin header, and those whose origin is the host they
+	// ask, are always allowed.
+	AllowedOrigins []string
+	// MaxQueueBytes bounds the bytes that wait to be sent to one session; a session over it is
+	// closed as a slow consumer. Default: the larger of 4 MiB and four times MaxPayload.
+	MaxQueueBytes int
+	// StallTimeout is how long a session with queued frames may make no progress at all before it
+	// is closed as a slow consumer; default 10 s.
+	StallTimeout time.Duration
+	// Logger receives what an operator may want to know, mostly at debug level; default silent.
+	Logger *slog.Logger
+}
+
+const (
+	minPayload      = 128 // room for the open packet
+	defaultMaxQueue = 4 << 20
+)
+
+// withDefaults returns a copy of c with every zero field set, or an error that names the bad field.
+func (c Config) withDefaults() (Config, error) {
+	if err := c.validate(); err != nil {
+		return Config{}, err
+	}
+	orDuration := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	orDuration(&c.PingInterval, 25*time.Second)
+	orDuration(&c.PingTimeout, 20*time.Second)
+	orDuration(&c.UpgradeTimeout, 10*time.Second)
+	orDuration(&c.StallTimeout, 10*time.Second)
+	if c.MaxPayload == 0 {
+		c.MaxPayload = 1_000_000
+	}
+	if c.MaxQueueBytes == 0 {
+		c.MaxQueueBytes = max(defaultMaxQueue, 4*c.MaxPayload)
+	}
+	c.Transports = slices.Clone(c.Transports)
+	if len(c.Transports) == 0 {
+		c.Transports = []Transport{Polling, WebSocket}
+	}
+	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func (c Config) validate() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PingInterval", c.PingInterval},
+		{"PingTimeout", c.PingTimeout},
+		{"UpgradeTimeout", c.UpgradeTimeout},
+		{"StallTimeout", c.StallTimeout},
+	} {
+		if d.value != 0 && d.value < time.Millisecond {
+			return fmt.Errorf("engineio: Config.%s is %v, must be at least 1ms", d.name, d.value)
+		}
+	}
+	if c.MaxPayload != 0 && c.MaxPayload < minPayload {
+		return fmt.Errorf("engineio: Config.MaxPayload is %d bytes, must be at least %d", c.MaxPayload, minPayload)
+	}
+	if c.MaxQueueBytes < 0 || c.MaxQueueBytes > 0 && c.MaxQueueBytes < c.MaxPayload {
+		return fmt.Errorf("engineio: Config.MaxQueueBytes is %d, must be at least MaxPayload", c.MaxQueueBytes)
+	}
+	for _, t := range c.Transports {
+		if t != Polling && t != WebSocket {
+			return fmt.Errorf("engineio: Config.Transports has %q, must be %q or %q", t, Polling, WebSocket)
+		}
+	}
+	for _, o := range c.AllowedOrigins {
+		if o == "*" {
+			continue
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o {
+			return fmt.Errorf(`engineio: Config.AllowedOrigins has %q, must be "*" or like "https://app.example"`, o)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package engineio
+
+import "errors"
+
+// Errors of [Session.Send].
+var (
+	// ErrClosed says that the session is closed or closing; nothing was queued.
+	ErrClosed = errors.New("engineio: session is closed")
+	// ErrSlowConsumer says that the frames did not fit into the session's queue, and that the
+	// session is being closed for it.
+	ErrSlowConsumer = errors.New("engineio: session closed, its queue is full")
+)
+
+// ErrServerClosed is returned by [Server.Close] when the server was closed before.
+var ErrServerClosed = errors.New("engineio: server is closed")
+
+// CloseReason says why a session ended. The names are those of Socket.IO where it has one.
+type CloseReason string
+
+// The reasons that this package gives. [Session.Close] accepts any other text as well.
+const (
+	ReasonTransportClose CloseReason = "transport close"      // the client closed, or its connection broke
+	ReasonTransportError CloseReason = "transport error"      // the client misused its transport
+	ReasonPingTimeout    CloseReason = "ping timeout"         // no pong came
+	ReasonForcedClose    CloseReason = "forced close"         // the application closed it
+	ReasonShutdown       CloseReason = "server shutting down" // Server.Close
+	ReasonSlowConsumer   CloseReason = "slow consumer"        // it did not take what was queued for it
+	ReasonParseError     CloseReason = "parse error"          // the client sent what is no packet
+)
