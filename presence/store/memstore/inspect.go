@@ -1,0 +1,91 @@
+package memstore
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Keys names every record that is held, sorted, as the keys of a Redis would
+// be (without a prefix and without escaping): what tests compare with nothing
+// when all have left.
+func (s *Store) Keys() []string {
+	var out []string
+	s.rooms.mu.Lock()
+	for id := range s.rooms.byID {
+		out = append(out, "{room:"+id+"}")
+	}
+	s.rooms.mu.Unlock()
+
+	s.index.mu.Lock()
+	for id := range s.index.nodes {
+		out = append(out, "{node:"+id+"}:conns")
+	}
+	for id := range s.index.users {
+		out = append(out, "user:"+id)
+	}
+	s.index.mu.Unlock()
+
+	now := s.now()
+	s.conns.mu.Lock()
+	for id, r := range s.conns.byID {
+		if now.Before(r.expires) {
+			out = append(out, "conn:"+id)
+		}
+	}
+	s.conns.mu.Unlock()
+
+	s.nodes.mu.Lock()
+	if len(s.nodes.seen) > 0 {
+		out = append(out, "nodes")
+	}
+	s.nodes.mu.Unlock()
+	slices.Sort(out)
+	return out
+}
+
+// ConnRecord returns the documented fields of a connection's record and how
+// long it still lives; nil when there is none.
+func (s *Store) ConnRecord(connID string) (fields map[string]string, ttl time.Duration) {
+	now := s.now()
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	r := s.conns.get(connID, now)
+	if r == nil {
+		return nil, 0
+	}
+	room := r.rooms[0]
+	if len(r.rooms) > 1 {
+		list, err := json.Marshal(r.rooms)
+		if err != nil {
+			return nil, 0
+		}
+		room = string(list)
+	}
+	return map[string]string{
+		"user_id":      r.userID,
+		"room_id":      room,
+		"node_id":      r.node,
+		"epoch":        strconv.FormatInt(r.epoch, 10),
+		"last_seen_ms": strconv.FormatInt(r.seenMs, 10),
+	}, r.expires.Sub(now)
+}
+
+// Wipe drops every record, as a Redis does that restarts empty. Subscriptions
+// stay. It is meant for tests of what survives such a loss.
+func (s *Store) Wipe() {
+	s.rooms.mu.Lock()
+	clear(s.rooms.byID)
+	s.rooms.mu.Unlock()
+	s.index.mu.Lock()
+	clear(s.index.nodes)
+	clear(s.index.users)
+	s.index.mu.Unlock()
+	s.conns.mu.Lock()
+	clear(s.conns.byID)
+	s.conns.mu.Unlock()
+	s.nodes.mu.Lock()
+	clear(s.nodes.seen)
+	s.nodes.mu.Unlock()
+}
