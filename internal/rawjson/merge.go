@@ -1,0 +1,110 @@
+package rawjson
+
+import "bytes"
+
+// pair is one member of an object, raw.
+type pair struct{ key, value []byte }
+
+// Merge merges the object patch into the object state, shallowly: each key of
+// patch replaces the value of the same key of state whole, at its old place;
+// new keys follow in the patch's order. Keys are compared as decoded text; of
+// a key that occurs twice the last counts, as it does to JSON.parse. changed
+// reports whether any value's text changed; if none did, merged is state
+// itself. An error is about the patch unless state is no object either.
+func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
+	var m merger
+	m.pairs = m.room[:0]
+	if err := Object(state, m.add); err != nil {
+		return nil, false, err
+	}
+	if err := Object(patch, m.set); err != nil {
+		return nil, false, err
+	}
+	if !m.changed {
+		return state, false, nil
+	}
+	return m.encode(len(state) + len(patch)), true, nil
+}
+
+// fewPairs is up to how many members a search by eye beats a map.
+const fewPairs = 16
+
+type merger struct {
+	room    [fewPairs]pair
+	pairs   []pair
+	index   map[string]int // decoded key → place in pairs; nil while there are few
+	changed bool
+}
+
+func (m *merger) add(key, value []byte) error {
+	m.pairs = append(m.pairs, pair{key, value})
+	if m.index != nil {
+		m.index[text(key)] = len(m.pairs) - 1
+	} else if len(m.pairs) > fewPairs {
+		m.index = make(map[string]int, 2*len(m.pairs))
+		for i, p := range m.pairs {
+			m.index[text(p.key)] = i
+		}
+	}
+	return nil
+}
+
+func (m *merger) set(key, value []byte) error {
+	i := m.find(key)
+	if i < 0 {
+		m.changed = true
+		return m.add(key, value)
+	}
+	if !bytes.Equal(m.pairs[i].value, value) {
+		m.changed = true
+		m.pairs[i].value = value
+	}
+	return nil
+}
+
+func (m *merger) find(key []byte) int {
+	if m.index != nil {
+		if i, ok := m.index[text(key)]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := len(m.pairs) - 1; i >= 0; i-- {
+		if sameKey(m.pairs[i].key, key) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (m *merger) encode(size int) []byte {
+	out := append(make([]byte, 0, size), '{')
+	for i, p := range m.pairs {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, p.key...)
+		out = append(out, ':')
+		out = append(out, p.value...)
+	}
+	return append(out, '}')
+}
+
+// text is the key as it reads; one with half a surrogate pair stays as written.
+func text(key []byte) string {
+	s, err := String(key)
+	if err != nil {
+		return string(key)
+	}
+	return s
+}
+
+func sameKey(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	if bytes.IndexByte(a, '\\') < 0 && bytes.IndexByte(b, '\\') < 0 {
+		return false
+	}
+	return text(a) == text(b)
+}
