@@ -1,0 +1,53 @@
+# Run `make` for the list of targets.
+
+GO      ?= go
+FUZZTIME ?= 5s
+BIN     := bin/realtime
+
+export FUZZTIME GO
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: ## Run a server with the embedded store and a try-out page on port 3000
+	$(GO) run ./cmd/realtime dev
+
+.PHONY: build
+build: ## Build bin/realtime
+	$(GO) build -o $(BIN) ./cmd/realtime
+
+.PHONY: start
+start: build ## Build, then run the server on Redis (REDIS_URL)
+	$(BIN) serve
+
+.PHONY: test
+test: deps lint race fuzz e2e ## Run every test there is
+
+.PHONY: lint
+lint: ## Check format, vet, staticcheck, doc comments, go.mod, other systems
+	scripts/lint.sh
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+.PHONY: race
+race: ## Run the Go tests with the race detector
+	$(GO) test -race ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (5s)
+	scripts/fuzz.sh
+
+.PHONY: e2e
+e2e: build ## Run the socket.io-client tests against bin/realtime
+	cd e2e && npm ci --no-audit --no-fund && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
+
+.PHONY: deps
+deps: ## Install what the tests need besides Go and Node (Debian)
+	scripts/deps.sh

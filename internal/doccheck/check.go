@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A report is what was found in one package.
+type report struct {
+	dir     string
+	names   int      // exported constants, variables, functions and types
+	members int      // exported methods, struct fields and interface methods
+	missing []string // position and name of each that has no comment
+}
+
+// checkModule checks every package below root that other modules can import.
+func checkModule(root string) ([]*report, error) {
+	packages := map[string]*checker{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return skipDir(path, root, d.Name())
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil || file.Name.Name == "main" {
+			return err
+		}
+		dir := filepath.Dir(path)
+		if packages[dir] == nil {
+			packages[dir] = &checker{report: report{dir: dir}}
+		}
+		packages[dir].file(fset, file)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading packages: %w", err)
+	}
+	var reports []*report
+	for _, dir := range slices.Sorted(maps.Keys(packages)) {
+		p := packages[dir]
+		if !p.documented {
+			p.missing = append(p.missing, "package "+dir)
+		}
+		reports = append(reports, &p.report)
+	}
+	return reports, nil
+}
+
+func skipDir(path, root, name string) error {
+	if path == root {
+		return nil
+	}
+	if name == "internal" || name == "testdata" || name == "node_modules" || strings.HasPrefix(name, ".") {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+type checker struct {
+	report
+	documented bool // the package itself
+	fset       *token.FileSet
+}
+
+func (c *checker) file(fset *token.FileSet, file *ast.File) {
+	c.fset = fset
+	c.documented = c.documented || file.Doc != nil
+	for _, decl := range file.Decls {
+		switch d := decl.(type) {
+		case *ast.FuncDecl:
+			c.function(d)
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				c.spec(d, spec)
+			}
+		}
+	}
+}
+
+func (c *checker) function(d *ast.FuncDecl) {
+	if !d.Name.IsExported() {
+		return
+	}
+	if d.Recv == nil {
+		c.names++
+		c.need(d.Doc != nil, d.Name, d.Name.Name)
+		return
+	}
+	if owner := receiver(d.Recv.List[0].Type); ast.IsExported(owner) {
+		c.members++
+		c.need(d.Doc != nil, d.Name, owner+"."+d.Name.Name)
+	}
+}
+
+// receiver is the name of the type that a method is on.
+func receiver(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.StarExpr:
+		return receiver(t.X)
+	case *ast.IndexExpr:
+		return receiver(t.X)
+	case *ast.IndexListExpr:
+		return receiver(t.X)
+	case *ast.Ident:
+		return t.Name
+	}
+	return ""
+}
+
+// spec checks one line of a declaration. The comment of a group of constants
+// or variables documents all of them.
+func (c *checker) spec(group *ast.GenDecl, spec ast.Spec) {
+	switch s := spec.(type) {
+	case *ast.ValueSpec:
+		for _, name := range s.Names {
+			if name.IsExported() {
+				c.names++
+				c.need(group.Doc != nil || s.Doc != nil || s.Comment != nil, name, name.Name)
+			}
+		}
+	case *ast.TypeSpec:
+		if !s.Name.IsExported() {
+			return
+		}
+		c.names++
+		documented := s.Doc != nil || (group.Doc != nil && !group.Lparen.IsValid())
+		c.need(documented, s.Name, s.Name.Name)
+		switch t := s.Type.(type) {
+		case *ast.StructType:
+			c.fields(s.Name.Name, t.Fields, documented)
+		case *ast.InterfaceType:
+			c.fields(s.Name.Name, t.Methods, false)
+		}
+	}
+}
+
+// fields checks struct fields or interface methods. A comment also documents
+// those that follow it without a blank line, and so does the comment of a
+// struct, when documented says that it has one. What is embedded brings its own.
+func (c *checker) fields(owner string, list *ast.FieldList, documented bool) {
+	end := c.fset.Position(list.Opening).Line
+	for _, f := range list.List {
+		line := c.fset.Position(f.Pos()).Line
+		documented = f.Doc != nil || f.Comment != nil || (documented && line == end+1)
+		end = c.fset.Position(f.End()).Line
+		for _, name := range f.Names {
+			if name.IsExported() {
+				c.members++
+				c.need(documented, name, owner+"."+name.Name)
+			}
+		}
+	}
+}
+
+func (c *checker) need(documented bool, at ast.Node, name string) {
+	if !documented {
+		c.missing = append(c.missing, fmt.Sprintf("%s: %s", c.fset.Position(at.Pos()), name))
+	}
+}
