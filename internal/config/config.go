@@ -1,0 +1,50 @@
+// Package config reads the configuration of the realtime command. Every
+// setting is a field with a flag and an environment variable of the same name;
+// a flag wins over the environment, the environment over a .env file.
+package config
+
+import "time"
+
+// Config holds the settings that serve and dev share. Its tags are the whole
+// list of flags, variables, defaults and bounds; cors and relay are variables
+// of the command, since their defaults differ between serve and dev.
+type Config struct {
+	Host Host   `env:"HOST" placeholder:"ADDR" help:"Address to listen on; empty listens on all interfaces."`
+	Port Number `env:"PORT" default:"3000" min:"0" max:"65535" placeholder:"PORT" help:"Port to listen on (${default}); 0 takes any free port."`
+
+	CORSOrigins Origins  `name:"cors-origins" env:"CORS_ORIGINS" default:"${cors}" placeholder:"ORIGIN,..." help:"Origins of pages that may connect, * for any (default: ${cors_text})."`
+	RelayEvents Patterns `env:"RELAY_EVENTS" default:"${relay}" placeholder:"PATTERN,..." help:"Client events to relay to the sender's rooms, such as chat:*,cursor (default: ${relay_text})."`
+	MaxPayload  Number   `env:"MAX_PAYLOAD" default:"1000000" min:"1000" max:"1000000000" placeholder:"BYTES" help:"Largest message that a client may send (${default})."`
+
+	TTL            Number `name:"presence-ttl-ms" env:"PRESENCE_TTL_MS" default:"30000" min:"100" max:"86400000" placeholder:"MS" help:"Time to live of prs:conn:<connId> (${default})."`
+	ReaperInterval Number `name:"presence-reaper-interval-ms" env:"PRESENCE_REAPER_INTERVAL_MS" default:"3000" min:"10" max:"86400000" placeholder:"MS" help:"How often silent connections are looked for (${default})."`
+	ReaperLookback Number `name:"presence-reaper-lookback-ms" env:"PRESENCE_REAPER_LOOKBACK_MS" min:"200" max:"172800000" placeholder:"MS" help:"Silence after which a connection is closed (default: twice the TTL)."`
+	AwayAfter      Number `name:"presence-away-after-ms" env:"PRESENCE_AWAY_AFTER_MS" default:"2000" min:"1" max:"86400000" placeholder:"MS" help:"Time without a connection after which a resumable member is shown away (${default})."`
+	MaxGrace       Number `name:"presence-max-grace-ms" env:"PRESENCE_MAX_GRACE_MS" default:"120000" min:"1" max:"86400000" placeholder:"MS" help:"Longest graceMs that a member gets (${default})."`
+	MaxIDBytes     Number `name:"presence-max-id-bytes" env:"PRESENCE_MAX_ID_BYTES" default:"256" min:"1" max:"65536" placeholder:"BYTES" help:"Longest roomId and userId (${default})."`
+	MaxStateBytes  Number `name:"presence-max-state-bytes" env:"PRESENCE_MAX_STATE_BYTES" default:"16384" min:"2" max:"1000000000" placeholder:"BYTES" help:"Largest state of a member (${default})."`
+	MaxRooms       Number `name:"presence-max-rooms" env:"PRESENCE_MAX_ROOMS" default:"100" min:"1" max:"1000000" placeholder:"N" help:"Most rooms per connection (${default})."`
+
+	LogLevel  LogLevel  `env:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	LogFormat LogFormat `env:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`
+}
+
+// Redis holds the setting that only serve has.
+type Redis struct {
+	URL RedisURL `name:"redis-url" env:"REDIS_URL" default:"redis://localhost:6379" placeholder:"URL" help:"Redis to keep members in (${default}); also rediss://, unix://, and ?master_set= for Sentinel."`
+}
+
+// Lookback is the silence after which a connection is closed: what was given,
+// else twice the TTL.
+func (c *Config) Lookback() time.Duration {
+	if c.ReaperLookback > 0 {
+		return c.ReaperLookback.Millis()
+	}
+	return 2 * c.TTL.Millis()
+}
+
+// PingInterval is how often the server pings its clients. A client that only
+// answers pings must never look silent, so it is at most half the lookback.
+func (c *Config) PingInterval() time.Duration {
+	return min(25*time.Second, c.Lookback()/2)
+}

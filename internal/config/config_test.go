@@ -1,0 +1,203 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+type testCLI struct {
+	Config
+	Redis
+}
+
+var testVars = kong.Vars{"cors": "", "cors_text": "none", "relay": "chat:*", "relay_text": "chat:*"}
+
+func parse(env Env, args ...string) (testCLI, error) {
+	var cli testCLI
+	_, err := Parse(&cli, args, env, testVars)
+	return cli, err
+}
+
+func TestDefaults(t *testing.T) {
+	cli, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := testCLI{
+		Config: Config{
+			Port: 3000, MaxPayload: 1_000_000, RelayEvents: Patterns{"chat:*"},
+			TTL: 30_000, ReaperInterval: 3000, AwayAfter: 2000, MaxGrace: 120_000,
+			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, LogFormat: "text",
+		},
+		Redis: Redis{URL: "redis://localhost:6379"},
+	}
+	if !reflect.DeepEqual(cli, want) {
+		t.Errorf("got %+v\nwant %+v", cli, want)
+	}
+	if got := cli.Lookback(); got != time.Minute {
+		t.Errorf("lookback %v, want twice the TTL", got)
+	}
+}
+
+type setting struct {
+	variable, flag string
+	good           string
+	get            func(testCLI) any
+	want           any
+	bad            []string
+}
+
+// Each setting, by variable and by flag, with a good value and bad ones.
+var settings = []setting{
+	{"HOST", "--host", "127.0.0.1", func(c testCLI) any { return c.Host }, Host("127.0.0.1"), []string{"a b", "localhost:80", "[::1]"}},
+	{"PORT", "--port", "8080", func(c testCLI) any { return c.Port }, Number(8080), []string{"", "http", "-1", "65536", "80.5", " 80"}},
+	{"REDIS_URL", "--redis-url", "rediss://h:1/2", func(c testCLI) any { return c.URL }, RedisURL("rediss://h:1/2"), []string{"", "localhost:6379", "http://h", "redis://h/x", "redis://h:x"}},
+	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/", "https://*x/y"}},
+	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},
+	{"MAX_PAYLOAD", "--max-payload", "5000", func(c testCLI) any { return c.MaxPayload }, Number(5000), []string{"1MB", "999"}},
+	{"PRESENCE_TTL_MS", "--presence-ttl-ms", "1000", func(c testCLI) any { return c.TTL }, Number(1000), []string{"0", "-1", "1s", "9223372036854775808"}},
+	{"PRESENCE_REAPER_INTERVAL_MS", "--presence-reaper-interval-ms", "100", func(c testCLI) any { return c.ReaperInterval }, Number(100), []string{"0", "x"}},
+	{"PRESENCE_REAPER_LOOKBACK_MS", "--presence-reaper-lookback-ms", "2000", func(c testCLI) any { return c.ReaperLookback }, Number(2000), []string{"0", "x"}},
+	{"PRESENCE_AWAY_AFTER_MS", "--presence-away-after-ms", "100", func(c testCLI) any { return c.AwayAfter }, Number(100), []string{"0", "x"}},
+	{"PRESENCE_MAX_GRACE_MS", "--presence-max-grace-ms", "100", func(c testCLI) any { return c.MaxGrace }, Number(100), []string{"0", "x"}},
+	{"PRESENCE_MAX_ID_BYTES", "--presence-max-id-bytes", "64", func(c testCLI) any { return c.MaxIDBytes }, Number(64), []string{"0", "x"}},
+	{"PRESENCE_MAX_STATE_BYTES", "--presence-max-state-bytes", "64", func(c testCLI) any { return c.MaxStateBytes }, Number(64), []string{"0", "x"}},
+	{"PRESENCE_MAX_ROOMS", "--presence-max-rooms", "3", func(c testCLI) any { return c.MaxRooms }, Number(3), []string{"0", "x"}},
+	{"LOG_LEVEL", "--log-level", "debug", func(c testCLI) any { return c.LogLevel.String() }, "DEBUG", []string{"", "loud", "info+1"}},
+	{"LOG_FORMAT", "--log-format", "json", func(c testCLI) any { return c.LogFormat }, LogFormat("json"), []string{"", "xml"}},
+}
+
+func TestSettings(t *testing.T) {
+	for _, s := range settings {
+		t.Run(s.variable, func(t *testing.T) {
+			byEnv, err := parse(Env{s.variable: s.good})
+			if err != nil || !reflect.DeepEqual(s.get(byEnv), s.want) {
+				t.Errorf("from the environment: got %v, %v; want %v", s.get(byEnv), err, s.want)
+			}
+			byFlag, err := parse(Env{s.variable: s.bad[0]}, s.flag, s.good)
+			if err != nil || !reflect.DeepEqual(s.get(byFlag), s.want) {
+				t.Errorf("flag over environment: got %v, %v; want %v", s.get(byFlag), err, s.want)
+			}
+			for _, bad := range s.bad {
+				if _, err := parse(Env{s.variable: bad}); err == nil || !strings.HasPrefix(err.Error(), s.variable+": must ") {
+					t.Errorf("%s=%q: error %v does not name the variable", s.variable, bad, err)
+				}
+				if _, err := parse(nil, s.flag+"="+bad); err == nil || !strings.HasPrefix(err.Error(), s.flag) {
+					t.Errorf("%s=%q: error %v does not name the flag", s.flag, bad, err)
+				}
+			}
+		})
+	}
+}
+
+// The table above must not fall behind the structs.
+func TestEverySettingIsTested(t *testing.T) {
+	for f := range reflect.TypeFor[testCLI]().Fields() {
+		for g := range f.Type.Fields() {
+			name := g.Tag.Get("env")
+			if !slices.ContainsFunc(settings, func(s setting) bool { return s.variable == name }) {
+				t.Errorf("no test for %s (%q)", g.Name, name)
+			}
+		}
+	}
+}
+
+func TestEmptyListsAreNone(t *testing.T) {
+	cli, err := parse(Env{"RELAY_EVENTS": "", "CORS_ORIGINS": "", "HOST": ""})
+	if err != nil || len(cli.RelayEvents) != 0 || len(cli.CORSOrigins) != 0 {
+		t.Errorf("got %v %v, %v", cli.RelayEvents, cli.CORSOrigins, err)
+	}
+}
+
+func TestPasswordsStayOut(t *testing.T) {
+	for _, bad := range []string{"http://u:hunter2@h", "redis://u:hunter2@h:x", "redis://u:hunter2@h/x", "hunter2"} {
+		for _, err := range []error{second(parse(Env{"REDIS_URL": bad})), second(parse(nil, "--redis-url", bad))} {
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v", bad, err)
+			}
+		}
+	}
+	for in, want := range map[RedisURL]string{
+		"redis://u:hunter2@h:1/2?client_name=x": "redis://redacted@h:1/2",
+		"redis://localhost:6379":                "redis://localhost:6379",
+		"unix:///run/redis.sock":                "unix:///run/redis.sock",
+	} {
+		if got := in.Redacted(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func second(_ testCLI, err error) error { return err }
+
+func TestUnknownVariables(t *testing.T) {
+	for _, name := range []string{"PRESENCE_TTL", "PRESENCE_", "PRESENCE_MAX_ROOM", "PRESENCE_SERVICE"} {
+		if _, err := parse(Env{name: "1"}); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s: error %v does not name it", name, err)
+		}
+	}
+	others := Env{
+		"PRESENCE_PORT": "tcp://10.0.0.1:3000", "PRESENCE_PORT_3000_TCP": "x", "PRESENCE_SERVICE_HOST": "10.0.0.1",
+		"PATH": "/bin", "MY_PRESENCE_TTL": "x",
+	}
+	if _, err := parse(others); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPingInterval(t *testing.T) {
+	for lookback, want := range map[Number]time.Duration{0: 25 * time.Second, 1000: 500 * time.Millisecond, 120_000: 25 * time.Second} {
+		c := Config{TTL: 30_000, ReaperLookback: lookback}
+		if got := c.PingInterval(); got != want {
+			t.Errorf("lookback %d: got %v, want %v", lookback, got, want)
+		}
+	}
+}
+
+func TestReadEnv(t *testing.T) {
+	file := filepath.Join(t.TempDir(), ".env")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if env, err := ReadEnv([]string{"PORT=1"}, file); err != nil || env["PORT"] != "1" {
+		t.Errorf("without a file: %v, %v", env, err)
+	}
+	write("# settings\nPORT=2\nexport LOG_LEVEL=warn\nREDIS_URL='redis://h?db=1'\n")
+	env, err := ReadEnv([]string{"PORT=1"}, file)
+	want := Env{"PORT": "1", "LOG_LEVEL": "warn", "REDIS_URL": "redis://h?db=1"}
+	if err != nil || !reflect.DeepEqual(env, want) {
+		t.Errorf("got %v, %v; want %v", env, err, want)
+	}
+	write("@hunter2=1\n")
+	if _, err := ReadEnv(nil, file); err == nil || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a bad file: %v", err)
+	}
+	if _, err := ReadEnv(nil, t.TempDir()); err == nil {
+		t.Error("a directory was read")
+	}
+}
+
+func TestHelpNamesVariables(t *testing.T) {
+	var out strings.Builder
+	var cli testCLI
+	exited := false
+	_, _ = Parse(&cli, []string{"--help"}, nil, testVars, kong.Writers(&out, &out), kong.Exit(func(int) { exited = true }))
+	if !exited {
+		t.Fatal("no help")
+	}
+	for _, s := range settings {
+		if !strings.Contains(out.String(), "($"+s.variable+")") {
+			t.Errorf("help does not name %s", s.variable)
+		}
+	}
+}

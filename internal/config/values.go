@@ -1,0 +1,166 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/redis/rueidis"
+)
+
+// Number is a whole number between the min and max tags of its field.
+type Number int64
+
+// Decode implements kong.MapperValue.
+func (n *Number) Decode(ctx *kong.DecodeContext) error {
+	text, err := pop(ctx)
+	if err != nil {
+		return err
+	}
+	low, high := bound(ctx, "min"), bound(ctx, "max")
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < low || v > high {
+		return fmt.Errorf("must be a whole number from %d to %d, not %q", low, high, text)
+	}
+	*n = Number(v)
+	return nil
+}
+
+// Millis is the number as milliseconds.
+func (n Number) Millis() time.Duration { return time.Duration(n) * time.Millisecond }
+
+func bound(ctx *kong.DecodeContext, tag string) int64 {
+	v, err := strconv.ParseInt(ctx.Value.Tag.Get(tag), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+func pop(ctx *kong.DecodeContext) (string, error) {
+	var text string
+	err := ctx.Scan.PopValueInto("value", &text)
+	return text, err
+}
+
+// Host is an address or a host name, without a port; empty means all interfaces.
+type Host string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Host) UnmarshalText(text []byte) error {
+	s := string(text)
+	if _, err := netip.ParseAddr(s); err != nil && strings.Trim(s, hostChars) != "" {
+		return fmt.Errorf("must be an IP address or a host name without a port, not %q", s)
+	}
+	*h = Host(s)
+	return nil
+}
+
+const hostChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
+// Origins is a comma-separated list of web origins, or *.
+type Origins []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *Origins) UnmarshalText(text []byte) error {
+	*o = nil
+	for _, s := range split(string(text)) {
+		u, err := url.Parse(s)
+		origin := err == nil && u.Scheme != "" && u.Host != "" && u.Scheme+"://"+u.Host == s
+		if s != "*" && !origin {
+			return fmt.Errorf("must list origins such as https://example.com, or *; %q is neither", s)
+		}
+		*o = append(*o, s)
+	}
+	return nil
+}
+
+// Patterns is a comma-separated list of event names, each with at most one *,
+// at its end.
+type Patterns []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Patterns) UnmarshalText(text []byte) error {
+	*p = nil
+	for _, s := range split(string(text)) {
+		if i := strings.IndexByte(s, '*'); i >= 0 && i != len(s)-1 {
+			return fmt.Errorf("must list event names such as cursor or chat:*; %q has a * before its end", s)
+		}
+		if strings.HasPrefix(s, "presence:") {
+			return fmt.Errorf("must not list %q: presence events are never relayed", s)
+		}
+		*p = append(*p, s)
+	}
+	return nil
+}
+
+func split(list string) []string {
+	var parts []string
+	for s := range strings.SplitSeq(list, ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return parts
+}
+
+// LogLevel is debug, info, warn or error.
+type LogLevel struct{ slog.Level }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	switch s := strings.ToLower(string(text)); s {
+	case "debug", "info", "warn", "error":
+		return l.Level.UnmarshalText([]byte(s))
+	}
+	return fmt.Errorf("must be debug, info, warn or error, not %q", text)
+}
+
+// LogFormat is text or json.
+type LogFormat string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	if s := string(text); s != "text" && s != "json" {
+		return fmt.Errorf("must be text or json, not %q", s)
+	}
+	*f = LogFormat(text)
+	return nil
+}
+
+// RedisURL is the URL of a Redis, which may hold a password: print it with
+// Redacted only.
+type RedisURL string
+
+// UnmarshalText implements encoding.TextUnmarshaler. Its errors do not repeat
+// the URL.
+func (r *RedisURL) UnmarshalText(text []byte) error {
+	_, err := rueidis.ParseURL(string(text))
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return errors.New("must be a URL such as redis://localhost:6379; this one cannot be parsed")
+	}
+	if err != nil {
+		return fmt.Errorf("must be a URL such as redis://localhost:6379: %w", err)
+	}
+	*r = RedisURL(text)
+	return nil
+}
+
+// Redacted is the URL without its user, password and options.
+func (r RedisURL) Redacted() string {
+	u, err := url.Parse(string(r))
+	if err != nil {
+		return "a URL that cannot be parsed"
+	}
+	if u.User != nil {
+		u.User = url.User("redacted")
+	}
+	u.RawQuery = ""
+	return u.String()
+}
