@@ -1,0 +1,149 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+)
+
+// Ack answers one message, once. It is a small value that may be copied, kept
+// as long as needed, and used from any goroutine; copies count as one. The zero
+// value, and that of a message whose client asked for no answer, does nothing.
+type Ack struct{ state *ackState }
+
+type ackState struct {
+	socket *Socket
+	id     uint64
+	done   atomic.Bool
+}
+
+// Send encodes the arguments as JSON and answers with them; a []byte becomes a
+// binary attachment, a json.RawMessage is taken as it is. It never blocks. It
+// fails with [ErrAnswered] the second time, with [ErrDisconnected] when the
+// socket is gone, or when an argument cannot be encoded, in which case the
+// message can still be answered.
+func (a Ack) Send(args ...any) error {
+	if a.state == nil {
+		return nil
+	}
+	encoded, binary, err := encodeArgs(args)
+	if err != nil {
+		return fmt.Errorf("socketio: acknowledge: %w", err)
+	}
+	return send(a, encoded, binary)
+}
+
+// SendRaw answers with arguments that are JSON text already; nil is null. It
+// checks and copies them, and is otherwise like [Ack.Send].
+func (a Ack) SendRaw(args ...[]byte) error {
+	return send(a, args, nil)
+}
+
+// SendBinary answers with JSON text whose placeholders stand for attachments,
+// as [Message.Args] and [Message.Binary] return them. It copies both, and is
+// otherwise like [Ack.Send].
+func (a Ack) SendBinary(attachments [][]byte, args ...[]byte) error {
+	return send(a, args, attachments)
+}
+
+func send[T ~[]byte](a Ack, args []T, binary [][]byte) error {
+	if a.state == nil {
+		return nil
+	}
+	s, t := a.state.socket, typeAck
+	if len(binary) > 0 {
+		t = typeBinaryAck
+	}
+	text := newScratch()
+	defer text.free()
+	text.b = appendHeader(text.b, t, len(binary), s.ns.name)
+	text.b = strconv.AppendUint(text.b, a.state.id, 10)
+	start := len(text.b)
+	var err error
+	if text.b, err = appendArgs(text.b, args); err != nil {
+		return fmt.Errorf("socketio: acknowledge: %w", err)
+	}
+	if len(binary) > 0 && !placeholdersWithin(text.b[start:], len(binary)) {
+		return fmt.Errorf("socketio: acknowledge: %w", errPlaceholder)
+	}
+	if !a.state.done.CompareAndSwap(false, true) {
+		return ErrAnswered
+	}
+	frame := engineio.NewFrame(text.b, false)
+	if len(binary) == 0 {
+		return s.transmit(frame)
+	}
+	return s.transmit(withAttachments([]*engineio.Frame{frame}, binary)...)
+}
+
+// EmitWithAck sends an event like [Socket.Emit] and waits for the client's
+// answer. The deadline of ctx is the timeout; without one it waits until the
+// socket disconnects, which fails with [ErrDisconnected]. It must not be called
+// from an inline handler: answers are read by the goroutine that runs it. From
+// a handler registered with [Namespace.On] it is fine.
+func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (*Message, error) {
+	answer := make(chan *Message, 1)
+	id, err := s.expect(answer)
+	if err != nil {
+		return nil, err
+	}
+	frames, err := encodeQuestion(s.ns.name, id, event, args)
+	if err == nil {
+		err = s.transmit(frames...)
+	}
+	if err != nil {
+		s.forget(id)
+		return nil, err
+	}
+	select {
+	case m, ok := <-answer:
+		if !ok {
+			return nil, ErrDisconnected
+		}
+		return m, nil
+	case <-ctx.Done():
+		s.forget(id)
+		return nil, fmt.Errorf("socketio: event %q was not acknowledged: %w", event, ctx.Err())
+	}
+}
+
+// expect registers a channel for the answer to the next question. The channel
+// gets one message, or is closed when the socket disconnects.
+func (s *Socket) expect(answer chan *Message) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseClosed {
+		return 0, ErrDisconnected
+	}
+	if s.questions == nil {
+		s.questions = make(map[uint64]chan *Message)
+	}
+	id := s.lastQuestion
+	s.lastQuestion++
+	s.questions[id] = answer
+	return id, nil
+}
+
+func (s *Socket) forget(id uint64) chan *Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := s.questions[id]
+	delete(s.questions, id)
+	return answer
+}
+
+// answered hands a client's answer to whoever waits for it. Answers to nothing,
+// late ones mostly, are ignored.
+func (s *Socket) answered(p *wirePacket, binary [][]byte) {
+	answer := s.forget(p.id)
+	if answer == nil {
+		return
+	}
+	m := new(Message)
+	m.fill(s, p, binary)
+	m.own()
+	answer <- m
+}

@@ -1,0 +1,117 @@
+package socketio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Broadcast is what an [Adapter] carries from one process to the others.
+type Broadcast struct {
+	Namespace string
+	Rooms     []string // none: all sockets of the namespace
+	Except    []string
+	Packet    *Packet // nil: disconnect the sockets instead
+}
+
+// broadcastVersion is the first byte of an encoded broadcast. Processes that
+// know only other versions refuse it.
+const broadcastVersion = 1
+
+var errBroadcast = errors.New("socketio: malformed broadcast")
+
+// AppendBroadcast appends the encoding of b: the version, then lengths (varints)
+// and bytes of its namespace, rooms, exceptions and, unless it is for a
+// disconnect, the packet's payload and attachments.
+func AppendBroadcast(dst []byte, b *Broadcast) []byte {
+	dst = append(dst, broadcastVersion)
+	dst = appendField(dst, b.Namespace)
+	dst = appendFields(dst, b.Rooms)
+	dst = appendFields(dst, b.Except)
+	if b.Packet == nil {
+		return dst
+	}
+	dst = appendField(dst, b.Packet.payload)
+	return appendFields(dst, b.Packet.binary)
+}
+
+func appendField[T ~string | ~[]byte](dst []byte, s T) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+func appendFields[T ~string | ~[]byte](dst []byte, list []T) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for _, s := range list {
+		dst = appendField(dst, s)
+	}
+	return dst
+}
+
+// ParseBroadcast decodes what AppendBroadcast made, and checks the packet as if
+// a client had sent it. The result shares nothing with b.
+func ParseBroadcast(b []byte) (*Broadcast, error) {
+	if len(b) == 0 || b[0] != broadcastVersion {
+		return nil, fmt.Errorf("%w: unknown version", errBroadcast)
+	}
+	f := fields{rest: b[1:]}
+	out := &Broadcast{Namespace: string(f.next())}
+	out.Rooms = f.strings()
+	out.Except = f.strings()
+	if f.bad || out.Namespace == "" || out.Namespace[0] != '/' {
+		return nil, errBroadcast
+	}
+	if len(f.rest) == 0 {
+		return out, nil
+	}
+	payload, attachments := f.next(), f.list()
+	if f.bad || len(f.rest) > 0 {
+		return nil, errBroadcast
+	}
+	var err error
+	if out.Packet, err = NewEventRaw(out.Namespace, payload, attachments...); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBroadcast, err)
+	}
+	return out, nil
+}
+
+// fields reads length-prefixed fields; bad once something was amiss.
+type fields struct {
+	rest []byte
+	bad  bool
+}
+
+// number reads a count or length, which can never exceed the bytes that follow.
+func (f *fields) number() int {
+	n, size := binary.Uvarint(f.rest)
+	if size <= 0 || n > uint64(len(f.rest)-size) {
+		f.bad, f.rest = true, nil
+		return 0
+	}
+	f.rest = f.rest[size:]
+	return int(n)
+}
+
+func (f *fields) next() []byte {
+	n := f.number()
+	field := f.rest[:n:n]
+	f.rest = f.rest[n:]
+	return field
+}
+
+func (f *fields) list() [][]byte {
+	var list [][]byte
+	for range f.number() {
+		list = append(list, f.next())
+	}
+	return list
+}
+
+func (f *fields) strings() []string {
+	var list []string
+	for _, field := range f.list() {
+		list = append(list, string(field))
+	}
+	return slices.Clip(list)
+}

@@ -1,0 +1,112 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+)
+
+// Broadcaster addresses a set of sockets of a namespace: those of the rooms
+// given to To, or all when there are none, without those of the rooms given to
+// Except. The id of a socket is a room with that socket in it. A socket gets a
+// packet once, however many of the rooms it is in. It is a small value; each
+// method returns a changed copy.
+type Broadcaster struct {
+	ns     *Namespace
+	rooms  []string
+	except []string
+	local  bool
+}
+
+// To adds rooms whose sockets are addressed.
+func (b Broadcaster) To(rooms ...string) Broadcaster {
+	b.rooms = extend(b.rooms, rooms)
+	return b
+}
+
+// Except adds rooms whose sockets are left out.
+func (b Broadcaster) Except(rooms ...string) Broadcaster {
+	b.except = extend(b.except, rooms)
+	return b
+}
+
+// extend never writes into what an earlier value shares.
+func extend(list, more []string) []string {
+	if len(list) == 0 {
+		return more
+	}
+	return append(slices.Clip(list), more...)
+}
+
+// Local keeps to the sockets of this process, past any [Adapter].
+func (b Broadcaster) Local() Broadcaster {
+	b.local = true
+	return b
+}
+
+// Emit sends an event; see [Socket.Emit] for the arguments. Packets for sockets
+// of this process are queued when it returns, and it does not block for them;
+// ctx bounds the adapter's part, whose errors it returns.
+func (b Broadcaster) Emit(ctx context.Context, event string, args ...any) error {
+	p, err := encodeEvent(b.ns.name, event, args)
+	if err != nil {
+		return err
+	}
+	return b.Send(ctx, p)
+}
+
+// EmitRaw is [Broadcaster.Emit] with arguments that are JSON text already.
+func (b Broadcaster) EmitRaw(ctx context.Context, event string, args ...json.RawMessage) error {
+	p, err := NewEvent(b.ns.name, event, args...)
+	if err != nil {
+		return err
+	}
+	return b.Send(ctx, p)
+}
+
+// Send is [Broadcaster.Emit] with a packet made before. It fails with
+// [ErrNamespace] when that was for another namespace.
+func (b Broadcaster) Send(ctx context.Context, p *Packet) error {
+	if p.namespace != b.ns.name {
+		return ErrNamespace
+	}
+	b.ns.deliver(p, b.rooms, b.except)
+	return b.publish(ctx, p)
+}
+
+// Disconnect disconnects the sockets as [Socket.Disconnect] does, through the
+// adapter those of other processes, too.
+func (b Broadcaster) Disconnect(ctx context.Context) error {
+	b.ns.disconnect(b.rooms, b.except)
+	return b.publish(ctx, nil)
+}
+
+func (b Broadcaster) publish(ctx context.Context, p *Packet) error {
+	a := b.ns.server.adapter.Load()
+	if a == nil || b.local {
+		return nil
+	}
+	return (*a).Publish(ctx, &Broadcast{Namespace: b.ns.name, Rooms: b.rooms, Except: b.except, Packet: p})
+}
+
+// audiences holds lists of sockets for reuse.
+var audiences = sync.Pool{New: func() any { return new([]*Socket) }}
+
+// deliver queues a packet for the local sockets that are addressed. No lock is
+// held meanwhile, so a socket that leaves a room just then may still get it.
+func (n *Namespace) deliver(p *Packet, rooms, except []string) {
+	list := audiences.Get().(*[]*Socket)
+	defer audiences.Put(list)
+	*list = n.collect((*list)[:0], rooms, except)
+	for _, s := range *list {
+		_ = s.transmit(p.frames...) // one that is going away misses nothing
+	}
+	clear(*list)
+}
+
+func (n *Namespace) disconnect(rooms, except []string) {
+	for _, s := range n.collect(nil, rooms, except) {
+		s.Disconnect()
+	}
+}

@@ -1,0 +1,204 @@
+package socketio
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+)
+
+// conn is one Engine.IO session and the sockets on it, nearly always one.
+type conn struct {
+	server  *Server
+	session *engineio.Session
+
+	mu    sync.Mutex
+	first *Socket
+	more  []*Socket
+	timer *time.Timer // until a socket has joined
+
+	// The reading goroutine alone uses these.
+	broken  bool      // the client broke the protocol; the rest is ignored
+	pending *assembly // a packet that waits for its attachments
+}
+
+// assembly is a packet whose attachments have not all arrived.
+type assembly struct {
+	packet wirePacket
+	socket *Socket
+	binary [][]byte
+}
+
+func (s *Server) accept(session *engineio.Session) engineio.Handler {
+	c := &conn{server: s, session: session}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(s.cfg.ConnectTimeout, func() {
+		session.Close(engineio.CloseReason(ConnectTimeout))
+	})
+	return c
+}
+
+// HandleMessage implements engineio.Handler.
+func (c *conn) HandleMessage(data []byte, binary bool) {
+	if c.broken {
+		return
+	}
+	if err := c.handle(data, binary); err != nil {
+		c.broken, c.pending = true, nil
+		c.server.log.Debug("client broke the protocol", "error", err)
+		c.session.Close(engineio.CloseReason(ParseError))
+	}
+}
+
+func (c *conn) handle(data []byte, binary bool) error {
+	switch {
+	case binary && c.pending == nil:
+		return badPacket("attachment without a packet")
+	case binary:
+		c.attach(data)
+		return nil
+	case c.pending != nil:
+		return badPacket("text where an attachment was announced")
+	}
+	p, err := parsePacket(data)
+	if err != nil {
+		return err
+	}
+	if p.attachments > c.server.cfg.MaxAttachments {
+		return badPacket("too many attachments")
+	}
+	if p.typ == typeConnect {
+		return c.connect(&p)
+	}
+	s := c.socket(p.namespace)
+	if s == nil {
+		return badPacket("packet for a namespace that was not joined")
+	}
+	return c.pass(s, &p)
+}
+
+// pass hands a packet to its socket. What a client sent before it could know
+// that its socket was disconnected by the server is ignored.
+func (c *conn) pass(s *Socket, p *wirePacket) error {
+	switch {
+	case p.typ == typeDisconnect:
+		c.remove(s)
+		s.close(ClientDisconnect)
+	case s.connecting():
+		return badPacket("packet before the namespace was joined")
+	case p.attachments > 0:
+		own := *p
+		own.payload = slices.Clone(p.payload)
+		own.event = slices.Clone(p.event)
+		c.pending = &assembly{packet: own, socket: s}
+	default:
+		s.receive(p, nil)
+	}
+	return nil
+}
+
+func (c *conn) attach(data []byte) {
+	a := c.pending
+	a.binary = append(a.binary, slices.Clone(data))
+	if len(a.binary) == a.packet.attachments {
+		c.pending = nil
+		a.socket.receive(&a.packet, a.binary)
+	}
+}
+
+// connect answers a CONNECT packet.
+func (c *conn) connect(p *wirePacket) error {
+	n := c.server.lookup(p.namespace)
+	if n == nil {
+		c.refuse(string(p.namespace), &ConnectError{Message: "Invalid namespace"})
+		return nil
+	}
+	if old := c.socket(p.namespace); old != nil {
+		if !old.closed() {
+			return badPacket("namespace joined twice")
+		}
+		c.remove(old)
+	}
+	s := newSocket(c, n, p.payload)
+	c.add(s)
+	s.start()
+	return nil
+}
+
+// refuse sends a CONNECT_ERROR.
+func (c *conn) refuse(namespace string, err error) {
+	b := appendHeader(nil, typeConnectError, 0, namespace)
+	b = append(b, connectErrorPayload(err)...)
+	_ = c.session.Send(engineio.NewFrame(b, false)) // the session closes: nobody left to tell
+}
+
+// ended reports whether the session is closed or closing.
+func (c *conn) ended() bool { return c.session.Send() != nil }
+
+// joined ends the wait for the first socket.
+func (c *conn) joined() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopTimer()
+}
+
+func (c *conn) stopTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+// socket returns the connection's socket in a namespace, nil being "/".
+func (c *conn) socket(namespace []byte) *Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first != nil && c.first.ns.named(namespace) {
+		return c.first
+	}
+	for _, s := range c.more {
+		if s.ns.named(namespace) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *conn) add(s *Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil {
+		c.first = s
+	} else {
+		c.more = append(c.more, s)
+	}
+}
+
+func (c *conn) remove(s *Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == s {
+		c.first = nil
+	}
+	if i := slices.Index(c.more, s); i >= 0 {
+		c.more = slices.Delete(c.more, i, i+1)
+	}
+}
+
+// HandleClose implements engineio.Handler.
+func (c *conn) HandleClose(reason engineio.CloseReason) {
+	c.mu.Lock()
+	c.stopTimer()
+	sockets := c.more
+	if c.first != nil {
+		sockets = append([]*Socket{c.first}, c.more...)
+	}
+	c.first, c.more = nil, nil
+	c.mu.Unlock()
+	c.pending = nil
+	for _, s := range sockets {
+		s.close(DisconnectReason(reason))
+	}
+}

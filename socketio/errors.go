@@ -1,0 +1,71 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// Errors that methods of this package return, sometimes wrapped.
+var (
+	// ErrDisconnected says that the socket is not connected any more.
+	ErrDisconnected = errors.New("socketio: socket is disconnected")
+	// ErrAnswered says that a message was acknowledged before.
+	ErrAnswered = errors.New("socketio: message was acknowledged already")
+	// ErrNamespace says that a packet was made for another namespace.
+	ErrNamespace = errors.New("socketio: packet belongs to another namespace")
+	// ErrAdapter says that the server has an adapter already.
+	ErrAdapter = errors.New("socketio: an adapter is set already")
+)
+
+// errInternal is all that a client hears of a handler that panicked.
+var errInternal = errors.New("internal error")
+
+// ConnectError is returned by a [Middleware] to tell a refused client more than
+// a sentence.
+type ConnectError struct {
+	Message string // a sentence that the client can show or act on
+	Data    any    // encoded as JSON; nil leaves it out
+}
+
+// Error returns the message.
+func (e *ConnectError) Error() string { return e.Message }
+
+// AckError is returned by a [Handler] to answer the message that it handles
+// with {"ok":false,"error":Message,"code":Code}. It is the client's fault and
+// so not logged as an error of the server.
+type AckError struct {
+	Code    string // for programs
+	Message string // for people: what to do
+}
+
+// Error returns the message.
+func (e *AckError) Error() string { return e.Message }
+
+// ackPayload is the answer to a message whose handler failed. Errors that are
+// not an AckError stay secret.
+func ackPayload(err error) json.RawMessage {
+	reply := &AckError{Code: "internal", Message: errInternal.Error()}
+	errors.As(err, &reply)
+	b := append([]byte(nil), `{"ok":false,"error":`...)
+	b = appendString(b, reply.Message)
+	b = append(b, `,"code":`...)
+	b = appendString(b, reply.Code)
+	return append(b, '}')
+}
+
+// connectErrorPayload is the body of a CONNECT_ERROR packet.
+func connectErrorPayload(err error) []byte {
+	var refusal *ConnectError
+	message := err.Error()
+	if errors.As(err, &refusal) {
+		message = refusal.Message
+	}
+	b := append([]byte(nil), `{"message":`...)
+	b = appendString(b, message)
+	if refusal != nil && refusal.Data != nil {
+		if data, err := marshalJSON(refusal.Data); err == nil && validJSON(data) {
+			b = append(append(b, `,"data":`...), data...)
+		}
+	}
+	return append(b, '}')
+}

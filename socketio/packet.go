@@ -1,0 +1,156 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+)
+
+// Packet is an event encoded once, ready to be sent to any number of sockets
+// of its namespace. It is immutable and safe for concurrent use.
+type Packet struct {
+	namespace string
+	payload   []byte
+	binary    [][]byte
+	frames    []*engineio.Frame
+	one       [1]*engineio.Frame // frames points here when there is only one
+}
+
+// NewEvent makes a packet of an event and its arguments, each of them JSON
+// text; nil is null. It fails when an argument is not valid JSON, or when the
+// name is one that Socket.IO keeps for itself.
+func NewEvent(namespace, event string, args ...json.RawMessage) (*Packet, error) {
+	payload, err := eventPayload(event, args)
+	if err != nil {
+		return nil, err
+	}
+	return newPacket(cleanNamespace(namespace), payload, nil), nil
+}
+
+// NewEventRaw makes a packet of a whole JSON array, the event's name its first
+// element: what [Message.Raw] returns. Attachments are what the array's
+// placeholders stand for. Payload and attachments are copied.
+func NewEventRaw(namespace string, payload []byte, attachments ...[]byte) (*Packet, error) {
+	p := wirePacket{typ: typeEvent, attachments: len(attachments), payload: payload}
+	if len(attachments) > 0 {
+		p.typ = typeBinaryEvent
+	}
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("socketio: new event: %w", err)
+	}
+	own := make([][]byte, len(attachments))
+	for i, a := range attachments {
+		own[i] = slices.Clone(a)
+	}
+	return newPacket(cleanNamespace(namespace), slices.Clone(payload), own), nil
+}
+
+// Namespace returns the namespace that the packet was made for.
+func (p *Packet) Namespace() string { return p.namespace }
+
+// newPacket makes the frames. It takes over payload and attachments, which
+// were checked.
+func newPacket(namespace string, payload []byte, binary [][]byte) *Packet {
+	p := &Packet{namespace: namespace, payload: payload, binary: binary}
+	s := newScratch()
+	defer s.free()
+	s.b = appendHeader(s.b, eventType(binary), len(binary), namespace)
+	s.b = append(s.b, payload...)
+	p.one[0] = engineio.NewFrame(s.b, false)
+	p.frames = withAttachments(p.one[:], binary)
+	return p
+}
+
+func eventType(binary [][]byte) packetType {
+	if len(binary) > 0 {
+		return typeBinaryEvent
+	}
+	return typeEvent
+}
+
+func withAttachments(frames []*engineio.Frame, binary [][]byte) []*engineio.Frame {
+	for _, b := range binary {
+		frames = append(frames, engineio.NewFrame(b, true))
+	}
+	return frames
+}
+
+// eventPayload encodes ["event",args...].
+func eventPayload(event string, args []json.RawMessage) ([]byte, error) {
+	if reservedEvent(event) {
+		return nil, fmt.Errorf("socketio: event %q: the name is reserved", event)
+	}
+	size := len(event) + 4 + len(args)
+	for _, arg := range args {
+		size += max(len(arg), len("null"))
+	}
+	b := append(make([]byte, 0, size), '[')
+	b = appendString(b, event)
+	if len(args) > 0 {
+		at := len(b)
+		var err error
+		if b, err = appendArgs(b, args); err != nil {
+			return nil, fmt.Errorf("socketio: event %q: %w", event, err)
+		}
+		b[at] = ',' // where the array of arguments opened
+		return b, nil
+	}
+	return append(b, ']'), nil
+}
+
+// encodeArgs turns values into JSON, those of type []byte into attachments.
+func encodeArgs(args []any) (encoded []json.RawMessage, binary [][]byte, err error) {
+	encoded = make([]json.RawMessage, len(args))
+	for i, arg := range args {
+		if b, ok := arg.([]byte); ok {
+			encoded[i] = appendPlaceholder(nil, len(binary))
+			binary = append(binary, slices.Clone(b))
+			continue
+		}
+		if encoded[i], err = marshalJSON(arg); err != nil {
+			return nil, nil, fmt.Errorf("argument %d: %w", i, err)
+		}
+	}
+	return encoded, binary, nil
+}
+
+// encodeEvent is NewEvent for values of any type.
+func encodeEvent(namespace, event string, args []any) (*Packet, error) {
+	payload, binary, err := encodePayload(event, args)
+	if err != nil {
+		return nil, err
+	}
+	return newPacket(namespace, payload, binary), nil
+}
+
+func encodePayload(event string, args []any) ([]byte, [][]byte, error) {
+	encoded, binary, err := encodeArgs(args)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketio: event %q: %w", event, err)
+	}
+	payload, err := eventPayload(event, encoded)
+	if err == nil && len(binary) > 0 && !placeholdersWithin(payload, len(binary)) {
+		err = fmt.Errorf("socketio: event %q: %w", event, errPlaceholder)
+	}
+	return payload, binary, err
+}
+
+var errPlaceholder = errors.New("a placeholder in the arguments names no attachment")
+
+// encodeQuestion makes the frames of an event that wants an answer.
+func encodeQuestion(namespace string, id uint64, event string, args []any) ([]*engineio.Frame, error) {
+	payload, binary, err := encodePayload(event, args)
+	if err != nil {
+		return nil, err
+	}
+	s := newScratch()
+	defer s.free()
+	s.b = appendHeader(s.b, eventType(binary), len(binary), namespace)
+	s.b = strconv.AppendUint(s.b, id, 10)
+	s.b = append(s.b, payload...)
+	return withAttachments([]*engineio.Frame{engineio.NewFrame(s.b, false)}, binary), nil
+}

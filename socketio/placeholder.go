@@ -1,0 +1,87 @@
+package socketio
+
+import "strconv"
+
+// In the JSON of a packet with attachments, {"_placeholder":true,"num":N}
+// stands for the N-th of them. A client that meets a number without an
+// attachment drops its connection, so no such packet may be passed on.
+
+// appendPlaceholder appends what stands for attachment n.
+func appendPlaceholder(dst []byte, n int) []byte {
+	dst = append(dst, `{"_placeholder":true,"num":`...)
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	return append(dst, '}')
+}
+
+// placeholdersWithin reports whether every placeholder in the checked JSON b
+// names one of n attachments.
+func placeholdersWithin(b []byte, n int) bool {
+	_, ok := walkPlaceholders(b, skipSpace(b, 0), n)
+	return ok
+}
+
+// walkPlaceholders returns the index after the value at b[i], and whether the
+// placeholders in it are good. Its recursion is bounded by maxDepth, which the
+// check of the JSON has enforced.
+func walkPlaceholders(b []byte, i, n int) (end int, ok bool) {
+	switch b[i] {
+	case '[':
+		return walkElements(b, i, func(i int) (int, bool) { return walkPlaceholders(b, i, n) })
+	case '{':
+		return walkObject(b, i, n)
+	}
+	return skipScalar(b, i)
+}
+
+// walkElements calls elem at the start of each element of the array or object
+// at b[i]; elem returns where its element ends.
+func walkElements(b []byte, i int, elem func(i int) (int, bool)) (int, bool) {
+	closing := b[i] + 2
+	ok := true
+	for i = skipSpace(b, i+1); b[i] != closing; i = skipSpace(b, i) {
+		if b[i] == ',' {
+			i = skipSpace(b, i+1)
+		}
+		end, good := elem(i)
+		i, ok = end, ok && good
+	}
+	return i + 1, ok
+}
+
+func walkObject(b []byte, i, n int) (int, bool) {
+	var flag, num []byte
+	end, ok := walkElements(b, i, func(i int) (int, bool) {
+		keyEnd, _ := skipString(b, i)
+		start := skipSpace(b, skipSpace(b, keyEnd)+1) // over the colon
+		end, ok := walkPlaceholders(b, start, n)
+		switch string(unquote(b[i:keyEnd])) { // the last of equal keys counts, as in JavaScript
+		case "_placeholder":
+			flag = b[start:end]
+		case "num":
+			num = b[start:end]
+		}
+		return end, ok
+	})
+	if string(flag) != "true" {
+		return end, ok
+	}
+	at, good := placeholderNumber(num)
+	return end, ok && good && at < n
+}
+
+// placeholderNumber reads the number as encoders write it: digits, nothing else.
+func placeholderNumber(num []byte) (int, bool) {
+	if len(num) == 0 || len(num) > 9 || skipDigits(num, 0) != len(num) {
+		return 0, false
+	}
+	return int(parseDigits(num)), true
+}
+
+// placeholderArg returns which attachment an argument is, if it is one.
+func placeholderArg(arg []byte) (int, bool) {
+	const prefix, suffix = `{"_placeholder":true,"num":`, `}`
+	if len(arg) <= len(prefix)+len(suffix) || string(arg[:len(prefix)]) != prefix || arg[len(arg)-1] != '}' {
+		return 0, false
+	}
+	return placeholderNumber(arg[len(prefix) : len(arg)-len(suffix)])
+}

@@ -1,0 +1,182 @@
+// Package socketio is a server for Socket.IO, protocol version 5, on top of
+// package engineio.
+//
+// Handlers are registered once per namespace and get raw JSON, which [Typed]
+// decodes in one place. Packets are encoded once for all sockets that get them.
+// An [Adapter] carries broadcasts to other processes.
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+)
+
+// Server is a Socket.IO server. Mount it at /socket.io/ of any mux. All methods
+// are safe for concurrent use.
+type Server struct {
+	cfg    Config
+	engine *engineio.Server
+	log    *slog.Logger
+	root   *Namespace
+	work   workers
+
+	// base ends when the server has closed. Inline handlers get it: it costs
+	// nothing per connection.
+	base context.Context
+	end  context.CancelFunc
+
+	adapter atomic.Pointer[Adapter]
+	closed  atomic.Bool
+
+	mu         sync.RWMutex
+	namespaces map[string]*Namespace
+	onClose    []func(ctx context.Context)
+}
+
+// NewServer returns a server with the namespace "/". The error names the field
+// of cfg that is wrong. Close must be called in the end.
+func NewServer(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, namespaces: make(map[string]*Namespace), work: newWorkers()}
+	if s.engine, err = engineio.NewServer(cfg.Engine, s.accept); err != nil {
+		return nil, fmt.Errorf("socketio: %w", err)
+	}
+	s.log = s.engine.Config().Logger
+	s.base, s.end = context.WithCancel(context.Background())
+	s.root = s.Of("/")
+	return s, nil
+}
+
+// ServeHTTP serves one request of any transport.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+
+// Engine returns the Engine.IO server below.
+func (s *Server) Engine() *engineio.Server { return s.engine }
+
+// Of returns the namespace of that name, and creates it if there is none:
+// clients can join only namespaces that Of was called for. A missing slash in
+// front is added.
+func (s *Server) Of(name string) *Namespace {
+	name = cleanNamespace(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.namespaces[name]
+	if n == nil {
+		n = newNamespace(s, name)
+		n.notices.live = s.adapter.Load() != nil
+		s.namespaces[name] = n
+	}
+	return n
+}
+
+func cleanNamespace(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	return "/" + name
+}
+
+// lookup finds a namespace by the bytes of a packet, nil being "/".
+func (s *Server) lookup(name []byte) *Namespace {
+	if name == nil {
+		return s.root
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.namespaces[string(name)]
+}
+
+func (s *Server) allNamespaces() []*Namespace {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*Namespace, 0, len(s.namespaces))
+	for _, n := range s.namespaces {
+		all = append(all, n)
+	}
+	return all
+}
+
+// SetAdapter connects the server to others: from now on broadcasts that are not
+// [Broadcaster.Local] go to a.Publish too, and a hears of every room that has
+// local sockets, those that are there already included. A nil adapter takes the
+// present one off. It fails with [ErrAdapter] when there is one.
+func (s *Server) SetAdapter(a Adapter) error {
+	if a == nil {
+		s.adapter.Store(nil)
+		for _, n := range s.allNamespaces() {
+			n.notices.stop(n)
+		}
+		return nil
+	}
+	if !s.adapter.CompareAndSwap(nil, &a) {
+		return ErrAdapter
+	}
+	for _, n := range s.allNamespaces() {
+		n.announceRooms()
+	}
+	return nil
+}
+
+// DeliverLocal delivers a broadcast that came from another process to the
+// sockets of this one. It never blocks.
+func (s *Server) DeliverLocal(b *Broadcast) {
+	n := s.lookup([]byte(b.Namespace))
+	if n == nil {
+		return
+	}
+	if b.Packet == nil {
+		n.disconnect(b.Rooms, b.Except)
+		return
+	}
+	n.deliver(b.Packet, b.Rooms, b.Except)
+}
+
+// OnClose registers a function that runs at the start of [Server.Close], while
+// every connection is still up. Close waits for it; it must return when its
+// context ends.
+func (s *Server) OnClose(f func(ctx context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onClose = append(s.onClose, f)
+}
+
+// Refuse makes the server answer new connections with 503 from now on, as
+// before a shutdown. Existing connections go on.
+func (s *Server) Refuse() { s.engine.Refuse() }
+
+// Close refuses new connections, runs the OnClose functions in the order of
+// their registration, closes all transports, which clients answer by
+// reconnecting elsewhere (no disconnect packet is sent), and waits until every
+// handler and every OnDisconnect function has returned. When ctx ends first,
+// connections are cut, and the error of ctx is returned. Closing twice does
+// nothing.
+func (s *Server) Close(ctx context.Context) error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.engine.Refuse()
+	s.mu.RLock()
+	hooks := slices.Clone(s.onClose)
+	s.mu.RUnlock()
+	for _, f := range hooks {
+		f(ctx)
+	}
+	err := s.engine.Close(ctx)
+	s.end()
+	if waited := s.work.wait(ctx); waited != nil {
+		err = errors.Join(err, fmt.Errorf("socketio: waiting for handlers: %w", waited))
+	}
+	return err
+}

@@ -1,0 +1,167 @@
+package socketio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+)
+
+// Socket is one client's place in one namespace. All methods are safe for
+// concurrent use, and none blocks except [Socket.EmitWithAck].
+type Socket struct {
+	id     string
+	ns     *Namespace
+	conn   *conn
+	auth   json.RawMessage
+	joined time.Time
+
+	// Guarded by Namespace.mu.
+	rooms  []membership
+	listed bool // reachable by broadcasts
+	gone   bool // never listed again
+
+	mu           sync.Mutex
+	phase        phase
+	announced    bool // OnConnect ran or runs, so OnDisconnect will
+	running      bool // a goroutine handles the queue
+	busy         int  // handlers and hooks that run; the last one out reports the end
+	queued       int
+	head, tail   *Message      // messages that wait for their handlers
+	wake         chan struct{} // what the reading goroutine waits on, if it does
+	reason       DisconnectReason
+	ctx          context.Context
+	cancel       context.CancelFunc
+	questions    map[uint64]chan *Message // events of ours that want an answer
+	lastQuestion uint64
+	data         []datum
+}
+
+// Handshake is what a client said when it connected. Its contents must not be
+// modified.
+type Handshake struct {
+	Auth       json.RawMessage // the auth payload, an object; {} when the client sent none
+	Query      url.Values      // of the connection's first request
+	Header     http.Header     // of the connection's first request
+	RemoteAddr string          // of the connection's first request
+	Time       time.Time       // when the socket joined the namespace
+}
+
+func newSocket(c *conn, n *Namespace, auth []byte) *Socket {
+	s := &Socket{id: newID(), ns: n, conn: c, joined: time.Now()}
+	if len(auth) > 0 {
+		s.auth = append(s.auth, auth...)
+	}
+	return s
+}
+
+// newID returns 20 characters with 120 random bits.
+func newID() string {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// ID returns the socket's id: 20 random characters of [A-Za-z0-9_-], known to
+// its client and safe to show to others.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace returns the namespace that the socket is in.
+func (s *Socket) Namespace() *Namespace { return s.ns }
+
+// Handshake returns what the client said when it connected, put together anew
+// at each call.
+func (s *Socket) Handshake() *Handshake {
+	r := s.conn.session.Request()
+	h := &Handshake{Auth: s.auth, Query: r.Query, Header: r.Header, RemoteAddr: r.RemoteAddr, Time: s.joined}
+	if h.Auth == nil {
+		h.Auth = json.RawMessage("{}")
+	}
+	return h
+}
+
+// LastPacket returns when the client last sent anything at all, pongs included.
+func (s *Socket) LastPacket() time.Time { return s.conn.session.LastPacket() }
+
+// Connected reports whether the socket has joined its namespace and not left it.
+func (s *Socket) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == phaseOpening || s.phase == phaseReady
+}
+
+// Join puts the socket into rooms. One that is not connected joins nothing.
+func (s *Socket) Join(rooms ...string) { s.ns.join(s, rooms) }
+
+// Leave takes the socket out of a room. Its own id it cannot leave.
+func (s *Socket) Leave(room string) { s.ns.leave(s, room) }
+
+// Rooms returns the rooms that the socket has joined, its own id not among them.
+func (s *Socket) Rooms() []string {
+	s.ns.mu.RLock()
+	defer s.ns.mu.RUnlock()
+	names := make([]string, len(s.rooms))
+	for i, m := range s.rooms {
+		names[i] = m.room.name
+	}
+	return names
+}
+
+// InRoom reports whether the socket is in a room. While it is connected, it is
+// in the one that its id names.
+func (s *Socket) InRoom(room string) bool {
+	s.ns.mu.RLock()
+	defer s.ns.mu.RUnlock()
+	return s.listed && (room == s.id || s.membership(room) >= 0)
+}
+
+// Emit sends an event to the client. Arguments are encoded as JSON; a []byte
+// becomes a binary attachment, a json.RawMessage is taken as it is. It fails
+// with [ErrDisconnected], or when an argument cannot be encoded.
+func (s *Socket) Emit(event string, args ...any) error {
+	p, err := encodeEvent(s.ns.name, event, args)
+	if err != nil {
+		return err
+	}
+	return s.Send(p)
+}
+
+// Send sends a packet to the client. It fails with [ErrDisconnected], or with
+// [ErrNamespace] when the packet was made for another namespace.
+func (s *Socket) Send(p *Packet) error {
+	if p.namespace != s.ns.name {
+		return ErrNamespace
+	}
+	return s.transmit(p.frames...)
+}
+
+// transmit queues frames as long as the socket is connected.
+func (s *Socket) transmit(frames ...*engineio.Frame) error {
+	if !s.Connected() || s.conn.session.Send(frames...) != nil {
+		return ErrDisconnected
+	}
+	return nil
+}
+
+// To addresses the sockets of the given rooms except this one.
+func (s *Socket) To(rooms ...string) Broadcaster { return s.Broadcast().To(rooms...) }
+
+// Broadcast addresses all sockets of the namespace except this one.
+func (s *Socket) Broadcast() Broadcaster {
+	return Broadcaster{ns: s.ns, except: []string{s.id}}
+}
+
+// Disconnect sends the client a disconnect packet, after which it does not
+// reconnect by itself. Messages that wait for their handlers are dropped. The
+// connection stays open for other namespaces.
+func (s *Socket) Disconnect() { s.close(ServerDisconnect) }
+
+// CloseTransport closes the whole connection without a disconnect packet, after
+// what is queued for it was sent. Clients try to reconnect then.
+func (s *Socket) CloseTransport(reason engineio.CloseReason) { s.conn.session.Close(reason) }
