@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -33,23 +34,23 @@ func (a Ack) Send(args ...any) error {
 	if err != nil {
 		return fmt.Errorf("socketio: acknowledge: %w", err)
 	}
-	return send(a, encoded, binary)
+	return a.send(encoded, binary)
 }
 
 // SendRaw answers with arguments that are JSON text already; nil is null. It
 // checks and copies them, and is otherwise like [Ack.Send].
-func (a Ack) SendRaw(args ...[]byte) error {
-	return send(a, args, nil)
+func (a Ack) SendRaw(args ...json.RawMessage) error {
+	return a.send(args, nil)
 }
 
 // SendBinary answers with JSON text whose placeholders stand for attachments,
 // as [Message.Args] and [Message.Binary] return them. It copies both, and is
 // otherwise like [Ack.Send].
-func (a Ack) SendBinary(attachments [][]byte, args ...[]byte) error {
-	return send(a, args, attachments)
+func (a Ack) SendBinary(attachments [][]byte, args ...json.RawMessage) error {
+	return a.send(args, attachments)
 }
 
-func send[T ~[]byte](a Ack, args []T, binary [][]byte) error {
+func (a Ack) send(args []json.RawMessage, binary [][]byte) error {
 	if a.state == nil {
 		return nil
 	}

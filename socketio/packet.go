@@ -24,11 +24,21 @@ type Packet struct {
 // text; nil is null. It fails when an argument is not valid JSON, or when the
 // name is one that Socket.IO keeps for itself.
 func NewEvent(namespace, event string, args ...json.RawMessage) (*Packet, error) {
+	return NewBinaryEvent(namespace, event, nil, args...)
+}
+
+// NewBinaryEvent is [NewEvent] with attachments, which placeholders in the
+// arguments stand for, as [Message.Args] and [Message.Binary] return them.
+// Arguments and attachments are copied.
+func NewBinaryEvent(namespace, event string, attachments [][]byte, args ...json.RawMessage) (*Packet, error) {
 	payload, err := eventPayload(event, args)
 	if err != nil {
 		return nil, err
 	}
-	return newPacket(cleanNamespace(namespace), payload, nil), nil
+	if len(attachments) > 0 && !placeholdersWithin(payload, len(attachments)) {
+		return nil, fmt.Errorf("socketio: event %q: %w", event, errPlaceholder)
+	}
+	return newPacket(cleanNamespace(namespace), payload, cloneAll(attachments)), nil
 }
 
 // NewEventRaw makes a packet of a whole JSON array, the event's name its first
@@ -42,11 +52,15 @@ func NewEventRaw(namespace string, payload []byte, attachments ...[]byte) (*Pack
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("socketio: new event: %w", err)
 	}
-	own := make([][]byte, len(attachments))
-	for i, a := range attachments {
-		own[i] = slices.Clone(a)
+	return newPacket(cleanNamespace(namespace), slices.Clone(payload), cloneAll(attachments)), nil
+}
+
+func cloneAll(list [][]byte) [][]byte {
+	var own [][]byte
+	for _, b := range list {
+		own = append(own, slices.Clone(b))
 	}
-	return newPacket(cleanNamespace(namespace), slices.Clone(payload), own), nil
+	return own
 }
 
 // Namespace returns the namespace that the packet was made for.

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -181,7 +182,7 @@ func appendHeader(dst []byte, t packetType, attachments int, namespace string) [
 }
 
 // appendArgs appends checked JSON values as one array. A nil value is null.
-func appendArgs[T ~[]byte](dst []byte, args []T) ([]byte, error) {
+func appendArgs(dst []byte, args []json.RawMessage) ([]byte, error) {
 	dst = append(dst, '[')
 	for i, arg := range args {
 		if i > 0 {
