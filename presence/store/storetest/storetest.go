@@ -1,0 +1,161 @@
+// Package storetest is the contract that every store.Store passes, and a
+// wrapper that injects faults into one.
+package storetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// Backend is a store under test, with what the suite must see besides the
+// interface.
+type Backend interface {
+	store.Store
+	// Keys names every record held, sorted, without prefix or escaping.
+	Keys() []string
+	// ConnRecord returns the fields of a connection's record and its time to
+	// live; nil when there is none.
+	ConnRecord(connID string) (map[string]string, time.Duration)
+	// Wipe drops every record.
+	Wipe()
+}
+
+// TTL is the time to live of connection records that a Backend is opened with.
+const TTL = 30 * time.Second
+
+// patience ends a test that waits for what never comes.
+const patience = 10 * time.Second
+
+// Run runs the contract. open is called once per subtest and returns an empty
+// store whose records of connections live for TTL; Run closes it.
+func Run(t *testing.T, open func(t *testing.T) Backend) {
+	for _, g := range []struct {
+		name  string
+		tests []test
+	}{
+		{"Join", joinTests},
+		{"Write", writeTests},
+		{"Leave", leaveTests},
+		{"Resume", resumeTests},
+		{"Reset", resetTests},
+		{"Bridge", bridgeTests},
+		{"Index", indexTests},
+		{"Conn", connTests},
+		{"Node", nodeTests},
+		{"Deadline", deadlineTests},
+	} {
+		t.Run(g.name, func(t *testing.T) {
+			for _, c := range g.tests {
+				t.Run(c.name, func(t *testing.T) {
+					b := open(t)
+					ctx, cancel := context.WithTimeout(context.Background(), patience)
+					defer cancel()
+					c.run(&suite{T: t, b: b, ctx: ctx})
+					if err := b.Close(ctx); err != nil {
+						t.Errorf("close: %v", err)
+					}
+				})
+			}
+		})
+	}
+}
+
+type test struct {
+	name string
+	run  func(s *suite)
+}
+
+// suite is one subtest.
+type suite struct {
+	*testing.T
+	b   Backend
+	ctx context.Context
+}
+
+func (s *suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *suite) put(p store.Put) store.PutResult {
+	s.Helper()
+	res, err := s.b.Put(s.ctx, p)
+	s.must(err)
+	return res
+}
+
+func (s *suite) remove(r store.Remove) store.RemoveResult {
+	s.Helper()
+	res, err := s.b.Remove(s.ctx, r)
+	s.must(err)
+	return res
+}
+
+func (s *suite) load(room string) store.Room {
+	s.Helper()
+	r, err := s.b.Load(s.ctx, room)
+	s.must(err)
+	slices.SortFunc(r.Members, func(a, b store.Member) int {
+		if a.ConnID < b.ConnID {
+			return -1
+		}
+		return 1
+	})
+	return r
+}
+
+func (s *suite) noKeys() {
+	s.Helper()
+	if k := s.b.Keys(); len(k) != 0 {
+		s.Errorf("left behind: %q", k)
+	}
+}
+
+// outcome fails unless it is as wanted.
+func (s *suite) outcome(got, want store.Outcome) {
+	s.Helper()
+	if got != want {
+		s.Fatalf("outcome %d, want %d", got, want)
+	}
+}
+
+// unchanged runs f and fails if the room is not as it was, or if anything was
+// published in it.
+func (s *suite) unchanged(room string, f func()) {
+	s.Helper()
+	rec := s.subscribe(room)
+	before := s.load(room)
+	f()
+	after := s.load(room)
+	after.NowMs = before.NowMs
+	same(s, after, before)
+	s.quiet(rec, room)
+	rec.sub.Close()
+}
+
+const room = "r"
+
+// joinOf is a first join of a connection into the room.
+func joinOf(conn, user string) store.Put {
+	return store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
+		ConnID: conn, UserID: user, Owner: "node1", Epoch: 1, Write: 1, State: []byte(`{"a":1}`),
+	}}
+}
+
+// next is the next write of a member that stands.
+func next(m store.Member, state string) store.Put {
+	m.Write++
+	m.State = []byte(state)
+	return store.Put{Room: room, Intent: store.IntentUpdate, Member: m, Fence: m.Epoch}
+}
+
+// leaveOf is a leave of a member that stands.
+func leaveOf(m store.Member) store.Remove {
+	return store.Remove{Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: store.ReasonLeave}
+}
