@@ -16,7 +16,7 @@ type Config struct {
 	RelayEvents Patterns `env:"RELAY_EVENTS" default:"${relay}" placeholder:"PATTERN,..." help:"Client events to relay to the sender's rooms, such as chat:*,cursor (default: ${relay_text})."`
 	MaxPayload  Number   `env:"MAX_PAYLOAD" default:"1000000" min:"1000" max:"1000000000" placeholder:"BYTES" help:"Largest message that a client may send (${default})."`
 
-	TTL            Number `name:"presence-ttl-ms" env:"PRESENCE_TTL_MS" default:"30000" min:"100" max:"86400000" placeholder:"MS" help:"Time to live of prs:conn:<connId> (${default})."`
+	TTL            Number `name:"presence-ttl-ms" env:"PRESENCE_TTL_MS" default:"30000" min:"1000" max:"86400000" placeholder:"MS" help:"Time to live of prs:conn:<connId> (${default})."`
 	ReaperInterval Number `name:"presence-reaper-interval-ms" env:"PRESENCE_REAPER_INTERVAL_MS" default:"3000" min:"10" max:"86400000" placeholder:"MS" help:"How often silent connections are looked for (${default})."`
 	ReaperLookback Number `name:"presence-reaper-lookback-ms" env:"PRESENCE_REAPER_LOOKBACK_MS" min:"200" max:"172800000" placeholder:"MS" help:"Silence after which a connection is closed (default: twice the TTL)."`
 	AwayAfter      Number `name:"presence-away-after-ms" env:"PRESENCE_AWAY_AFTER_MS" default:"2000" min:"1" max:"86400000" placeholder:"MS" help:"Time without a connection after which a resumable member is shown away (${default})."`

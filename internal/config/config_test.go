@@ -62,7 +62,7 @@ var settings = []setting{
 	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/", "https://*x/y"}},
 	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},
 	{"MAX_PAYLOAD", "--max-payload", "5000", func(c testCLI) any { return c.MaxPayload }, Number(5000), []string{"1MB", "999"}},
-	{"PRESENCE_TTL_MS", "--presence-ttl-ms", "1000", func(c testCLI) any { return c.TTL }, Number(1000), []string{"0", "-1", "1s", "9223372036854775808"}},
+	{"PRESENCE_TTL_MS", "--presence-ttl-ms", "1000", func(c testCLI) any { return c.TTL }, Number(1000), []string{"0", "-1", "999", "1s", "9223372036854775808"}},
 	{"PRESENCE_REAPER_INTERVAL_MS", "--presence-reaper-interval-ms", "100", func(c testCLI) any { return c.ReaperInterval }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_REAPER_LOOKBACK_MS", "--presence-reaper-lookback-ms", "2000", func(c testCLI) any { return c.ReaperLookback }, Number(2000), []string{"0", "x"}},
 	{"PRESENCE_AWAY_AFTER_MS", "--presence-away-after-ms", "100", func(c testCLI) any { return c.AwayAfter }, Number(100), []string{"0", "x"}},
