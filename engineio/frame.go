@@ -1,15 +1,108 @@
 package engineio
 
+import (
+	"encoding/binary"
+
+	"github.com/gobwas/ws"
+)
+
 // Frame is one outbound Engine.IO message, encoded once. It is immutable, and may be sent to any
 // number of sessions from any goroutine.
 type Frame struct {
-	wire []byte
-	head uint8
+	wire []byte // as a WebSocket carries it: frame header, then the payload
+	head uint8  // length of that header
 	kind frameKind
 }
 
 type frameKind uint8
 
+const (
+	textFrame    frameKind = iota // the payload is a packet, its type first
+	binaryFrame                   // the payload is a binary message
+	controlFrame                  // only for the WebSocket it was made for
+)
+
+// smallRoom is the wire size up to which a frame and its bytes share one allocation.
+const smallRoom = 96
+
+type smallFrame struct {
+	Frame
+	room [smallRoom]byte
+}
+
 // NewFrame encodes a message. The payload is copied, so the caller may reuse it. Text must be valid
 // UTF-8. Of small messages the frame and its bytes share one allocation.
-func NewFrame(payload []byte, binary bool) *Frame { return &Frame{wire: payload} }
+func NewFrame(payload []byte, binary bool) *Frame {
+	if binary {
+		f := allocFrame(ws.OpBinary, len(payload))
+		f.kind = binaryFrame
+		f.wire = append(f.wire, payload...)
+		return f
+	}
+	f := allocFrame(ws.OpText, 1+len(payload))
+	f.wire = append(f.wire, packetMessage)
+	f.wire = append(f.wire, payload...)
+	return f
+}
+
+// newPacket encodes a packet that is not a message.
+func newPacket(packet string) *Frame {
+	f := allocFrame(ws.OpText, len(packet))
+	f.wire = append(f.wire, packet...)
+	return f
+}
+
+// newControl encodes a WebSocket control frame with at most 125 bytes of data.
+func newControl(op ws.OpCode, data []byte) *Frame {
+	f := allocFrame(op, len(data))
+	f.kind = controlFrame
+	f.wire = append(f.wire, data...)
+	return f
+}
+
+// newCloseFrame encodes the WebSocket frame that says goodbye; text must be short.
+func newCloseFrame(code ws.StatusCode, text string) *Frame {
+	return newControl(ws.OpClose, ws.NewCloseFrameBody(code, text))
+}
+
+// allocFrame returns a text frame with its header in place and room for size bytes of payload.
+func allocFrame(op ws.OpCode, size int) *Frame {
+	var f *Frame
+	head := headerLen(size)
+	if head+size <= smallRoom {
+		s := new(smallFrame)
+		f = &s.Frame
+		f.wire = s.room[:0]
+	} else {
+		f = &Frame{wire: make([]byte, 0, head+size)}
+	}
+	f.head = uint8(head)
+	f.wire = appendHeader(f.wire, op, size)
+	return f
+}
+
+func (f *Frame) payload() []byte { return f.wire[f.head:] }
+
+func headerLen(size int) int {
+	switch {
+	case size <= 125:
+		return 2
+	case size <= 0xffff:
+		return 4
+	default:
+		return 10
+	}
+}
+
+// appendHeader appends the header of an unmasked, unfragmented WebSocket frame.
+func appendHeader(dst []byte, op ws.OpCode, size int) []byte {
+	dst = append(dst, 0x80|byte(op))
+	switch headerLen(size) {
+	case 2:
+		return append(dst, byte(size))
+	case 4:
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(size))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, 127), uint64(size))
+	}
+}

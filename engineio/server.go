@@ -5,12 +5,38 @@ package engineio
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Server accepts sessions. It is an [http.Handler] that mounts in any mux at any path.
+//
+// Its goroutines: one per WebSocket connection, which reads; one flush loop per CPU; and short
+// ones, started when needed, that write to a connection that is not ready, or call HandleClose.
 type Server struct {
-	cfg Config
+	cfg    Config
+	accept func(*Session) Handler
+	start  time.Time // the zero of the server's clock
+	pools  pools
+
+	flushers []*flusher
+	turns    atomic.Uint32 // deals out the flushers
+	loops    sync.WaitGroup
+	stop     chan struct{} // ends the flush loops
+
+	open  atomic.Int64
+	tasks atomic.Int64  // sessions and goroutines that Close waits for, and one for the server itself
+	idle  chan struct{} // closed when tasks is zero
+
+	mu       sync.Mutex
+	sessions map[string]*Session // by id; those closing included
+	refusing bool
+	closing  bool
 }
 
 // NewServer returns a server. For each new session accept is called once, on the goroutine of the
@@ -21,22 +47,142 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg}, nil
+	srv := &Server{
+		cfg:      cfg,
+		accept:   accept,
+		start:    time.Now(),
+		stop:     make(chan struct{}),
+		idle:     make(chan struct{}),
+		sessions: make(map[string]*Session),
+	}
+	srv.tasks.Store(1)
+	for range runtime.GOMAXPROCS(0) {
+		f := newFlusher()
+		srv.flushers = append(srv.flushers, f)
+		srv.loops.Go(func() { f.run(srv.stop) })
+	}
+	return srv, nil
 }
 
-// ServeHTTP serves one request of any transport.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
-
 // Config returns the configuration in force, with defaults filled in.
-func (s *Server) Config() Config { return s.cfg }
-
-// Refuse makes the server answer new handshakes with 503 from now on. Existing sessions go on.
-func (s *Server) Refuse() {}
+func (srv *Server) Config() Config {
+	cfg := srv.cfg
+	cfg.Transports = slices.Clone(cfg.Transports)
+	cfg.AllowedOrigins = slices.Clone(cfg.AllowedOrigins)
+	return cfg
+}
 
 // Sessions returns the number of open sessions.
-func (s *Server) Sessions() int { return 0 }
+func (srv *Server) Sessions() int { return int(srv.open.Load()) }
+
+// Refuse makes the server answer new handshakes with 503 from now on. Existing sessions go on.
+func (srv *Server) Refuse() {
+	srv.mu.Lock()
+	srv.refusing = true
+	srv.mu.Unlock()
+}
 
 // Close refuses new sessions, closes those that exist after what is queued for them was sent
 // (WebSocket code 1001, the close packet on polling), and waits for all goroutines of the server
-// and for every HandleClose. When ctx ends first, the connections are cut, and its error returned.
-func (s *Server) Close(ctx context.Context) error { return nil }
+// and for every HandleClose. A client may take a few seconds to close in its turn. When ctx ends
+// first, the connections are cut, and its error returned. Closing twice is [ErrServerClosed].
+func (srv *Server) Close(ctx context.Context) error {
+	srv.mu.Lock()
+	if srv.closing {
+		srv.mu.Unlock()
+		return ErrServerClosed
+	}
+	srv.refusing, srv.closing = true, true
+	srv.mu.Unlock()
+
+	srv.each(func(s *Session) { s.Close(ReasonShutdown) })
+	srv.done()
+	var err error
+	select {
+	case <-srv.idle:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		srv.each(func(s *Session) { s.abort(ReasonShutdown) })
+	}
+	close(srv.stop)
+	srv.loops.Wait()
+	return err
+}
+
+// each calls f for every session without holding the lock.
+func (srv *Server) each(f func(*Session)) {
+	srv.mu.Lock()
+	all := make([]*Session, 0, len(srv.sessions))
+	for _, s := range srv.sessions {
+		all = append(all, s)
+	}
+	srv.mu.Unlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
+// enter counts a session that is about to be made; false when the server refuses.
+func (srv *Server) enter() bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.refusing {
+		return false
+	}
+	srv.tasks.Add(1)
+	return true
+}
+
+// add makes a session reachable by its id.
+func (srv *Server) add(s *Session) {
+	srv.mu.Lock()
+	srv.sessions[s.ID()] = s
+	closing := srv.closing
+	srv.mu.Unlock()
+	srv.open.Add(1)
+	if closing { // Close may have missed it
+		s.Close(ReasonShutdown)
+	}
+}
+
+// remove forgets a closed session.
+func (srv *Server) remove(s *Session) {
+	srv.mu.Lock()
+	delete(srv.sessions, s.ID())
+	srv.mu.Unlock()
+	srv.cfg.Logger.LogAttrs(context.Background(), slog.LevelDebug, "engine.io session closed",
+		slog.String("reason", string(s.reason)), slog.String("transport", string(s.Transport())))
+	srv.done()
+}
+
+func (srv *Server) session(id string) *Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.sessions[id]
+}
+
+// spawn runs f on a goroutine that Close waits for. Only what is itself counted may call it.
+func (srv *Server) spawn(f func()) {
+	srv.tasks.Add(1)
+	go func() {
+		defer srv.done()
+		f()
+	}()
+}
+
+func (srv *Server) done() {
+	if srv.tasks.Add(-1) == 0 {
+		close(srv.idle)
+	}
+}
+
+// now is the time since the server was made, on the monotonic clock.
+func (srv *Server) now() time.Duration { return time.Since(srv.start) }
+
+func (srv *Server) offers(t Transport) bool { return slices.Contains(srv.cfg.Transports, t) }
+
+func (srv *Server) nextFlusher() *flusher {
+	return srv.flushers[srv.turns.Add(1)%uint32(len(srv.flushers))]
+}
+
+var _ http.Handler = (*Server)(nil)

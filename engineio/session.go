@@ -1,16 +1,10 @@
 package engineio
 
 import (
-	"net/http"
-	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// Session is one client's connection, whatever its transport. Its methods are safe for concurrent
-// use, and none of them blocks.
-type Session struct {
-	id string
-}
 
 // Handler receives what happens to one session. No two of its methods run at the same time.
 type Handler interface {
@@ -22,37 +16,260 @@ type Handler interface {
 	HandleClose(reason CloseReason)
 }
 
-// Request is what is kept of the HTTP request that opened a session.
-type Request struct {
-	RemoteAddr string
-	Host       string
-	Query      url.Values
-	Header     http.Header
+// Session is one client's connection, whatever its transport. Its methods are safe for concurrent
+// use, and none of them blocks.
+//
+// There are many sessions and most of them are idle, so the struct is small and everything that is
+// only needed while bytes move is borrowed.
+type Session struct {
+	srv     *Server
+	flusher *flusher
+	info    string // the session id, then what Request parses
+	handler Handler
+	last    atomic.Int64 // when the last inbound packet came, on the server's clock
+	state   atomic.Int32 // of type state; written under mu
+
+	mu       sync.Mutex
+	carrier  carrier
+	out      *frameQueue // frames that wait; nil when none do
+	outBytes int         // bytes of out and of what is being written
+	timer    *time.Timer // the heartbeat's; after Close, the wait for the client
+	due      time.Duration
+	reason   CloseReason // once state has left open
+
+	turn     bool // the handler is in use: a read turn, or for good by HandleClose
+	inline   bool // what is queued leaves at the end of the turn
+	told     bool // HandleClose was called, or is about to be
+	dirty    bool // on the flusher's list
+	writing  bool // somebody is writing, and will look at out afterwards
+	awaiting bool // a ping was sent, its pong has not come
 }
+
+type state int32
+
+const (
+	stateOpen    state = iota
+	stateClosing       // nothing goes in or out any more but what is queued, a goodbye at its end
+	stateClosed        // the connection is given up
+)
+
+// carrier is what a session's transport does for it.
+type carrier interface {
+	transport() Transport
+	// flush sends what is queued, or lets another goroutine do so. It does not block.
+	flush()
+	// lingers says whether a client can still be told goodbye. Called with the session's lock.
+	lingers(reason CloseReason) bool
+	// goodbye returns the last frame of a session that ends for reason.
+	goodbye(reason CloseReason) *Frame
+	// cut drops the connection. It does not block.
+	cut()
+}
+
+const (
+	idLen = 20 // characters of a session id
+	// closeWait is how long a client may take to take what is queued, or to close in its turn,
+	// before a closing connection is cut.
+	closeWait = 3 * time.Second
+)
 
 // ID returns the session id. It is a secret between this client and the server: whoever knows it
 // can speak for the client.
-func (s *Session) ID() string { return s.id }
-
-// Request returns the handshake request, parsed anew at each call. The caller owns the result.
-func (s *Session) Request() *Request { return nil }
+func (s *Session) ID() string { return s.info[:idLen] }
 
 // Transport returns the transport in use now; an upgrade changes it.
-func (s *Session) Transport() Transport { return Polling }
+func (s *Session) Transport() Transport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.carrier.transport()
+}
 
 // LastPacket returns when the client last sent anything at all, pongs included.
-func (s *Session) LastPacket() time.Time { return time.Time{} }
+func (s *Session) LastPacket() time.Time { return s.srv.start.Add(time.Duration(s.last.Load())) }
+
+// stamp notes that the client has sent something.
+func (s *Session) stamp() { s.last.Store(int64(s.srv.now())) }
+
+func (s *Session) isOpen() bool { return state(s.state.Load()) == stateOpen }
 
 // Send queues frames; those of one call stay together and in order. It never blocks. Called while
 // this session's HandleMessage runs, the frames leave when all that was read with the message is
 // handled (see [Session.Flush]); otherwise at once or within about a millisecond. The errors are
 // [ErrClosed] and [ErrSlowConsumer].
-func (s *Session) Send(frames ...*Frame) error { return nil }
+func (s *Session) Send(frames ...*Frame) error {
+	size := 0
+	for _, f := range frames {
+		size += len(f.wire)
+	}
+	s.mu.Lock()
+	if !s.isOpen() {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	if s.outBytes+size > s.srv.cfg.MaxQueueBytes {
+		s.mu.Unlock()
+		s.abort(ReasonSlowConsumer)
+		return ErrSlowConsumer
+	}
+	s.enqueue(size, frames...)
+	kick := s.markDirty()
+	s.mu.Unlock()
+	if kick {
+		s.flusher.add(s)
+	}
+	return nil
+}
 
 // Flush lets queued frames leave now although HandleMessage has not returned. A HandleMessage that
 // is going to wait should call it; frames sent during the rest of the call then leave at once too.
-func (s *Session) Flush() {}
+func (s *Session) Flush() {
+	s.mu.Lock()
+	s.inline = false
+	kick := s.markDirty()
+	s.mu.Unlock()
+	if kick {
+		s.flusher.add(s)
+	}
+}
+
+// enqueue appends frames of size wire bytes. Called with the lock.
+func (s *Session) enqueue(size int, frames ...*Frame) {
+	if s.out == nil {
+		s.out = s.srv.pools.queue()
+	}
+	s.out.frames = append(s.out.frames, frames...)
+	s.outBytes += size
+}
+
+// markDirty says whether the caller must hand the session to its flusher. Called with the lock.
+func (s *Session) markDirty() bool {
+	if s.out == nil || s.inline || s.writing || s.dirty {
+		return false
+	}
+	s.dirty = true
+	return true
+}
+
+// flushDirty is the flusher's turn of this session.
+func (s *Session) flushDirty() {
+	s.mu.Lock()
+	s.dirty = false
+	c := s.carrier
+	s.mu.Unlock()
+	c.flush()
+}
+
+// takeQueue makes the caller the writer of all that is queued; nil when there is nothing to
+// write, or somebody else writes, or the frames are meant for the end of the turn.
+func (s *Session) takeQueue() *frameQueue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil || s.writing || s.inline {
+		return nil
+	}
+	q := s.out
+	s.out, s.writing = nil, true
+	return q
+}
+
+// wrote notes that n bytes have left, without ending the writer's role.
+func (s *Session) wrote(n int) {
+	s.mu.Lock()
+	s.outBytes -= n
+	s.mu.Unlock()
+}
+
+// beginTurn claims the handler for the calling goroutine; false when the session is not open. Only
+// a session's reader calls it, so nobody else is in a turn.
+func (s *Session) beginTurn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isOpen() {
+		return false
+	}
+	s.turn, s.inline = true, true
+	return true
+}
+
+// endTurn sends what the turn has queued, and delivers a close that came during it.
+func (s *Session) endTurn() {
+	s.mu.Lock()
+	s.inline = false
+	pending, c := s.out != nil, s.carrier
+	tell := !s.isOpen() && !s.told
+	if tell {
+		s.told = true
+	} else {
+		s.turn = false
+	}
+	reason := s.reason
+	s.mu.Unlock()
+	if pending {
+		c.flush()
+	}
+	if tell {
+		s.handler.HandleClose(reason)
+	}
+}
 
 // Close closes the session. What is queued is still sent, then the close packet of the transport;
-// Send fails from now on, and HandleClose follows. It does not block.
-func (s *Session) Close(reason CloseReason) {}
+// Send fails from now on, and HandleClose follows on another goroutine. It does not block.
+func (s *Session) Close(reason CloseReason) { s.finish(reason, nil) }
+
+// finish closes the session; goodbye is its last frame, nil for that of the transport. Where
+// the client cannot be told any more, it aborts.
+func (s *Session) finish(reason CloseReason, goodbye *Frame) {
+	s.mu.Lock()
+	if !s.isOpen() {
+		s.mu.Unlock()
+		return
+	}
+	if !s.carrier.lingers(reason) {
+		s.mu.Unlock()
+		s.abort(reason)
+		return
+	}
+	s.leaveOpen(stateClosing, reason)
+	if goodbye == nil {
+		goodbye = s.carrier.goodbye(reason)
+	}
+	s.enqueue(len(goodbye.wire), goodbye)
+	s.arm(closeWait)
+	kick := s.markDirty()
+	s.mu.Unlock()
+	if kick {
+		s.flusher.add(s)
+	}
+}
+
+// abort ends the session at once; what is queued is lost. After finish, it is its second half.
+func (s *Session) abort(reason CloseReason) {
+	s.mu.Lock()
+	switch state(s.state.Load()) {
+	case stateClosed:
+		s.mu.Unlock()
+		return
+	case stateOpen:
+		s.leaveOpen(stateClosed, reason)
+	default:
+		s.state.Store(int32(stateClosed))
+	}
+	s.timer.Stop()
+	s.out = nil
+	c := s.carrier
+	s.mu.Unlock()
+	c.cut()
+	s.srv.remove(s)
+}
+
+// leaveOpen makes the one transition out of stateOpen, and sees to HandleClose. Called with the lock.
+func (s *Session) leaveOpen(to state, reason CloseReason) {
+	s.state.Store(int32(to))
+	s.reason = reason
+	s.srv.open.Add(-1)
+	if s.turn {
+		return // endTurn will tell
+	}
+	s.turn, s.told = true, true
+	s.srv.spawn(func() { s.handler.HandleClose(reason) })
+}

@@ -1,0 +1,171 @@
+package engineio
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Request is what is kept of the HTTP request that opened a session.
+type Request struct {
+	RemoteAddr string      // as in http.Request
+	Host       string      // as in http.Request
+	Query      url.Values  // of the URL
+	Header     http.Header // without those that only concern the connection
+}
+
+// ServeHTTP serves one request of any transport.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowed := srv.checkOrigin(w, r)
+	if r.Method == http.MethodOptions {
+		preflight(w, r)
+		return
+	}
+	query := r.URL.Query()
+	transport := Transport(query.Get("transport"))
+	switch {
+	case !srv.offers(transport):
+		unknownTransport.write(w)
+	case query.Has("j"): // JSONP, which no client of this protocol version needs
+		badRequest.write(w)
+	case !allowed:
+		forbidden.write(w)
+	case query.Has("sid"):
+		srv.resume(w, r, transport, query.Get("sid"))
+	default:
+		srv.handshake(w, r, transport, query.Get("EIO"))
+	}
+}
+
+// handshake opens a session.
+func (srv *Server) handshake(w http.ResponseWriter, r *http.Request, transport Transport, version string) {
+	switch {
+	case r.Method != http.MethodGet:
+		badMethod.write(w)
+	case version != "4":
+		badVersion.write(w)
+	case transport == WebSocket && !isWebSocket(r):
+		badRequest.write(w)
+	case !srv.enter():
+		draining.write(w)
+	case transport == WebSocket:
+		srv.openWebSocket(w, r)
+	default:
+		srv.openPolling(w, r)
+	}
+}
+
+// resume serves a request of an existing session.
+func (srv *Server) resume(w http.ResponseWriter, r *http.Request, transport Transport, sid string) {
+	s := srv.session(sid)
+	switch {
+	case s == nil:
+		unknownSession.write(w)
+	case transport == WebSocket && isWebSocket(r):
+		s.serveUpgrade(w, r)
+	case transport == WebSocket:
+		badRequest.write(w)
+	case r.Method == http.MethodGet:
+		s.servePoll(w, r)
+	case r.Method == http.MethodPost:
+		s.servePost(w, r)
+	default:
+		badRequest.write(w)
+	}
+}
+
+// newSession returns a session in its first turn, which ends when accept has returned. The caller
+// gives it a carrier, then starts it.
+func (srv *Server) newSession(r *http.Request) *Session {
+	s := &Session{
+		srv:     srv,
+		flusher: srv.nextFlusher(),
+		info:    pack(newID(), r),
+		turn:    true,
+		inline:  true,
+	}
+	s.stamp()
+	return s
+}
+
+// start queues the open packet, makes s known and lets the application accept it.
+func (s *Session) start(upgrade bool) {
+	cfg := &s.srv.cfg
+	open := newPacket(string(openPacket{
+		sid:          s.ID(),
+		upgrade:      upgrade,
+		pingInterval: cfg.PingInterval,
+		pingTimeout:  cfg.PingTimeout,
+		maxPayload:   cfg.MaxPayload,
+	}.append(nil)))
+	s.mu.Lock()
+	s.enqueue(len(open.wire), open)
+	s.mu.Unlock()
+	s.startHeartbeat()
+	s.srv.add(s)
+	s.handler = s.srv.accept(s)
+	if s.handler == nil {
+		s.handler = nobody{}
+		s.Close(ReasonForcedClose)
+	}
+}
+
+// nobody stands in for the handler that accept did not return.
+type nobody struct{}
+
+func (nobody) HandleMessage([]byte, bool) {}
+func (nobody) HandleClose(CloseReason)    {}
+
+// newID returns 120 random bits as text.
+func newID() string {
+	var b [idLen * 3 / 4]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// pack joins a session's id and what is kept of its request into one string: of thousands of idle
+// sessions nobody asks for it, and a parsed header takes several times as much.
+func pack(id string, r *http.Request) string {
+	var b strings.Builder
+	b.WriteString(id)
+	line := func(s string) {
+		b.WriteString(s)
+		b.WriteByte('\n')
+	}
+	line(r.RemoteAddr)
+	line(r.Host)
+	line(r.URL.RawQuery)
+	for name, values := range r.Header {
+		if ofConnection(name) {
+			continue
+		}
+		for _, v := range values {
+			line(name)
+			line(v)
+		}
+	}
+	return strings.Clone(b.String()) // without the builder's spare room
+}
+
+func ofConnection(header string) bool {
+	return header == "Connection" || header == "Upgrade" || strings.HasPrefix(header, "Sec-Websocket-")
+}
+
+// Request returns the handshake request, parsed anew at each call. The caller owns the result.
+func (s *Session) Request() *Request {
+	rest := s.info[idLen:]
+	next := func() (line string) {
+		line, rest, _ = strings.Cut(rest, "\n")
+		return line
+	}
+	r := &Request{RemoteAddr: next(), Host: next()}
+	r.Query, _ = url.ParseQuery(next()) // what can be parsed, as net/http does
+	r.Header = make(http.Header)
+	for rest != "" {
+		name := next()
+		r.Header[name] = append(r.Header[name], next())
+	}
+	return r
+}

@@ -1,0 +1,90 @@
+package engineio
+
+import "time"
+
+const (
+	// lateTick is the delay of a timer from which on it counts as late: the process was frozen or
+	// starved, and a pong may wait unread.
+	lateTick = 500 * time.Millisecond
+	// lateGrace is what the reader then gets to find it.
+	lateGrace = 2 * time.Second
+)
+
+// startHeartbeat arms the first ping.
+func (s *Session) startHeartbeat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.due = s.srv.now() + s.srv.cfg.PingInterval
+	s.timer = time.AfterFunc(s.srv.cfg.PingInterval, s.tick)
+}
+
+// arm lets the session's one timer fire d from now. Called with the lock.
+func (s *Session) arm(d time.Duration) {
+	s.due = s.srv.now() + d
+	s.timer.Reset(d)
+}
+
+// tick is what the timer does: ping, judge the missing pong, or end the wait after a close.
+func (s *Session) tick() {
+	s.mu.Lock()
+	switch state(s.state.Load()) {
+	case stateOpen:
+		s.beat()
+	case stateClosing:
+		if s.writing {
+			s.arm(closeWait) // the writer judges progress
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		s.abort(s.reason)
+	default:
+		s.mu.Unlock()
+	}
+}
+
+// beat is a tick of an open session. It takes over the lock.
+func (s *Session) beat() {
+	late := s.srv.now() - s.due
+	if late < 0 { // armed anew while the tick was under way
+		s.mu.Unlock()
+		return
+	}
+	switch {
+	case !s.awaiting:
+		s.awaiting = true
+		if late > lateTick {
+			late = 0
+		}
+		// From when the ping was due, so that delays do not add up.
+		s.arm(s.srv.cfg.PingTimeout - late)
+		s.enqueue(len(pingFrame.wire), pingFrame)
+		kick := s.markDirty()
+		s.mu.Unlock()
+		if kick {
+			s.flusher.add(s)
+		}
+	case late > lateTick || s.turn:
+		s.arm(min(lateGrace, s.srv.cfg.PingTimeout))
+		s.mu.Unlock()
+	default:
+		s.mu.Unlock()
+		s.finish(ReasonPingTimeout, nil)
+	}
+}
+
+// overdue says whether the time for the pong has run out. Called with the lock.
+func (s *Session) overdue() bool { return s.awaiting && s.srv.now() >= s.due }
+
+// pong notes the answer to a ping; one that nobody asked for is ignored.
+func (s *Session) pong() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.awaiting && s.isOpen() {
+		s.awaiting = false
+		s.arm(s.srv.cfg.PingInterval)
+	}
+}
+
+// pingFrame is the heartbeat of every session.
+var pingFrame = newPacket(string(rune(packetPing)))

@@ -1,0 +1,61 @@
+package engineio
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"unicode/utf8"
+)
+
+// separator stands between the packets of a polling payload.
+const separator = 0x1e
+
+var (
+	errPacket = errors.New("engineio: not a packet")
+	// errPeerClosed says that the client asked to close.
+	errPeerClosed = errors.New("engineio: closed by the client")
+)
+
+// cutPacket returns the first packet of a polling payload and what follows it. A binary packet is
+// decoded, without its mark. An empty payload holds one, empty, packet, which is an error.
+func cutPacket(payload []byte) (packet []byte, binary bool, rest []byte, err error) {
+	packet, rest, more := bytes.Cut(payload, []byte{separator})
+	if more && len(rest) == 0 {
+		return nil, false, nil, errPacket // a separator with nothing behind it
+	}
+	if len(packet) == 0 {
+		return nil, false, nil, errPacket
+	}
+	if packet[0] != packetBinary {
+		if !utf8.Valid(packet) {
+			return nil, false, nil, errPacket
+		}
+		return packet, false, rest, nil
+	}
+	data := make([]byte, base64.StdEncoding.DecodedLen(len(packet)-1))
+	n, err := base64.StdEncoding.Decode(data, packet[1:])
+	if err != nil {
+		return nil, false, nil, errPacket
+	}
+	return data[:n], true, rest, nil
+}
+
+// appendPacket appends f to a polling payload, after a separator if it is not the first.
+func appendPacket(dst []byte, f *Frame) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, separator)
+	}
+	if f.kind == binaryFrame {
+		dst = append(dst, packetBinary)
+		return base64.StdEncoding.AppendEncode(dst, f.payload())
+	}
+	return append(dst, f.payload()...)
+}
+
+// packetLen is the number of bytes of f in a polling payload.
+func packetLen(f *Frame) int {
+	if f.kind == binaryFrame {
+		return 1 + base64.StdEncoding.EncodedLen(len(f.payload()))
+	}
+	return len(f.payload())
+}

@@ -1,0 +1,311 @@
+package engineio
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// noopPause is the least time between two empty answers to a client that polls on while its
+// upgrade is under way.
+const noopPause = 100 * time.Millisecond
+
+var (
+	closePacket = newPacket(string(rune(packetClose)))
+	noopPacket  = newPacket(string(rune(packetNoop)))
+)
+
+// pollCarrier carries a session over HTTP long-polling. Its fields belong to the session's lock.
+type pollCarrier struct {
+	s       *Session
+	wake    chan struct{} // has a token when a waiting poll should look again
+	getting bool          // a GET waits
+	posting bool          // a POST is being read or handled
+	posted  chan struct{} // closed at the end of that POST, if an upgrade waits for it
+	probe   *wsCarrier    // the WebSocket of an upgrade under way
+	probed  bool          // its probe has come: polls are answered without waiting
+	noopAt  time.Duration // when the last of them was
+}
+
+func (c *pollCarrier) transport() Transport { return Polling }
+
+func (c *pollCarrier) flush() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lingers: a client between two polls hears of a close with the next one, unless it is the client
+// that is at fault, or silent.
+func (c *pollCarrier) lingers(reason CloseReason) bool {
+	switch reason {
+	case ReasonPingTimeout, ReasonParseError, ReasonTransportError:
+		return c.getting
+	}
+	return true
+}
+
+func (c *pollCarrier) goodbye(CloseReason) *Frame { return closePacket }
+
+// cut releases the poll that waits, and the WebSocket of an upgrade.
+func (c *pollCarrier) cut() {
+	c.s.mu.Lock()
+	probe := c.probe
+	c.s.mu.Unlock()
+	if probe != nil {
+		probe.cut()
+	}
+	c.flush()
+}
+
+func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
+	s := srv.newSession(r)
+	s.carrier = &pollCarrier{s: s, wake: make(chan struct{}, 1)}
+	s.start(srv.offers(WebSocket))
+	s.endTurn()
+	s.servePoll(w, r)
+}
+
+// servePoll answers a GET as soon as there is something to send.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+	s.stamp()
+	s.mu.Lock()
+	c, ok := s.carrier.(*pollCarrier)
+	switch {
+	case !ok:
+		s.mu.Unlock()
+		badRequest.write(w)
+		return
+	case s.isOpen() && s.overdue():
+		s.mu.Unlock()
+		s.finish(ReasonPingTimeout, nil)
+		unknownSession.write(w)
+		return
+	case state(s.state.Load()) == stateClosed:
+		s.mu.Unlock()
+		unknownSession.write(w)
+		return
+	case c.getting:
+		s.mu.Unlock()
+		s.finish(ReasonTransportError, nil)
+		badRequest.write(w)
+		return
+	}
+	c.getting = true
+	s.mu.Unlock()
+
+	payload, last := c.await(r)
+	if payload == nil {
+		c.lost()
+		return
+	}
+	err := respond(w, payload, s.srv.cfg.StallTimeout)
+	if last || err != nil {
+		c.lost()
+	}
+}
+
+// lost ends the session with its polls, unless it has been upgraded.
+func (c *pollCarrier) lost() {
+	c.s.mu.Lock()
+	upgraded := c.s.carrier != c
+	c.s.mu.Unlock()
+	if !upgraded {
+		c.s.abort(ReasonTransportClose)
+	}
+}
+
+// await waits for the payload that answers a poll; last says that it ends the session. It is nil
+// when the client has gone.
+func (c *pollCarrier) await(r *http.Request) (payload []byte, last bool) {
+	s := c.s
+	for {
+		s.mu.Lock()
+		payload, last, pause := c.collect()
+		if payload != nil {
+			c.getting = false
+			s.mu.Unlock()
+			return payload, last
+		}
+		s.mu.Unlock()
+
+		var again <-chan time.Time
+		if pause > 0 {
+			again = time.After(pause)
+		}
+		select {
+		case <-c.wake:
+		case <-again:
+		case <-r.Context().Done():
+			return nil, false
+		}
+	}
+}
+
+// collect returns the answer to the waiting poll if there is one by now, or after which pause to
+// ask again; 0: at the next wake. Called with the lock.
+func (c *pollCarrier) collect() (payload []byte, last bool, pause time.Duration) {
+	s := c.s
+	switch {
+	case s.carrier != c: // upgraded
+		return noopPacket.payload(), false, 0
+	case s.out != nil && !s.inline:
+		payload, n := s.out.batch(s.srv.cfg.MaxPayload)
+		s.outBytes -= n
+		if s.out.empty() {
+			s.srv.pools.putQueue(s.out)
+			s.out = nil
+		}
+		return payload, s.out == nil && !s.isOpen(), 0
+	case state(s.state.Load()) == stateClosed:
+		return closePacket.payload(), true, 0
+	case c.probed:
+		now := s.srv.now()
+		if wait := c.noopAt + noopPause - now; wait > 0 {
+			return nil, false, wait
+		}
+		c.noopAt = now
+		return noopPacket.payload(), false, 0
+	}
+	return nil, false, 0
+}
+
+// respond sends a polling payload. A client that does not take it within the timeout is cut off,
+// whatever the timeouts of the HTTP server, which are not made for polls.
+func respond(w http.ResponseWriter, payload []byte, timeout time.Duration) error {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Content-Length", strconv.Itoa(len(payload)))
+	h.Set("Cache-Control", "no-store")
+	ctl := http.NewResponseController(w)
+	ctl.SetWriteDeadline(time.Now().Add(timeout)) // unsupported: then without
+	if _, err := w.Write(payload); err != nil {
+		return err
+	}
+	if err := ctl.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	ctl.SetWriteDeadline(time.Time{}) // the connection may serve other handlers next
+	return nil
+}
+
+// servePost hands the packets of a POST body to the session.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+	s.stamp()
+	s.mu.Lock()
+	c, ok := s.carrier.(*pollCarrier)
+	switch {
+	case !ok:
+		s.mu.Unlock()
+		badRequest.write(w)
+		return
+	case !s.isOpen():
+		s.mu.Unlock()
+		unknownSession.write(w)
+		return
+	case c.posting:
+		s.mu.Unlock()
+		s.finish(ReasonTransportError, nil)
+		badRequest.write(w)
+		return
+	}
+	c.posting = true
+	s.srv.tasks.Add(1) // the session is open, so Close is still waiting
+	s.mu.Unlock()
+	defer s.srv.done()
+	defer c.endPost()
+
+	if refused := s.readPost(r); refused != nil {
+		refused.write(w)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Cache-Control", "no-store")
+	io.WriteString(w, "ok")
+}
+
+func (s *Session) readPost(r *http.Request) *refusal {
+	limit := int64(s.srv.cfg.MaxPayload)
+	if r.ContentLength > limit {
+		s.finish(ReasonTransportError, nil)
+		return &tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch {
+	case err != nil:
+		s.finish(ReasonTransportError, nil)
+		return &badRequest
+	case int64(len(body)) > limit:
+		s.finish(ReasonTransportError, nil)
+		return &tooLarge
+	}
+	s.stamp()
+	if !s.beginTurn() {
+		return &unknownSession
+	}
+	err = s.packets(body)
+	if err == nil {
+		s.endTurn()
+		return nil
+	}
+	var refused *refusal
+	if errors.Is(err, errPeerClosed) {
+		s.finish(ReasonTransportClose, noopPacket) // what releases the waiting poll
+	} else {
+		s.finish(ReasonParseError, nil)
+		refused = &badRequest
+	}
+	s.endTurn()
+	return refused
+}
+
+// packets handles a payload in order, up to its first error.
+func (s *Session) packets(payload []byte) error {
+	for {
+		packet, binary, rest, err := cutPacket(payload)
+		if err != nil {
+			return err
+		}
+		if !s.isOpen() {
+			return nil
+		}
+		if binary {
+			s.handler.HandleMessage(packet, true)
+		} else if err := s.packet(packet); err != nil {
+			return err
+		}
+		if payload = rest; len(payload) == 0 {
+			return nil
+		}
+	}
+}
+
+// packet handles one text packet, which must not be empty.
+func (s *Session) packet(packet []byte) error {
+	switch packet[0] {
+	case packetMessage:
+		s.handler.HandleMessage(packet[1:], false)
+	case packetPong:
+		s.pong()
+	case packetClose:
+		return errPeerClosed
+	case packetUpgrade, packetNoop:
+	default:
+		return errPacket
+	}
+	return nil
+}
+
+func (c *pollCarrier) endPost() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.posting = false
+	if c.posted != nil {
+		close(c.posted)
+		c.posted = nil
+	}
+}

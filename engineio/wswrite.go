@@ -1,0 +1,174 @@
+package engineio
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// plainWriteSize is the most that goes into one write of a connection without a descriptor, such as
+// TLS, where a write that ran out of time cannot be continued: this much must leave within
+// StallTimeout.
+const plainWriteSize = 16 << 10
+
+// writer gathers frames and writes them. It is pooled.
+type writer struct {
+	buf   []byte                // empty, with room
+	ready func(fd uintptr) bool // the method value of writable, made once
+	data  []byte                // what writable shall write
+	n     int                   // what it wrote
+	err   error
+}
+
+// try writes p as far as the connection takes it without waiting.
+func (w *writer) try(raw syscall.RawConn, p []byte) (n int, err error) {
+	w.data, w.n, w.err = p, 0, nil
+	if err := raw.Write(w.ready); err != nil {
+		return 0, err
+	}
+	return w.n, w.err
+}
+
+// flush writes what is queued, unless somebody is at it. What the connection does not take at
+// once is left to a goroutine that ends with the queue.
+func (c *wsCarrier) flush() {
+	q := c.s.takeQueue()
+	if q == nil {
+		return
+	}
+	w := c.s.srv.pools.writer()
+	if c.raw == nil {
+		c.s.srv.spawn(func() { c.drain(w, q, nil) })
+		return
+	}
+	size := 0
+	for p := q.chunk(w.buf); p != nil; p = q.chunk(w.buf) {
+		n, err := w.try(c.raw, p)
+		if err != nil {
+			c.s.srv.pools.putWriter(w)
+			c.s.abort(ReasonTransportClose)
+			return
+		}
+		if n < len(p) {
+			c.s.wrote(size + n)
+			rest := p[n:]
+			c.s.srv.spawn(func() { c.drain(w, q, rest) })
+			return
+		}
+		size += n
+	}
+	c.s.srv.pools.putWriter(w)
+	c.s.srv.pools.putQueue(q)
+	c.endWriting(size)
+}
+
+// endWriting gives the writer's role back after a flush of size bytes. What was queued
+// meanwhile waits for the next turn of the flusher.
+func (c *wsCarrier) endWriting(size int) {
+	s := c.s
+	s.mu.Lock()
+	s.writing = false
+	s.outBytes -= size
+	kick := s.markDirty()
+	end := c.ending()
+	s.mu.Unlock()
+	if kick {
+		s.flusher.add(s)
+	}
+	c.end(end)
+}
+
+// ending is what is left to do when everything is written.
+type ending uint8
+
+const (
+	goOn      ending = iota
+	closeSide        // the client shall see the end of what we send
+	cutOff
+)
+
+// ending tells what to do now that a write is done. Called with the session's lock.
+func (c *wsCarrier) ending() ending {
+	switch {
+	case c.s.isOpen() || c.s.out != nil:
+		return goOn
+	case c.peerClosed:
+		return cutOff
+	case c.garbled:
+		return closeSide
+	}
+	return goOn
+}
+
+func (c *wsCarrier) end(e ending) {
+	switch e {
+	case closeSide:
+		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+	case cutOff:
+		c.s.abort(ReasonTransportClose)
+	}
+}
+
+// drain writes rest, then q, then what is queued until nothing is, waiting for the connection.
+func (c *wsCarrier) drain(w *writer, q *frameQueue, rest []byte) {
+	s := c.s
+	defer s.srv.pools.putWriter(w)
+	for q != nil {
+		for p := rest; ; p = q.chunk(w.buf) {
+			if len(p) > 0 {
+				if err := c.writeAll(p); err != nil {
+					s.abort(stallReason(err))
+					return
+				}
+			} else if q.empty() {
+				break
+			}
+		}
+		s.srv.pools.putQueue(q)
+		q, rest = c.moreToDrain(), nil
+	}
+}
+
+// moreToDrain returns what was queued while the drain went on; nil gives the writer's role back.
+func (c *wsCarrier) moreToDrain() *frameQueue {
+	s := c.s
+	c.conn.SetWriteDeadline(time.Time{}) // before another may write
+	s.mu.Lock()
+	q := s.out
+	s.out = nil
+	s.writing = q != nil
+	end := c.ending()
+	s.mu.Unlock()
+	if q == nil {
+		c.end(end)
+	}
+	return q
+}
+
+// writeAll writes p, and fails when nothing of it leaves for StallTimeout.
+func (c *wsCarrier) writeAll(p []byte) error {
+	for len(p) > 0 {
+		part := p
+		if c.raw == nil {
+			part = p[:min(len(p), plainWriteSize)]
+		}
+		c.conn.SetWriteDeadline(time.Now().Add(c.s.srv.cfg.StallTimeout))
+		n, err := c.conn.Write(part)
+		c.s.wrote(n)
+		p = p[n:]
+		if err != nil && (n == 0 || c.raw == nil || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+	return nil
+}
+
+func stallReason(err error) CloseReason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ReasonSlowConsumer
+	}
+	return ReasonTransportClose
+}
