@@ -1,0 +1,77 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// arrival waits for the event of a join to come back over the bridge.
+type arrival struct {
+	connID string
+	epoch  int64
+	done   chan struct{}
+	// event is the join's own, nil if it came folded.
+	event frame
+	seq   int64
+}
+
+// await begins to wait for an event of a member, of that epoch or a higher one.
+func (r *room) await(connID string, epoch int64) *arrival {
+	a := &arrival{connID: connID, epoch: epoch, done: make(chan struct{})}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.arrivals = append(r.arrivals, a)
+	return a
+}
+
+// expect waits for the event of a join. For a membership that is not owned yet
+// it makes it so, so that nothing that happens to it is overlooked.
+func (r *room) expect(m *membership) *arrival {
+	a := r.await(m.connID, m.epoch.Load())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.own(m)
+	return a
+}
+
+func (r *room) unexpect(a *arrival) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.arrivals = slices.DeleteFunc(r.arrivals, func(other *arrival) bool { return other == a })
+}
+
+// missingAfter is how long a join's own event may be on its way before the
+// room is read instead.
+const missingAfter = 200 * time.Millisecond
+
+// wait blocks until the event arrived.
+func (a *arrival) wait(ctx context.Context, r *room) error {
+	select {
+	case <-a.done:
+		return nil
+	default:
+	}
+	t := r.eng.clock.AfterFunc(missingAfter, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.refetch()
+	})
+	defer t.Stop()
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the join's event: %w", ctx.Err())
+	}
+}
+
+func (a *arrival) complete(f frame, seq int64) {
+	select {
+	case <-a.done:
+	default:
+		a.event, a.seq = f, seq
+		close(a.done)
+	}
+}

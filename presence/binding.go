@@ -1,0 +1,145 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+// binding wires an engine into a Socket.IO namespace.
+type binding struct {
+	engine    *engine
+	sockets   *socketio.Key[*socket]
+	authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
+	relay     relay
+}
+
+// bind registers the handlers of the protocol. They all run inline: the engine
+// never blocks them, and a heartbeat is answered on the goroutine that read it.
+func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
+	b := &binding{
+		engine: e, sockets: socketio.NewKey[*socket](), authorize: o.Authorize,
+		relay: relay{engine: e, patterns: o.RelayEvents},
+	}
+	ns.OnConnect(func(_ context.Context, s *socketio.Socket) {
+		b.sockets.Set(s, e.connect(&socketPeer{s}))
+	})
+	ns.OnDisconnect(func(s *socketio.Socket, reason socketio.DisconnectReason) {
+		if sock, ok := b.sockets.Get(s); ok {
+			sock.close(lossOf(reason))
+		}
+	})
+	ns.OnInline("presence:join", b.handle(func(sock *socket, s *socketio.Socket, payload []byte, a answerer) {
+		sock.join(payload, b.authorizer(s), a)
+	}))
+	ns.OnInline("presence:heartbeat", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
+		sock.heartbeat(payload, a)
+	}))
+	ns.OnInline("presence:leave", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
+		sock.leave(payload, a)
+	}))
+	ns.OnInline("presence:sync", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
+		sock.sync(payload, a)
+	}))
+	if len(o.RelayEvents) > 0 {
+		ns.OnAny(func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
+			if sock, ok := b.sockets.Get(s); ok {
+				b.relay.handle(sock, s, m)
+			}
+			return nil
+		})
+	}
+	return b
+}
+
+// handle adapts a request of the engine to a Socket.IO handler.
+func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
+	return func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
+		sock, ok := b.sockets.Get(s)
+		if !ok { // connected before Init
+			sock = b.engine.connect(&socketPeer{s})
+			b.sockets.Set(s, sock)
+		}
+		f(sock, s, m.Arg(0), ackAnswerer{m.Ack()})
+		return nil
+	}
+}
+
+// authorizer is Options.Authorize for one socket, its errors coded.
+func (b *binding) authorizer(s *socketio.Socket) authorizer {
+	if b.authorize == nil {
+		return nil
+	}
+	return func(ctx context.Context, r JoinRequest) error {
+		err := guard(func() error { return b.authorize(ctx, s, r) })
+		var coded *Error
+		var fault *panicError
+		if err == nil || errors.As(err, &coded) || errors.As(err, &fault) {
+			return err
+		}
+		b.engine.log.Warn("join refused", "room", r.RoomID, "user", r.UserID, "error", err)
+		return ErrForbidden
+	}
+}
+
+// lossOf says what the end of a connection is to presence, and whether it was
+// a goodbye.
+func lossOf(reason socketio.DisconnectReason) (Reason, bool) {
+	switch engineio.CloseReason(reason) {
+	case engineio.ReasonPingTimeout:
+		return ReasonTimeout, false
+	case engineio.ReasonShutdown:
+		return ReasonShutdown, false
+	}
+	return ReasonDisconnect, reason.Clean()
+}
+
+// ackAnswerer answers through a Socket.IO acknowledgement.
+type ackAnswerer struct{ ack socketio.Ack }
+
+func (a ackAnswerer) answer(ack []byte) {
+	_ = a.ack.SendRaw(ack) // a client that is gone needs no answer
+}
+
+// packet is a frame: an event as a Socket.IO packet.
+type packet struct {
+	*socketio.Packet
+	size int
+}
+
+func (p packet) Len() int { return p.size }
+
+// encoderFor makes the frames of a namespace.
+func encoderFor(namespace string) func(event []byte) frame {
+	return func(event []byte) frame {
+		p, err := socketio.NewEventRaw(namespace, event)
+		if err != nil { // the engine writes valid JSON only
+			return packet{}
+		}
+		return packet{p, len(event)}
+	}
+}
+
+// socketPeer is a Socket.IO socket as the engine sees it.
+type socketPeer struct{ s *socketio.Socket }
+
+func (p *socketPeer) id() string { return p.s.ID() }
+
+func (p *socketPeer) deliver(f frame) {
+	if pk, ok := f.(packet); ok && pk.Packet != nil {
+		_ = p.s.Send(pk.Packet) // one that is gone hears nothing
+	}
+}
+
+func (p *socketPeer) enter(room string) { p.s.Join(room) }
+
+func (p *socketPeer) exit(room string) { p.s.Leave(room) }
+
+func (p *socketPeer) lastPacket() time.Time { return p.s.LastPacket() }
+
+func (p *socketPeer) drop() { p.s.CloseTransport(engineio.ReasonPingTimeout) }
+
+func (p *socketPeer) disconnect() { p.s.Disconnect() }

@@ -1,0 +1,185 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// frame is an event encoded once for every socket that gets it.
+type frame interface {
+	// Len is the number of bytes of the encoded event.
+	Len() int
+}
+
+// peer is what the engine needs of a socket. None of its methods blocks.
+type peer interface {
+	id() string
+	// deliver queues a frame that the engine's encode made.
+	deliver(f frame)
+	// enter and exit keep the Socket.IO room of the same name.
+	enter(room string)
+	exit(room string)
+	// lastPacket is when the client last sent anything at all.
+	lastPacket() time.Time
+	// drop closes the transport as silent.
+	drop()
+	// disconnect tells the client not to come back.
+	disconnect()
+}
+
+// settings are what the engine needs of the Options.
+type settings struct {
+	limits         limits
+	ttl            time.Duration
+	reaperInterval time.Duration
+	lookback       time.Duration
+	awayAfter      time.Duration
+	storeTimeout   time.Duration
+	log            *slog.Logger
+}
+
+// engine is presence on one node, without any Socket.IO in it.
+type engine struct {
+	settings
+	store  store.Store
+	clock  clock
+	encode func(event []byte) frame
+	node   string
+
+	// offset is the store's time less the node's own, in ms.
+	offset   atomic.Int64
+	draining atomic.Bool
+
+	mu      sync.Mutex
+	rooms   map[string]*room
+	sockets map[*socket]struct{}
+
+	departures pool
+	mender     mender
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	life   sync.RWMutex // guards closed against start
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// departing is how many removals of ended connections are at the store at once.
+const departing = 64
+
+// newEngine starts a node. It asks the store for the time once, so that it
+// fails when there is no store.
+func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte) frame) (*engine, error) {
+	e := &engine{
+		settings: s, store: st, clock: c, encode: encode,
+		node:    randomID(12),
+		rooms:   make(map[string]*room),
+		sockets: make(map[*socket]struct{}),
+	}
+	e.departures = pool{limit: departing, start: e.start}
+	e.mender.lanes = make(map[*lane]struct{})
+	if err := e.beat(ctx); err != nil {
+		return nil, fmt.Errorf("presence: first life sign: %w", err)
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.every(beatInterval, e.tryBeat)
+	e.every(mendInterval, e.mend)
+	e.every(s.ttl/3, e.refresh)
+	e.every(s.reaperInterval, e.reaper())
+	return e, nil
+}
+
+// start runs f on a goroutine that close waits for; a closed engine runs
+// nothing any more.
+func (e *engine) start(f func()) {
+	e.life.RLock()
+	defer e.life.RUnlock()
+	if !e.closed {
+		e.wg.Go(f)
+	}
+}
+
+// every runs f again and again, d after it last returned, until the engine closes.
+func (e *engine) every(d time.Duration, f func()) {
+	e.start(func() {
+		tick := make(chan struct{}, 1)
+		for {
+			t := e.clock.AfterFunc(d, func() { tick <- struct{}{} })
+			select {
+			case <-tick:
+				f()
+			case <-e.ctx.Done():
+				t.Stop()
+				return
+			}
+		}
+	})
+}
+
+// storeNow is the store's time in Unix ms, as far as the node knows it.
+func (e *engine) storeNow() int64 { return e.clock.Now().UnixMilli() + e.offset.Load() }
+
+// bounded is a context for one request to the store.
+func (e *engine) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(e.ctx, e.storeTimeout)
+}
+
+// close ends every goroutine of the engine. Members that still stand are left
+// to whoever finds the node dead; drain first to avoid that.
+func (e *engine) close() {
+	e.cancel()
+	e.life.Lock()
+	e.closed = true
+	e.life.Unlock()
+	e.wg.Wait()
+	e.mu.Lock()
+	rooms := e.rooms
+	e.rooms = nil
+	e.mu.Unlock()
+	for _, r := range rooms {
+		r.shut()
+	}
+}
+
+// mendInterval is how often writes in doubt are tried again.
+const mendInterval = 500 * time.Millisecond
+
+// mender knows the lanes that have something unsettled.
+type mender struct {
+	mu    sync.Mutex
+	lanes map[*lane]struct{}
+}
+
+// unsettle remembers a write whose fate is unknown until settle could find it
+// out or make it irrelevant. Called by operations of the lane only.
+func (e *engine) unsettle(l *lane, settle func(context.Context) error) {
+	l.unsettled = append(l.unsettled, settle)
+	e.mender.mu.Lock()
+	e.mender.lanes[l] = struct{}{}
+	e.mender.mu.Unlock()
+}
+
+// mend has every unsettled lane try again, behind what it is doing.
+func (e *engine) mend() {
+	e.mender.mu.Lock()
+	lanes := e.mender.lanes
+	e.mender.lanes = make(map[*lane]struct{})
+	e.mender.mu.Unlock()
+	for l := range lanes {
+		l.post(func() {
+			ctx, cancel := e.bounded()
+			defer cancel()
+			if l.settle(ctx) != nil {
+				e.mender.mu.Lock()
+				e.mender.lanes[l] = struct{}{}
+				e.mender.mu.Unlock()
+			}
+		}, 0, e.departures.run)
+	}
+}

@@ -1,0 +1,129 @@
+package presence
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// EventName is the Socket.IO event that carries every Event to clients.
+const EventName = "presence:event"
+
+// EventType is what an Event says.
+type EventType string
+
+// The types of the wire protocol.
+const (
+	EventJoin   EventType = "join"
+	EventUpdate EventType = "update"
+	EventLeave  EventType = "leave"
+)
+
+// Status says whether a member has a connection.
+type Status string
+
+// The statuses of the wire protocol.
+const (
+	// StatusOnline: the member has a connection.
+	StatusOnline Status = "online"
+	// StatusAway: it lost its connection and may still resume.
+	StatusAway Status = "away"
+)
+
+// Reason says why a member left.
+type Reason = store.Reason
+
+// The reasons of the wire protocol.
+const (
+	// ReasonLeave: it said so, or joined again as another user.
+	ReasonLeave = store.ReasonLeave
+	// ReasonDisconnect: its connection ended.
+	ReasonDisconnect = store.ReasonDisconnect
+	// ReasonTimeout: its connection went silent.
+	ReasonTimeout = store.ReasonTimeout
+	// ReasonNodeLost: its server died.
+	ReasonNodeLost = store.ReasonNodeLost
+	// ReasonShutdown: its server was stopped.
+	ReasonShutdown = store.ReasonShutdown
+	// ReasonKicked: Runtime.Kick removed it.
+	ReasonKicked = store.ReasonKicked
+)
+
+// Event is one change of a room, as every socket in it hears it.
+type Event struct {
+	Type   EventType
+	RoomID string
+	UserID string
+	ConnID string
+	// State is the whole state after the event, a JSON object; nil on leave.
+	State json.RawMessage
+	// Time is when it was decided, by the store's clock.
+	Time  time.Time
+	Epoch int64
+	// Seq is the room's sequence number after the event, Prev that of the
+	// event that was shown before.
+	Seq, Prev int64
+	// UserConns is how many connections the user has in the room after it.
+	UserConns int
+	// Status is set on join and update, Reason on leave.
+	Status Status
+	Reason Reason
+}
+
+// Member is one connection of a user in a room.
+type Member struct {
+	ConnID string
+	UserID string
+	// State is a JSON object; it must not be changed.
+	State json.RawMessage
+	// LastSeen is the freshest life sign that this server knows of.
+	LastSeen time.Time
+	Joined   time.Time
+	Epoch    int64
+	Status   Status
+}
+
+func statusOf(away bool) Status {
+	if away {
+		return StatusAway
+	}
+	return StatusOnline
+}
+
+// appendEvent appends the presence:event message: the array of its Socket.IO packet.
+func appendEvent(dst []byte, e *Event) []byte {
+	dst = append(dst, `["`+EventName+`",{"type":"`...)
+	dst = append(dst, e.Type...)
+	dst = append(dst, `","roomId":`...)
+	dst = rawjson.AppendString(dst, e.RoomID)
+	dst = append(dst, `,"userId":`...)
+	dst = rawjson.AppendString(dst, e.UserID)
+	dst = append(dst, `,"connId":`...)
+	dst = rawjson.AppendString(dst, e.ConnID)
+	dst = append(dst, `,"state":`...)
+	if e.Type == EventLeave {
+		dst = append(dst, "null"...)
+	} else {
+		dst = append(dst, e.State...)
+	}
+	dst = appendInt(dst, `,"ts":`, e.Time.UnixMilli())
+	dst = appendInt(dst, `,"epoch":`, e.Epoch)
+	dst = appendInt(dst, `,"seq":`, e.Seq)
+	dst = appendInt(dst, `,"prev":`, e.Prev)
+	dst = appendInt(dst, `,"userConns":`, int64(e.UserConns))
+	if e.Type == EventLeave {
+		dst = append(dst, `,"reason":"`...)
+		dst = append(dst, e.Reason...)
+	} else {
+		dst = append(dst, `,"status":"`...)
+		dst = append(dst, e.Status...)
+	}
+	return append(dst, `"}]`...)
+}
+
+func appendInt(dst []byte, label string, n int64) []byte {
+	return strconv.AppendInt(append(dst, label...), n, 10)
+}

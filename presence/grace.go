@@ -1,0 +1,128 @@
+package presence
+
+import (
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// grace keeps a member that lost its socket until it is resumed or its time is
+// over.
+type grace struct {
+	lane
+	m       *membership
+	reason  Reason
+	untilMs int64
+	timer   timer
+	over    bool // guarded by room.mu
+}
+
+// graced is the write that stores a grace without telling anybody.
+func (m *membership) graced(reason Reason, graceMs int64) store.Put {
+	next := m.record()
+	next.Write++
+	next.UntilMs = m.room.eng.storeNow() + graceMs
+	next.Lost = reason
+	return store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch, Quiet: true}
+}
+
+// beginGrace lets a member without a socket live on for graceMs. Called by
+// operations of its seat's lane l, as the last thing they do with it; what is
+// unsettled there is the grace's from then on.
+func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) {
+	e, r := m.room.eng, m.room
+	g := &grace{m: m, reason: reason, untilMs: e.storeNow() + graceMs}
+	length := time.Duration(graceMs) * time.Millisecond
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned[m.connID] != m {
+		return // taken over or removed already
+	}
+	e.retain(r)
+	for _, settle := range l.unsettled {
+		e.unsettle(&g.lane, settle)
+	}
+	l.unsettled = nil
+	g.lane.idle = g.release
+	m.grace = g
+	if length > e.awayAfter {
+		g.timer = e.clock.AfterFunc(e.awayAfter, func() { g.post(func() { g.showAway(length - e.awayAfter) }) })
+	} else {
+		g.timer = e.clock.AfterFunc(length, func() { g.post(g.end) })
+	}
+}
+
+func (g *grace) post(op func()) { g.lane.post(op, 0, g.m.room.eng.departures.run) }
+
+// showAway tells the room that the member is gone, for now.
+func (g *grace) showAway(rest time.Duration) {
+	m := g.m
+	e, r := m.room.eng, m.room
+	r.mu.Lock()
+	over := g.over
+	if !over {
+		g.timer = e.clock.AfterFunc(rest, func() { g.post(g.end) })
+	}
+	r.mu.Unlock()
+	if over {
+		return
+	}
+	ctx, cancel := e.bounded()
+	defer cancel()
+	if g.settle(ctx) != nil {
+		return
+	}
+	next := m.record()
+	next.Write++
+	next.Away, next.UntilMs, next.Lost = true, g.untilMs, g.reason
+	_, _ = e.update(ctx, &g.lane, m, next) // repeated in the background if it failed
+}
+
+// end removes the member when nobody resumed it in time.
+func (g *grace) end() {
+	r := g.m.room
+	r.mu.Lock()
+	over := g.over
+	r.mu.Unlock()
+	if over {
+		return
+	}
+	e := r.eng
+	ctx, cancel := e.bounded()
+	defer cancel()
+	_ = e.depart(ctx, &g.lane, g.m, g.reason) // remembered if it failed
+}
+
+// stop ends the grace early: the member was resumed or removed, or this was
+// its end. The room's lock is held.
+func (g *grace) stop() {
+	if g.over {
+		return
+	}
+	g.over = true
+	g.timer.Stop()
+	g.post(func() {}) // its idle hook gives the room back
+}
+
+// release gives the room back once the grace is over and nothing is unsettled.
+func (g *grace) release() {
+	r := g.m.room
+	r.mu.Lock()
+	g.lane.mu.Lock()
+	done := g.over && !g.lane.busy && len(g.unsettled) == 0 && g.timer != nil
+	if done {
+		g.timer = nil // once
+	}
+	g.lane.mu.Unlock()
+	r.mu.Unlock()
+	if done {
+		r.eng.release(r)
+	}
+}
+
+// retain takes another reference to a room that is referred to already.
+func (e *engine) retain(r *room) {
+	e.mu.Lock()
+	r.refs++
+	e.mu.Unlock()
+}

@@ -1,0 +1,25 @@
+package presence
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// panicError is a panic of the application's code.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
+
+// guard runs code of the application; its panic becomes an error, so that it
+// costs one request and not the process.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, debug.Stack()}
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,292 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// authorizer decides whether a socket may join; nil: everybody may.
+type authorizer func(ctx context.Context, r JoinRequest) error
+
+// join handles presence:join. It does not block.
+func (s *socket) join(payload []byte, allow authorizer, a answerer) {
+	e := s.eng
+	p, err := parseJoin(payload, e.limits)
+	if err == nil && e.draining.Load() {
+		err = errShuttingDown
+	}
+	if err != nil {
+		a.answer(appendRefusal(nil, e.refusal(err, "join")))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	st := s.seatOf(p.roomID)
+	if rooms, _ := s.wantedSeats(); rooms >= e.limits.rooms && (st == nil || !st.wanted) {
+		a.answer(appendRefusal(nil, tooManyRooms(e.limits.rooms)))
+		return
+	}
+	st = s.seatFor(p.roomID)
+	if st.post(a, func(deadline time.Time) { st.runJoin(deadline, &p, allow, a) }) {
+		st.wanted = true
+		st.joining++
+	}
+}
+
+// runJoin is the lane's half of a join.
+func (st *seat) runJoin(deadline time.Time, p *joinPayload, allow authorizer, a answerer) {
+	s, e := st.sock, st.sock.eng
+	ctx, cancel := e.until(deadline)
+	defer cancel()
+	err := st.tryJoin(ctx, p, allow, a)
+	s.mu.Lock()
+	st.joining--
+	if st.joining == 0 {
+		st.wanted = st.wanted && st.member.Load() != nil
+	}
+	s.mu.Unlock()
+	if err != nil {
+		a.answer(appendRefusal(nil, e.refusal(err, "join")))
+	}
+}
+
+// until is a context that ends at a time of the engine's clock.
+func (e *engine) until(deadline time.Time) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(e.ctx, deadline.Sub(e.clock.Now()))
+}
+
+// tryJoin does what a join asks for and answers it, or says why not.
+func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a answerer) error {
+	if allow != nil {
+		r := JoinRequest{RoomID: p.roomID, UserID: p.userID, State: p.state, Resume: p.resume != ""}
+		if err := allow(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := st.settle(ctx); err != nil {
+		return err
+	}
+	if st.room == nil {
+		r, err := st.sock.eng.acquire(ctx, st.roomID)
+		if err != nil {
+			return err
+		}
+		st.room = r
+	}
+	if m := st.member.Load(); m != nil {
+		if m.userID == p.userID {
+			return st.rejoin(ctx, m, p, a)
+		}
+		st.detach(m)
+		if err := st.sock.eng.depart(ctx, &st.lane, m, ReasonLeave); err != nil {
+			return err
+		}
+	} else if p.resume != "" {
+		done, err := st.resume(ctx, p, a)
+		if done || err != nil {
+			return err
+		}
+	}
+	return st.enter(ctx, p, a)
+}
+
+// enter makes a new member.
+func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
+	e, r := st.sock.eng, st.room
+	m := &membership{room: r, connID: st.freeConnID(), userID: p.userID, write: 1, state: p.state, place: -1}
+	m.setGrace(p.grace)
+	if m.state == nil {
+		m.state = emptyState
+	}
+	st.sock.mu.Lock()
+	m.epoch.Store(st.sock.floor + 1)
+	st.sock.mu.Unlock()
+	m.clientEpoch.Store(m.epoch.Load())
+	waiting := r.expect(m)
+	defer r.unexpect(waiting)
+
+	res, err := e.enterStore(ctx, m)
+	if err == nil {
+		m.joinedMs = res.Member.JoinedMs
+		err = waiting.wait(ctx, r)
+	}
+	if err == nil && st.welcome(m, a, waiting, false) {
+		return nil
+	}
+	if err == nil {
+		err = notJoined(r.id) // removed before the answer was ready
+	}
+	r.mu.Lock()
+	r.disown(m)
+	r.mu.Unlock()
+	st.undo(m)
+	return err
+}
+
+var emptyState = []byte("{}")
+
+// freeConnID is the socket's id, unless a member that was once this socket's
+// lives on under it.
+func (st *seat) freeConnID() string {
+	id := st.sock.peer.id()
+	st.room.mu.Lock()
+	defer st.room.mu.Unlock()
+	if st.room.members[id] != nil || st.room.owned[id] != nil {
+		return randomID(15)
+	}
+	return id
+}
+
+// setGrace takes a join's grace: with one the member has a token, the same
+// for its whole life.
+func (m *membership) setGrace(grace optional) {
+	m.graceMs = grace.value
+	switch {
+	case m.graceMs == 0:
+		m.token = ""
+	case m.token == "":
+		m.token = newToken(m.connID)
+	}
+}
+
+// enterStore writes a new member: index, room, connection, in this order.
+func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
+	if err := e.store.Register(ctx, m.entry()); err != nil {
+		return store.PutResult{}, err
+	}
+	res, err := e.put(ctx, store.Put{Intent: store.IntentJoin, Member: m.record()}, m.room)
+	if err != nil {
+		return res, err
+	}
+	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		return res, fmt.Errorf("join: connId %s is taken (outcome %d)", m.connID, res.Outcome)
+	}
+	return res, e.store.ConnJoin(ctx, m.conn())
+}
+
+// undo takes back a join that was refused although it may have taken effect,
+// or still may: it waits until the join cannot any more.
+func (st *seat) undo(m *membership) {
+	e := st.sock.eng
+	st.sock.mu.Lock()
+	st.sock.floor = max(st.sock.floor, m.epoch.Load())
+	st.sock.mu.Unlock()
+	after := e.expires()
+	e.unsettle(&st.lane, func(ctx context.Context) error {
+		if e.storeNow() <= after {
+			return fmt.Errorf("undo of a join: too early: %w", store.ErrUnavailable)
+		}
+		return e.remove(ctx, m, ReasonLeave)
+	})
+}
+
+// rejoin replaces the state of a member by another join.
+func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a answerer) error {
+	e, r := st.sock.eng, st.room
+	before := m.record()
+	next := before
+	next.Epoch++
+	next.Write++
+	next.State = p.state
+	if next.State == nil {
+		next.State = emptyState
+	}
+	oldToken := m.token
+	m.setGrace(p.grace)
+	next.GraceMs, next.Token = m.graceMs, digestOf(m.token)
+	waiting := r.await(m.connID, next.Epoch)
+	defer r.unexpect(waiting)
+
+	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
+	res, err := e.put(ctx, put, r)
+	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
+		return st.lost(m)
+	}
+	if err == nil {
+		m.epoch.Store(next.Epoch)
+		m.write, m.state = next.Write, next.State
+		err = e.store.Register(ctx, m.entry())
+	}
+	if err == nil {
+		err = e.store.ConnJoin(ctx, m.conn())
+	}
+	if err == nil {
+		err = waiting.wait(ctx, r)
+	}
+	if err != nil {
+		m.graceMs, m.token = before.GraceMs, oldToken
+		st.unsettleRejoin(m, put, before)
+		return err
+	}
+	m.clientEpoch.Store(next.Epoch)
+	if !st.welcome(m, a, waiting, false) {
+		return notJoined(r.id)
+	}
+	return nil
+}
+
+// unsettleRejoin finds out later whether a refused join of a member took
+// effect, and if so puts everything but the epoch back as it was before.
+func (st *seat) unsettleRejoin(m *membership, put store.Put, before store.Member) {
+	e, r := st.sock.eng, st.room
+	e.unsettle(&st.lane, func(ctx context.Context) error {
+		res, err := e.put(ctx, put, r)
+		if err != nil {
+			return err
+		}
+		if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+			return nil // taken over or removed; the event says so
+		}
+		back := before
+		back.Epoch, back.Write = put.Member.Epoch, put.Member.Write+1
+		m.epoch.Store(back.Epoch)
+		m.write, m.state = back.Write, back.State
+		_, err = e.put(ctx, store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
+		return err
+	})
+}
+
+// lost is the answer to a request of a member that the store does not have as
+// this node's any more; the event that says so is on its way or was missed.
+func (st *seat) lost(m *membership) error {
+	r := m.room
+	r.mu.Lock()
+	r.evict(m, evictMoved, "")
+	r.mu.Unlock()
+	return notJoined(r.id)
+}
+
+// welcome answers a join with the room as it stands now and lets the socket
+// hear it from here on. It reports false when the member is not this node's
+// any more.
+func (st *seat) welcome(m *membership, a answerer, came *arrival, resumed bool) bool {
+	r := st.room
+	st.sock.peer.enter(r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned[m.connID] != m {
+		return false
+	}
+	if stands := r.members[m.connID]; stands != nil && string(stands.State) == string(m.state) {
+		m.state = stands.State // one copy
+	}
+	heard := m.place >= 0
+	st.sock.mu.Lock()
+	st.member.Store(m)
+	st.sock.mu.Unlock()
+	m.seat = st
+	a.answer(r.appendJoinAck(make([]byte, 0, 256+192*len(r.members)), joinAck{
+		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
+	}))
+	r.listen(m)
+	if !heard && !resumed && came.event != nil && came.seq == r.pos.Seq {
+		st.sock.peer.deliver(came.event)
+	}
+	return true
+}

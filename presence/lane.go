@@ -1,0 +1,124 @@
+package presence
+
+import (
+	"context"
+	"sync"
+)
+
+// maxQueued is how many requests may wait in one lane; a client that sends
+// more without waiting for answers is told to slow down.
+const maxQueued = 1024
+
+// lane runs operations one at a time in the order posted, on a goroutine that
+// exists only while there are some.
+type lane struct {
+	mu    sync.Mutex
+	queue []func()
+	busy  bool
+
+	// idle, if set, is called whenever the lane ran dry.
+	idle func()
+
+	// unsettled are writes of which nobody knows whether they took effect, in
+	// the order in which they must be settled. Only operations of the lane
+	// touch it.
+	unsettled []func(context.Context) error
+}
+
+// post queues op and has start run the lane if it is idle. It reports false,
+// and queues nothing, when limit operations wait already; 0 is no limit.
+func (l *lane) post(op func(), limit int, start func(func())) bool {
+	l.mu.Lock()
+	if limit > 0 && len(l.queue) >= limit {
+		l.mu.Unlock()
+		return false
+	}
+	l.queue = append(l.queue, op)
+	idle := !l.busy
+	l.busy = true
+	l.mu.Unlock()
+	if idle {
+		start(l.run)
+	}
+	return true
+}
+
+func (l *lane) run() {
+	for op := l.next(); op != nil; op = l.next() {
+		op()
+	}
+	if l.idle != nil {
+		l.idle()
+	}
+}
+
+func (l *lane) next() func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.queue, l.busy = nil, false
+		return nil
+	}
+	op := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	return op
+}
+
+// settle finishes what is unsettled; on an error the rest stays so. Called by
+// operations of the lane only.
+func (l *lane) settle(ctx context.Context) error {
+	for len(l.unsettled) > 0 {
+		if err := l.unsettled[0](ctx); err != nil {
+			return err
+		}
+		l.unsettled = l.unsettled[1:]
+	}
+	l.unsettled = nil
+	return nil
+}
+
+// pool runs functions on a bounded number of goroutines, the rest waits in
+// order: so that ten thousand connections that end at once are not ten
+// thousand goroutines at the store.
+type pool struct {
+	limit int
+	start func(func()) // runs a goroutine; its owner waits for it
+
+	mu      sync.Mutex
+	queue   []func()
+	workers int
+}
+
+func (p *pool) run(f func()) {
+	p.mu.Lock()
+	p.queue = append(p.queue, f)
+	more := p.workers < p.limit
+	if more {
+		p.workers++
+	}
+	p.mu.Unlock()
+	if more {
+		p.start(p.work)
+	}
+}
+
+func (p *pool) work() {
+	for f := p.next(); f != nil; f = p.next() {
+		f()
+	}
+}
+
+func (p *pool) next() func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 {
+		p.queue = nil
+		p.workers--
+		return nil
+	}
+	f := p.queue[0]
+	p.queue[0] = nil
+	p.queue = p.queue[1:]
+	return f
+}

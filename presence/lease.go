@@ -1,0 +1,29 @@
+package presence
+
+import (
+	"context"
+	"time"
+)
+
+// beatInterval is how often a node gives its life sign and learns the store's time.
+const beatInterval = time.Second
+
+func (e *engine) beat(ctx context.Context) error {
+	before := e.clock.Now()
+	b, err := e.store.Beat(ctx, e.node)
+	if err != nil {
+		return err
+	}
+	after := e.clock.Now()
+	middle := before.Add(after.Sub(before) / 2)
+	e.offset.Store(b.NowMs - middle.UnixMilli())
+	return nil
+}
+
+func (e *engine) tryBeat() {
+	ctx, cancel := e.bounded()
+	defer cancel()
+	if err := e.beat(ctx); err != nil && e.ctx.Err() == nil {
+		e.log.Warn("life sign failed", "node", e.node, "error", err)
+	}
+}

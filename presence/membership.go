@@ -1,0 +1,202 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// membership is a member that this node owns. What a lane writes is touched by
+// that lane alone: its seat's while it has one, its grace's after that.
+type membership struct {
+	room           *room
+	connID, userID string
+
+	// epoch is the one that stands in the store, clientEpoch the one that the
+	// client must send: a restore raises only the first.
+	epoch, clientEpoch atomic.Int64
+
+	// Of the lane.
+	write    int64
+	state    []byte
+	joinedMs int64
+	graceMs  int64
+	token    string
+
+	// Guarded by room.mu.
+	seat  *seat  // nil in grace and when gone
+	grace *grace // nil while it has a socket
+	place int    // in room.audience; -1: does not hear the room
+}
+
+// record is the member as it shall stand, online.
+func (m *membership) record() store.Member {
+	return store.Member{
+		ConnID: m.connID, UserID: m.userID, Owner: m.room.eng.node,
+		Epoch: m.epoch.Load(), Write: m.write,
+		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: digestOf(m.token), State: m.state,
+	}
+}
+
+func (m *membership) entry() store.Entry {
+	return store.Entry{Node: m.room.eng.node, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Epoch: m.epoch.Load()}
+}
+
+func (m *membership) conn() store.Conn {
+	seen := m.room.eng.storeNow()
+	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.room.eng.node, Epoch: m.epoch.Load(), SeenMs: seen}
+}
+
+// expires is how long a write that is sent now may wait in the network.
+func (e *engine) expires() int64 { return e.storeNow() + e.storeTimeout.Milliseconds() }
+
+// put sends a write of a member that this node owns, and makes an outcome that
+// should not be an error.
+func (e *engine) put(ctx context.Context, p store.Put, r *room) (store.PutResult, error) {
+	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expires()
+	res, err := e.store.Put(ctx, p)
+	if err == nil && res.Outcome == store.Expired {
+		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
+	}
+	return res, err
+}
+
+// own makes the membership this node's. The room's lock is held.
+func (r *room) own(m *membership) { r.owned[m.connID] = m }
+
+// disown forgets it, wherever it was remembered. The room's lock is held.
+func (r *room) disown(m *membership) {
+	if r.owned[m.connID] == m {
+		delete(r.owned, m.connID)
+	}
+	r.silence(m)
+	if m.grace != nil {
+		m.grace.stop()
+		m.grace = nil
+	}
+}
+
+// listen lets the membership's socket hear the room. The room's lock is held.
+func (r *room) listen(m *membership) {
+	if m.place < 0 {
+		m.place = len(r.audience)
+		r.audience = append(r.audience, m)
+	}
+}
+
+// silence ends that. The room's lock is held.
+func (r *room) silence(m *membership) {
+	if m.place < 0 {
+		return
+	}
+	last := len(r.audience) - 1
+	r.audience[m.place] = r.audience[last]
+	r.audience[m.place].place = m.place
+	r.audience[last] = nil
+	r.audience = r.audience[:last]
+	m.place = -1
+}
+
+// removal says why a membership is not this node's any more.
+type removal byte
+
+const (
+	evictRemoved  removal = iota // it left the room by somebody else's hand
+	evictMoved                   // another node has it
+	evictReplaced                // another socket of this node has it
+)
+
+// evict takes a membership away from its socket by somebody else's doing. The
+// room's lock is held.
+func (r *room) evict(m *membership, why removal, reason Reason) {
+	e, entry, s, g := r.eng, m.entry(), m.seat, m.grace
+	r.disown(m)
+	m.seat = nil
+	cleanUp := func(l *lane) {
+		if why == evictMoved {
+			e.cleanUp(l, func(ctx context.Context) error { return r.disownEntry(ctx, entry) })
+		}
+	}
+	switch {
+	case s != nil:
+		s.vacate(m, func() {
+			s.leaveRoom(why == evictRemoved && reason == ReasonKicked)
+			cleanUp(&s.lane)
+		})
+	case g != nil:
+		g.lane.post(func() { cleanUp(&g.lane) }, 0, e.departures.run)
+	}
+}
+
+// disownEntry removes the node's index entry of a member that moved away,
+// unless it came back, or is about to.
+func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
+	r.mu.Lock()
+	here := r.owned[entry.ConnID] != nil
+	for _, a := range r.arrivals {
+		here = here || a.connID == entry.ConnID
+	}
+	r.mu.Unlock()
+	if here {
+		return nil
+	}
+	return r.eng.store.Disown(ctx, entry)
+}
+
+// cleanUp runs a step that must happen sometime; it goes on in the background
+// when the store does not answer. Called by operations of the lane only.
+func (e *engine) cleanUp(l *lane, step func(context.Context) error) {
+	ctx, cancel := e.bounded()
+	defer cancel()
+	if len(l.unsettled) > 0 || step(ctx) != nil {
+		e.unsettle(l, step)
+	}
+}
+
+// depart removes a membership from its room and the indexes. If the store does
+// not answer it is remembered and done later. Called by operations of the lane only.
+func (e *engine) depart(ctx context.Context, l *lane, m *membership, reason Reason) error {
+	step := func(ctx context.Context) error { return e.remove(ctx, m, reason) }
+	err := l.settle(ctx)
+	if err == nil {
+		err = step(ctx)
+	}
+	if err != nil {
+		e.unsettle(l, step)
+	}
+	return err
+}
+
+// remove is one try to take a member out of its room, and then out of the
+// indexes. It may be repeated.
+func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error {
+	r := m.room
+	res, err := e.store.Remove(ctx, store.Remove{
+		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Reason: reason,
+		From: r.position(), ExpiresMs: e.expires(),
+	})
+	if err != nil {
+		return err
+	}
+	switch res.Outcome {
+	case store.Expired:
+		return fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
+	case store.Fenced: // taken over by another; only the index entry here is ours
+		r.mu.Lock()
+		r.disown(m)
+		r.mu.Unlock()
+		return r.disownEntry(ctx, m.entry())
+	default:
+		if err = e.store.ConnLeave(ctx, m.conn()); err == nil {
+			err = e.store.Unregister(ctx, m.entry())
+		}
+	}
+	if err == nil {
+		r.mu.Lock()
+		r.disown(m)
+		r.mu.Unlock()
+	}
+	return err
+}

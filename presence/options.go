@@ -1,0 +1,151 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+// Options configure Init. The zero value of a field means its default.
+type Options struct {
+	// IO is the server that gains presence. Required.
+	IO *socketio.Server
+	// Namespace is where. Default "/".
+	Namespace string
+
+	// Redis is the URL of the Redis that the cluster shares: redis://,
+	// rediss:// or unix://, with the options that rueidis.ParseURL takes for
+	// Sentinel and Cluster. Empty: members live in this process.
+	Redis string
+	// RedisOptions are more options for the connection; Redis, TTL and Logger
+	// of these Options win over its fields URL, TTL and Logger.
+	RedisOptions redisstore.Options
+	// Store is a store of the caller's own instead of Redis; Runtime.Close
+	// leaves it open.
+	Store store.Store
+
+	// TTL is how long the record of a connection (prs:conn:<connId>) outlives
+	// its last refresh. Default 30 s, at least 1 s.
+	TTL time.Duration
+	// ReaperInterval is how often the node looks for silent connections.
+	// Default 3 s.
+	ReaperInterval time.Duration
+	// ReaperLookback is how long a connection may send nothing at all before
+	// it is closed. Default 2 × TTL. It must be at least 1.5 times the
+	// server's ping interval, since between two pings a healthy client is silent.
+	ReaperLookback time.Duration
+	// AwayAfter is how long a resumable member is gone before it is shown
+	// away. Default 2 s: most reloads are faster.
+	AwayAfter time.Duration
+	// MaxGrace caps the grace that clients ask for. Default 120 s.
+	MaxGrace time.Duration
+
+	// MaxIDBytes bounds roomId and userId, in bytes of UTF-8. Default 256.
+	MaxIDBytes int
+	// MaxStateBytes bounds a member's state, in bytes of JSON. Default 16 KiB.
+	MaxStateBytes int
+	// MaxRooms bounds the rooms of one connection. Default 100.
+	MaxRooms int
+
+	// StoreTimeout is how long a request waits for the store before it is
+	// answered with CodeUnavailable. Default 2 s.
+	StoreTimeout time.Duration
+
+	// RelayEvents names client events that are passed on to the other members
+	// of the sender's rooms: exact names, or patterns ending in * ("chat:*").
+	// Names that begin with "presence:" never are. Default none.
+	RelayEvents []string
+
+	// Authorize decides on each join, the resuming ones included. It may
+	// block until ctx ends and is called for many sockets at the same time.
+	// An error that is or wraps an *Error is answered as it says, any other one
+	// with CodeForbidden. Nil: everybody may join.
+	Authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
+
+	// Logger gets what operators should know. Default: silent.
+	Logger *slog.Logger
+}
+
+// withDefaults returns a copy with every default in place, or an error that
+// names the field that is wrong.
+func (o Options) withDefaults() (Options, error) {
+	if o.IO == nil {
+		return o, fmt.Errorf("presence: Options.IO is missing")
+	}
+	if o.Store != nil && (o.Redis != "" || o.RedisOptions.URL != "") {
+		return o, fmt.Errorf("presence: Options.Store and Options.Redis exclude each other")
+	}
+	if o.Namespace == "" {
+		o.Namespace = "/"
+	}
+	o.TTL = orDefault(o.TTL, 30*time.Second)
+	o.ReaperInterval = orDefault(o.ReaperInterval, 3*time.Second)
+	o.ReaperLookback = orDefault(o.ReaperLookback, 2*o.TTL)
+	o.AwayAfter = orDefault(o.AwayAfter, 2*time.Second)
+	o.MaxGrace = orDefault(o.MaxGrace, 120*time.Second)
+	o.MaxIDBytes = orDefault(o.MaxIDBytes, 256)
+	o.MaxStateBytes = orDefault(o.MaxStateBytes, 16<<10)
+	o.MaxRooms = orDefault(o.MaxRooms, 100)
+	o.StoreTimeout = orDefault(o.StoreTimeout, 2*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, o.validate()
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+func (o Options) validate() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"TTL", o.TTL, time.Second},
+		{"ReaperInterval", o.ReaperInterval, time.Millisecond},
+		{"ReaperLookback", o.ReaperLookback, time.Millisecond},
+		{"AwayAfter", o.AwayAfter, time.Millisecond},
+		{"MaxGrace", o.MaxGrace, time.Millisecond},
+		{"StoreTimeout", o.StoreTimeout, 10 * time.Millisecond},
+	} {
+		if d.value < d.least {
+			return fmt.Errorf("presence: Options.%s is %v; it must be at least %v", d.name, d.value, d.least)
+		}
+	}
+	for name, value := range map[string]int{"MaxIDBytes": o.MaxIDBytes, "MaxStateBytes": o.MaxStateBytes, "MaxRooms": o.MaxRooms} {
+		if value < 1 {
+			return fmt.Errorf("presence: Options.%s is %d; it must be at least 1", name, value)
+		}
+	}
+	if ping := o.IO.Engine().Config().PingInterval; o.ReaperLookback < ping*3/2 {
+		return fmt.Errorf("presence: Options.ReaperLookback is %v, below 1.5 times the server's ping interval of %v: "+
+			"healthy clients would be taken for silent ones; raise it, or lower the ping interval", o.ReaperLookback, ping)
+	}
+	for _, p := range o.RelayEvents {
+		if err := checkPattern(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o Options) settings() settings {
+	return settings{
+		limits: limits{
+			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
+		},
+		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
+		awayAfter: o.AwayAfter, storeTimeout: o.StoreTimeout, log: o.Logger,
+	}
+}

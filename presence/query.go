@@ -1,0 +1,106 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// membersOf reads a room from the replica if there is one, else from the store.
+func (e *engine) membersOf(ctx context.Context, id string) ([]Member, error) {
+	e.mu.Lock()
+	r := e.rooms[id]
+	e.mu.Unlock()
+	if r != nil {
+		select {
+		case <-r.ready:
+			if r.err == nil {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return r.list(), nil
+			}
+		default:
+		}
+	}
+	loaded, err := e.store.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("presence: members of room: %w", err)
+	}
+	members := make([]Member, len(loaded.Members))
+	for i := range loaded.Members {
+		members[i] = publicMember(&loaded.Members[i], loaded.NowMs)
+	}
+	return members, nil
+}
+
+// list is the replica's members. The lock is held.
+func (r *room) list() []Member {
+	members := make([]Member, 0, len(r.members))
+	for _, m := range r.members {
+		members = append(members, publicMember(&m.Member, r.lastSeenMs(m)))
+	}
+	return members
+}
+
+func publicMember(m *store.Member, seenMs int64) Member {
+	return Member{
+		ConnID: m.ConnID, UserID: m.UserID, State: m.State, Epoch: m.Epoch, Status: statusOf(m.Away),
+		LastSeen: time.UnixMilli(seenMs), Joined: time.UnixMilli(m.JoinedMs),
+	}
+}
+
+// Subscription is an interest in the events of a room; see Runtime.Subscribe.
+type Subscription struct {
+	w *watcher
+}
+
+// Close ends the calls: none begins after it returned. It does not wait for
+// one under way, and may be called more than once.
+func (s *Subscription) Close() { s.w.close() }
+
+// watcher hands the events of a room to a function, one at a time.
+type watcher struct {
+	lane
+	room *room
+	f    func(Event)
+	done bool // guarded by room.mu
+}
+
+func (e *engine) watch(ctx context.Context, id string, f func(Event)) (*Subscription, []Member, error) {
+	r, err := e.acquire(ctx, id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("presence: subscribe: %w", err)
+	}
+	w := &watcher{room: r, f: f}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers = append(r.watchers, w)
+	return &Subscription{w}, r.list(), nil
+}
+
+// deliver queues an event. The room's lock is held.
+func (w *watcher) deliver(event Event) {
+	w.lane.post(func() {
+		w.room.mu.Lock()
+		done := w.done
+		w.room.mu.Unlock()
+		if !done {
+			w.f(event)
+		}
+	}, 0, w.room.eng.start)
+}
+
+func (w *watcher) close() {
+	r := w.room
+	r.mu.Lock()
+	was := w.done
+	w.done = true
+	r.watchers = slices.DeleteFunc(r.watchers, func(other *watcher) bool { return other == w })
+	r.mu.Unlock()
+	if !was {
+		r.eng.release(r)
+	}
+}

@@ -1,0 +1,115 @@
+package presence
+
+import (
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// late is by how much a tick may be late before the node takes itself for one
+// that slept: what clients sent meanwhile lies unread then.
+const late = 2 * time.Second
+
+// reaper returns the check for silent connections, to be run every reaperInterval.
+func (e *engine) reaper() func() {
+	due := e.clock.Now().Add(e.reaperInterval)
+	return func() {
+		now := e.clock.Now()
+		slept := now.Sub(due) > late
+		due = now.Add(e.reaperInterval)
+		if slept {
+			return // first drain what came in
+		}
+		for _, s := range e.connected() {
+			if now.Sub(s.peer.lastPacket()) > e.lookback {
+				s.peer.drop()
+			}
+		}
+	}
+}
+
+// connected lists the sockets that are in a room or on their way into one.
+func (e *engine) connected() []*socket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]*socket, 0, len(e.sockets))
+	for s := range e.sockets {
+		s.mu.Lock()
+		if len(s.seats) > 0 {
+			list = append(list, s)
+		}
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// refreshBatch is how many connections one call to the store refreshes.
+const refreshBatch = 256
+
+// refresh renews the records of all connections of this node, of those in
+// grace too, and writes those anew that the store lost.
+func (e *engine) refresh() {
+	conns := e.conns()
+	batch := make([]store.Seen, 0, refreshBatch)
+	flush := func() {
+		ctx, cancel := e.bounded()
+		defer cancel()
+		missing, err := e.store.ConnRefresh(ctx, e.node, batch)
+		if err != nil && e.ctx.Err() == nil {
+			e.log.Warn("refresh of connections failed", "count", len(batch), "error", err)
+		}
+		for _, id := range missing {
+			for _, c := range conns[id] {
+				if e.owns(c) && e.store.ConnJoin(ctx, c) != nil {
+					return // the next refresh finds it again
+				}
+			}
+		}
+		batch = batch[:0]
+	}
+	for id, rooms := range conns {
+		batch = append(batch, store.Seen{ConnID: id, SeenMs: rooms[0].SeenMs})
+		if len(batch) == refreshBatch {
+			flush()
+		}
+	}
+	if len(batch) > 0 {
+		flush()
+	}
+}
+
+// owns tells whether the node still owns a member that it listed before.
+func (e *engine) owns(c store.Conn) bool {
+	e.mu.Lock()
+	r := e.rooms[c.Room]
+	e.mu.Unlock()
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owned[c.ConnID] != nil
+}
+
+// conns lists what the node owns, by connection.
+func (e *engine) conns() map[string][]store.Conn {
+	e.mu.Lock()
+	rooms := make([]*room, 0, len(e.rooms))
+	for _, r := range e.rooms {
+		rooms = append(rooms, r)
+	}
+	e.mu.Unlock()
+	conns := make(map[string][]store.Conn)
+	for _, r := range rooms {
+		r.mu.Lock()
+		for id, m := range r.owned {
+			if stands := r.members[id]; stands != nil {
+				c := m.conn()
+				c.SeenMs = r.lastSeenMs(stands)
+				conns[id] = append(conns[id], c)
+			}
+		}
+		r.mu.Unlock()
+	}
+	return conns
+}

@@ -1,0 +1,210 @@
+package presence
+
+import (
+	"cmp"
+	"slices"
+	"time"
+	"unique"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// intern keeps one copy of a node id, whatever number of members name it.
+func (e *engine) intern(node string) string {
+	if node == e.node {
+		return e.node
+	}
+	return unique.Make(node).Value()
+}
+
+// install makes a loaded room the replica. The lock is held.
+func (r *room) install(loaded store.Room) {
+	r.pos, r.shown = loaded.Position, loaded.Seq
+	for _, m := range loaded.Members {
+		m.Owner = r.eng.intern(m.Owner)
+		r.members[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
+	}
+	r.resumeEvents()
+}
+
+// resumeEvents takes what came during a load. The lock is held.
+func (r *room) resumeEvents() {
+	r.loading = false
+	held := r.held
+	r.held = nil
+	for i, e := range held {
+		if r.loading { // one of them asked for another load
+			r.held = append(r.held, held[i:]...)
+			return
+		}
+		r.take(e)
+	}
+}
+
+// refetch loads the room again, holding its events back, and shows the
+// difference. One load serves all who ask while it is under way. The lock is held.
+func (r *room) refetch() {
+	if r.loading {
+		return
+	}
+	r.loading = true
+	r.eng.start(r.reload)
+}
+
+// reload tries until the store answers or nobody needs the room any more.
+func (r *room) reload() {
+	e := r.eng
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		ctx, cancel := e.bounded()
+		loaded, err := e.store.Load(ctx, r.id)
+		cancel()
+		if err == nil {
+			r.mu.Lock()
+			r.reconcile(loaded)
+			r.mu.Unlock()
+			return
+		}
+		e.log.Warn("refetch failed", "room", r.id, "error", err)
+		if !e.sleep(wait) || r.abandoned() {
+			return
+		}
+	}
+}
+
+func (r *room) abandoned() bool {
+	r.eng.mu.Lock()
+	defer r.eng.mu.Unlock()
+	return r.refs == 0
+}
+
+// sleep waits; it reports false when the engine closed meanwhile.
+func (e *engine) sleep(d time.Duration) bool {
+	done := make(chan struct{})
+	t := e.clock.AfterFunc(d, func() { close(done) })
+	select {
+	case <-done:
+		return true
+	case <-e.ctx.Done():
+		t.Stop()
+		return false
+	}
+}
+
+// reconcile makes a loaded room the replica and shows the difference as
+// ordinary events, folded: distinct rising seqs, a join or update its member's
+// last write, a leave a free one in the gap. The lock is held.
+func (r *room) reconcile(loaded store.Room) {
+	fresh := make(map[string]*member, len(loaded.Members))
+	for _, m := range loaded.Members {
+		m.Owner = r.eng.intern(m.Owner)
+		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
+	}
+	events := difference(r.members, fresh, r.pos.Seq)
+	users := countUsers(r.members)
+	old := r.members
+	r.members = fresh
+	last := max(r.pos.Seq, loaded.Seq)
+	for _, e := range events {
+		switch e.Type {
+		case EventJoin:
+			users[e.UserID]++
+		case EventLeave:
+			users[e.UserID]--
+		}
+		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
+		last = max(last, e.Seq)
+		r.show(e, e.ConnID, e.Epoch)
+	}
+	r.pos.Seq = last
+	if loaded.Born != "" {
+		r.pos.Born = loaded.Born
+	}
+	r.settleOwned(old)
+	for _, a := range r.arrivals {
+		if m := r.members[a.connID]; m != nil && m.Epoch >= a.epoch {
+			a.complete(nil, r.pos.Seq)
+		}
+	}
+	r.resumeEvents()
+}
+
+// settleOwned lets go of members that another node took over or removed while
+// this one did not hear the room. The lock is held.
+func (r *room) settleOwned(old map[string]*member) {
+	for id, own := range r.owned {
+		now := r.members[id]
+		switch {
+		case now == nil && old[id] != nil:
+			r.evict(own, evictRemoved, ReasonDisconnect)
+		case now != nil && now.Owner != r.eng.node && now.Epoch > own.epoch.Load():
+			r.evict(own, evictMoved, "")
+		}
+	}
+}
+
+// difference lists the events that lead from one set of members to another,
+// for clients that stand at seq at, in the order of their seqs.
+func difference(from, to map[string]*member, at int64) []*Event {
+	var events, leaves []*Event
+	for id, m := range to {
+		old := from[id]
+		switch {
+		case old != nil && old.UserID != m.UserID:
+			leaves = append(leaves, leaveOf(&old.Member))
+			events = append(events, eventOf(EventJoin, &m.Member))
+		case old == nil:
+			events = append(events, eventOf(EventJoin, &m.Member))
+		case !sameToClients(&old.Member, &m.Member):
+			events = append(events, eventOf(EventUpdate, &m.Member))
+		}
+	}
+	for id, m := range from {
+		if to[id] == nil {
+			leaves = append(leaves, leaveOf(&m.Member))
+		}
+	}
+	number(events, leaves, at)
+	events = append(events, leaves...)
+	slices.SortFunc(events, func(a, b *Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return events
+}
+
+// number gives each event a seq of its own above at: joins and updates keep
+// that of their member's last write where it is one, the rest take free ones.
+func number(events, leaves []*Event, at int64) {
+	used := make(map[int64]bool, len(events))
+	free := at
+	next := func() int64 {
+		for free++; used[free]; free++ {
+		}
+		return free
+	}
+	var homeless []*Event
+	for _, e := range events {
+		if e.Seq <= at || used[e.Seq] {
+			homeless = append(homeless, e)
+		} else {
+			used[e.Seq] = true
+		}
+	}
+	for _, e := range slices.Concat(leaves, homeless) {
+		e.Seq = next()
+	}
+}
+
+func eventOf(t EventType, m *store.Member) *Event {
+	return &Event{Type: t, UserID: m.UserID, ConnID: m.ConnID, State: m.State, Epoch: m.Epoch, Seq: m.Seq, Status: statusOf(m.Away)}
+}
+
+// leaveOf is the leave of a member of which only the absence is known.
+func leaveOf(m *store.Member) *Event {
+	return &Event{Type: EventLeave, UserID: m.UserID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonDisconnect}
+}
+
+func countUsers(members map[string]*member) map[string]int {
+	users := make(map[string]int, len(members))
+	for _, m := range members {
+		users[m.UserID]++
+	}
+	return users
+}

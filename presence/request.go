@@ -1,0 +1,219 @@
+package presence
+
+import (
+	"bytes"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+)
+
+// limits bound what a request may hold; see Options for the units.
+type limits struct {
+	idBytes    int
+	stateBytes int
+	rooms      int
+	graceMs    int64
+}
+
+// JoinRequest is what a client asks for with presence:join, as
+// Options.Authorize sees it.
+type JoinRequest struct {
+	RoomID string
+	UserID string
+	// State is the raw JSON object that the client sent, nil if it sent none.
+	// It must not be changed.
+	State []byte
+	// Resume tells whether the client brings a resume token.
+	Resume bool
+}
+
+// joinPayload is a presence:join. Its slices are the payload's copy to keep.
+type joinPayload struct {
+	roomID, userID string
+	state          []byte // nil: left out
+	resume         string
+	grace          optional
+}
+
+// heartbeatPayload is a presence:heartbeat. patch is borrowed from the payload.
+type heartbeatPayload struct {
+	roomID string // "": left out
+	epoch  optional
+	patch  []byte // nil: left out
+}
+
+// leavePayload is a presence:leave.
+type leavePayload struct {
+	roomID string // "": every room
+	grace  optional
+}
+
+// syncPayload is a presence:sync.
+type syncPayload struct {
+	roomID string
+	seq    optional
+}
+
+// optional is an integer that may be left out.
+type optional struct {
+	value int64
+	given bool
+}
+
+// fields calls take for each field of a payload that is not null. A payload
+// that is missing or null has none.
+func fields(payload []byte, take func(key, value []byte) error) error {
+	if len(payload) == 0 || rawjson.IsNull(payload) {
+		return nil
+	}
+	err := rawjson.Object(payload, func(key, value []byte) error {
+		if rawjson.IsNull(value) {
+			return nil
+		}
+		return take(key, value)
+	})
+	switch {
+	case errors.Is(err, rawjson.ErrType):
+		return invalid("The payload must be an object.")
+	case errors.Is(err, rawjson.ErrUTF8):
+		return invalid("The payload is not valid UTF-8.")
+	case errors.Is(err, rawjson.ErrDepth):
+		return invalid("The payload is nested deeper than %d levels.", rawjson.MaxDepth)
+	case errors.Is(err, rawjson.ErrSyntax):
+		return invalid("The payload is not valid JSON.")
+	}
+	return err
+}
+
+func parseJoin(payload []byte, l limits) (p joinPayload, err error) {
+	var state []byte
+	err = fields(payload, func(key, value []byte) (err error) {
+		switch {
+		case rawjson.KeyIs(key, "roomId"):
+			p.roomID, err = parseID("roomId", value, l)
+		case rawjson.KeyIs(key, "userId"):
+			p.userID, err = parseID("userId", value, l)
+		case rawjson.KeyIs(key, "state"):
+			state, err = parseObject("state", value)
+		case rawjson.KeyIs(key, "resume"):
+			p.resume, err = parseToken(value)
+		case rawjson.KeyIs(key, "graceMs"):
+			p.grace, err = parseGrace(value, l)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return p, err
+	case p.roomID == "":
+		return p, invalid("roomId is missing.")
+	case p.userID == "":
+		return p, invalid("userId is missing.")
+	case len(state) > l.stateBytes:
+		return p, stateTooLarge(len(state), l.stateBytes)
+	}
+	p.state = bytes.Clone(state)
+	return p, nil
+}
+
+func parseHeartbeat(payload []byte, l limits) (p heartbeatPayload, err error) {
+	err = fields(payload, func(key, value []byte) (err error) {
+		switch {
+		case rawjson.KeyIs(key, "roomId"):
+			p.roomID, err = parseID("roomId", value, l)
+		case rawjson.KeyIs(key, "epoch"):
+			p.epoch, err = parseCount("epoch", value)
+		case rawjson.KeyIs(key, "patchState"):
+			p.patch, err = parseObject("patchState", value)
+		}
+		return err
+	})
+	return p, err
+}
+
+func parseLeave(payload []byte, l limits) (p leavePayload, err error) {
+	err = fields(payload, func(key, value []byte) (err error) {
+		switch {
+		case rawjson.KeyIs(key, "roomId"):
+			p.roomID, err = parseID("roomId", value, l)
+		case rawjson.KeyIs(key, "graceMs"):
+			p.grace, err = parseGrace(value, l)
+		}
+		return err
+	})
+	return p, err
+}
+
+func parseSync(payload []byte, l limits) (p syncPayload, err error) {
+	err = fields(payload, func(key, value []byte) (err error) {
+		switch {
+		case rawjson.KeyIs(key, "roomId"):
+			p.roomID, err = parseID("roomId", value, l)
+		case rawjson.KeyIs(key, "seq"):
+			p.seq, err = parseCount("seq", value)
+		}
+		return err
+	})
+	if err == nil && p.roomID == "" {
+		err = invalid("roomId is missing.")
+	}
+	return p, err
+}
+
+// parseID reads a room or user id.
+func parseID(field string, value []byte, l limits) (string, error) {
+	if value[0] != '"' {
+		return "", invalid("%s must be a string.", field)
+	}
+	id, err := rawjson.String(value)
+	if err != nil || !utf8.ValidString(id) {
+		return "", invalid("%s is not valid UTF-8.", field)
+	}
+	if id == "" {
+		return "", invalid("%s is empty.", field)
+	}
+	if len(id) > l.idBytes {
+		return "", invalid("%s has %d bytes of UTF-8; at most %d are allowed.", field, len(id), l.idBytes)
+	}
+	for i := range len(id) {
+		if id[i] < 0x20 || id[i] == 0x7f {
+			return "", invalid("%s has a control character.", field)
+		}
+	}
+	return id, nil
+}
+
+func parseObject(field string, value []byte) ([]byte, error) {
+	if value[0] != '{' {
+		return nil, invalid("%s must be an object.", field)
+	}
+	return value, nil
+}
+
+func parseToken(value []byte) (string, error) {
+	if value[0] != '"' {
+		return "", invalid("resume must be a string.")
+	}
+	token, err := rawjson.String(value)
+	if err != nil {
+		return "", invalid("resume is not valid UTF-8.")
+	}
+	return token, nil
+}
+
+// parseCount reads an integer from 0.
+func parseCount(field string, value []byte) (optional, error) {
+	n, ok := rawjson.Int(value)
+	if !ok || n < 0 {
+		return optional{}, invalid("%s must be an integer from 0.", field)
+	}
+	return optional{n, true}, nil
+}
+
+// parseGrace reads a grace in ms and caps it.
+func parseGrace(value []byte, l limits) (optional, error) {
+	grace, err := parseCount("graceMs", value)
+	grace.value = min(grace.value, l.graceMs)
+	return grace, err
+}

@@ -1,0 +1,122 @@
+package presence
+
+import (
+	"context"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// resumeTries is how often a resume follows a member that is being written or
+// moved at the same time.
+const resumeTries = 4
+
+// resume takes a membership over that another socket had, here or on any node.
+// done is false when the token fits nothing: the join is an ordinary one then.
+func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bool, err error) {
+	r := st.room
+	stands, ok := r.resumable(p)
+	if !ok {
+		return false, nil
+	}
+	m := &membership{
+		room: r, connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume,
+		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
+	}
+	if p.grace.given {
+		m.graceMs = p.grace.value
+	}
+	waiting := r.await(m.connID, stands.Epoch+1)
+	defer r.unexpect(waiting)
+	res, err := st.takeOver(ctx, m, stands, waiting, p.state == nil)
+	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
+		return false, err
+	}
+	m.write, m.state = res.Member.Write, res.Member.State
+	m.clientEpoch.Store(m.epoch.Load())
+	r.succeed(m)
+	if err = st.sock.eng.store.ConnJoin(ctx, m.conn()); err == nil {
+		err = waiting.wait(ctx, r)
+	}
+	if err == nil && st.welcome(m, a, waiting, true) {
+		return true, nil
+	}
+	if err == nil {
+		return true, notJoined(r.id)
+	}
+	// Ours by now, but the client was told that it is not: back into grace.
+	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
+	return true, err
+}
+
+// resumable finds the member that a join's token speaks of, as the replica
+// knows it.
+func (r *room) resumable(p *joinPayload) (store.Member, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[tokenConn(p.resume)]
+	if m == nil || m.UserID != p.userID || m.GraceMs == 0 || m.Token != digestOf(p.resume) {
+		return store.Member{}, false
+	}
+	return m.Member, true
+}
+
+// takeOver moves the member to this node and this socket in one step of the
+// store, following it when it was written meanwhile.
+func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member, waiting *arrival, keepState bool) (store.PutResult, error) {
+	e, r := st.sock.eng, st.room
+	var res store.PutResult
+	for range resumeTries {
+		m.epoch.Store(stands.Epoch + 1)
+		m.write = stands.Write + 1
+		r.mu.Lock()
+		waiting.epoch = m.epoch.Load()
+		r.mu.Unlock()
+		if err := e.store.Register(ctx, m.entry()); err != nil {
+			return res, err
+		}
+		var err error
+		res, err = e.put(ctx, store.Put{
+			Intent: store.IntentResume, Member: m.record(), Fence: stands.Epoch, KeepState: keepState,
+		}, r)
+		if err != nil {
+			e.unsettle(&st.lane, func(ctx context.Context) error { return st.unresume(ctx, m) })
+			return res, err
+		}
+		if res.Outcome != store.Fenced || res.Member.Epoch == stands.Epoch || res.Member.Token != stands.Token {
+			return res, nil
+		}
+		stands = res.Member
+	}
+	return res, nil
+}
+
+// unresume settles a resume in doubt: if it took effect the member is this
+// node's, without a socket, and its grace begins.
+func (st *seat) unresume(ctx context.Context, m *membership) error {
+	e, r := st.sock.eng, st.room
+	record := m.record()
+	res, err := e.put(ctx, store.Put{
+		Intent: store.IntentResume, Member: record, Fence: record.Epoch - 1, KeepState: m.state == nil,
+	}, r)
+	if err != nil {
+		return err
+	}
+	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
+		m.write, m.state = res.Member.Write, res.Member.State
+		m.clientEpoch.Store(record.Epoch)
+		r.succeed(m)
+		m.beginGrace(&st.lane, ReasonDisconnect, m.graceMs)
+	}
+	return nil
+}
+
+// succeed makes a resumed membership this node's; one that it had of the same
+// member before, with a socket or in grace, is out.
+func (r *room) succeed(m *membership) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before := r.owned[m.connID]; before != nil && before != m {
+		r.evict(before, evictReplaced, "")
+	}
+	r.own(m)
+}

@@ -1,0 +1,273 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// room is a node's replica of a room in which it has sockets, and those sockets.
+type room struct {
+	eng  *engine
+	id   string
+	refs int // guarded by eng.mu
+
+	ready chan struct{} // closed when open is done
+	err   error         // why it failed; set before ready closes
+	sub   store.Subscription
+
+	mu sync.Mutex
+	// pos is where the replica stands, shown the seq of the last event that
+	// clients were to see.
+	pos     store.Position
+	shown   int64
+	members map[string]*member
+	// loading holds the events back while a load is under way.
+	loading bool
+	held    []store.Event
+
+	owned    map[string]*membership // by connId
+	audience []*membership          // those whose sockets hear the room
+	watchers []*watcher
+	arrivals []*arrival
+}
+
+// member is a member as this node knows it.
+type member struct {
+	store.Member
+	seenMs int64 // when the last event about it was decided
+}
+
+// acquire returns the node's replica of a room, opened, and takes a reference
+// to it; release gives that back. It blocks for at most ctx.
+func (e *engine) acquire(ctx context.Context, id string) (*room, error) {
+	e.mu.Lock()
+	if e.rooms == nil {
+		e.mu.Unlock()
+		return nil, store.ErrClosed
+	}
+	r := e.rooms[id]
+	if r == nil {
+		r = &room{
+			eng: e, id: id, ready: make(chan struct{}), loading: true,
+			members: make(map[string]*member), owned: make(map[string]*membership),
+		}
+		e.rooms[id] = r
+		e.start(r.open)
+	}
+	r.refs++
+	e.mu.Unlock()
+	select {
+	case <-r.ready:
+		if r.err != nil {
+			e.release(r)
+			return nil, r.err
+		}
+		return r, nil
+	case <-ctx.Done():
+		e.release(r)
+		return nil, fmt.Errorf("open room %q: %w", id, ctx.Err())
+	}
+}
+
+// release gives a reference back; the last one closes the replica.
+func (e *engine) release(r *room) {
+	e.mu.Lock()
+	r.refs--
+	last := r.refs == 0
+	if last && e.rooms[r.id] == r {
+		delete(e.rooms, r.id)
+	}
+	e.mu.Unlock()
+	if last {
+		r.shut()
+	}
+}
+
+// shut ends the subscription, once the room is open.
+func (r *room) shut() {
+	select {
+	case <-r.ready:
+		if r.sub != nil {
+			r.sub.Close()
+		}
+	default: // open sees that nobody is left
+	}
+}
+
+// open subscribes first and loads then, so that no event falls in between.
+func (r *room) open() {
+	e := r.eng
+	ctx, cancel := e.bounded()
+	defer cancel()
+	r.sub, r.err = e.store.Subscribe(ctx, r.id, r)
+	if r.err == nil {
+		var loaded store.Room
+		if loaded, r.err = e.store.Load(ctx, r.id); r.err == nil {
+			r.mu.Lock()
+			r.install(loaded)
+			r.mu.Unlock()
+		} else {
+			r.sub.Close()
+		}
+	}
+	e.mu.Lock()
+	if r.err != nil && e.rooms[r.id] == r {
+		delete(e.rooms, r.id) // the next one who comes tries again
+	}
+	abandoned := r.refs == 0
+	close(r.ready)
+	e.mu.Unlock()
+	if r.err == nil && abandoned {
+		r.sub.Close()
+	}
+}
+
+// position is where the replica stands.
+func (r *room) position() store.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pos
+}
+
+// HandleEvent implements store.Receiver.
+func (r *room) HandleEvent(e store.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loading {
+		r.held = append(r.held, e)
+		return
+	}
+	r.take(e)
+}
+
+// HandleCast implements store.Receiver; casts are the cluster adapter's.
+func (r *room) HandleCast(string, []byte) {}
+
+// HandleInterrupt implements store.Receiver: whatever was missed, a refetch
+// finds it.
+func (r *room) HandleInterrupt(string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refetch()
+}
+
+// take decides what an event is to the replica: the next one, an old one, or
+// the sign of a gap. The lock is held.
+func (r *room) take(e store.Event) {
+	begins := e.Prev == 0 || e.Reset
+	switch {
+	case begins && e.Seq > r.pos.Seq && len(r.members) == 0:
+		r.apply(e) // the record holds nothing but this
+	case e.Seq <= r.pos.Seq:
+		// Known already: published before the load that the replica is from.
+	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq:
+		r.held = append(r.held, e)
+		r.refetch()
+	default:
+		r.apply(e)
+	}
+}
+
+// apply makes the event part of the replica and shows it. The lock is held.
+func (r *room) apply(e store.Event) {
+	r.pos = e.Position
+	m := e.Member
+	old := r.members[m.ConnID]
+	event := r.describe(e, old)
+	if e.Intent == store.IntentLeave {
+		delete(r.members, m.ConnID)
+	} else {
+		if old != nil && string(old.State) == string(m.State) {
+			m.State = old.State // one copy
+		}
+		m.Owner = r.eng.intern(m.Owner)
+		r.members[m.ConnID] = &member{Member: m, seenMs: e.AtMs}
+	}
+	r.show(event, m.ConnID, m.Epoch)
+	r.follow(e)
+}
+
+// describe is what clients shall hear of an event, if anything.
+func (r *room) describe(e store.Event, old *member) *Event {
+	m := e.Member
+	event := &Event{
+		RoomID: r.id, UserID: m.UserID, ConnID: m.ConnID, State: m.State,
+		Time: time.UnixMilli(e.AtMs), Epoch: m.Epoch, Seq: e.Seq, UserConns: e.UserConns,
+		Status: statusOf(m.Away),
+	}
+	switch {
+	case e.Intent == store.IntentLeave:
+		if old == nil {
+			return nil
+		}
+		event.Type, event.Reason, event.State, event.Status = EventLeave, e.Reason, nil, ""
+	case old == nil || e.Intent == store.IntentJoin:
+		event.Type = EventJoin
+	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m):
+		event.Type = EventUpdate
+	default:
+		return nil
+	}
+	return event
+}
+
+// sameToClients reports whether nothing that a client shows differs.
+func sameToClients(a, b *store.Member) bool {
+	return a.Away == b.Away && string(a.State) == string(b.State)
+}
+
+// show gives an event to all who hear the room, and tells who waits for this
+// member that it arrived. A nil event is one that clients need not see. The
+// lock is held.
+func (r *room) show(event *Event, connID string, epoch int64) {
+	var f frame
+	if event != nil {
+		event.Prev = r.shown
+		r.shown = event.Seq
+		if len(r.audience) > 0 || len(r.arrivals) > 0 {
+			f = r.eng.encode(appendEvent(make([]byte, 0, 256+len(event.State)), event))
+		}
+		for _, m := range r.audience {
+			m.seat.sock.peer.deliver(f)
+		}
+		for _, w := range r.watchers {
+			w.deliver(*event)
+		}
+	}
+	for _, a := range r.arrivals {
+		if a.connID == connID && epoch >= a.epoch {
+			a.complete(f, r.pos.Seq)
+		}
+	}
+}
+
+// follow is what an event means to the member's owner, if that was this node:
+// taken over by another node, or removed by one. The lock is held.
+func (r *room) follow(e store.Event) {
+	m := r.owned[e.Member.ConnID]
+	if m == nil {
+		return
+	}
+	epoch := m.epoch.Load()
+	switch {
+	case e.Intent == store.IntentLeave:
+		if e.Member.Epoch >= epoch {
+			r.evict(m, evictRemoved, e.Reason)
+		}
+	case e.Member.Owner != r.eng.node && e.Member.Epoch > epoch:
+		r.evict(m, evictMoved, "")
+	}
+}
+
+// lastSeenMs is the freshest life sign of a member that this node knows, by
+// the store's clock. The lock is held.
+func (r *room) lastSeenMs(m *member) int64 {
+	if own := r.owned[m.ConnID]; own != nil && own.seat != nil {
+		return max(m.seenMs, own.seat.sock.peer.lastPacket().UnixMilli()+r.eng.offset.Load())
+	}
+	return m.seenMs
+}

@@ -1,0 +1,178 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+// Runtime is presence at work on one server. All methods may be called at the
+// same time from any goroutine.
+type Runtime struct {
+	engine  *engine
+	cluster *cluster // nil with the embedded store
+	store   store.Store
+	ours    bool // the store was opened by Init
+
+	binding *binding
+	unwatch func() bool // forgets Init's context
+
+	closing sync.Once
+	closed  error
+}
+
+// Init gives the namespace of a Socket.IO server presence: it opens the store,
+// wires the handlers of presence:join, presence:heartbeat, presence:leave and
+// presence:sync, and, with Redis, sets the server's cluster adapter so that
+// broadcasts reach the sockets of every node. Call it before serving.
+//
+// It blocks until the store answered, for as long as ctx allows, and fails when
+// an option is wrong or the store cannot be reached. The Runtime is closed by
+// Close, by closing the server, or when ctx ends, whichever comes first.
+func Init(ctx context.Context, o Options) (*Runtime, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	rt := &Runtime{store: o.Store}
+	if rt.store == nil {
+		rt.ours = true
+		if rt.store, err = openStore(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	ns := o.IO.Of(o.Namespace)
+	rt.engine, err = newEngine(ctx, o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
+	if err == nil && !o.embedded() {
+		rt.cluster, err = newCluster(ctx, rt.engine, o.IO)
+	}
+	if err != nil {
+		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx)))
+	}
+	rt.binding = bind(rt.engine, ns, o)
+	o.IO.OnClose(func(ctx context.Context) {
+		if err := rt.Close(ctx); err != nil {
+			o.Logger.Warn("closing presence", "error", err)
+		}
+	})
+	rt.unwatch = context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*o.StoreTimeout)
+		defer cancel()
+		if err := rt.Close(ctx); err != nil {
+			o.Logger.Warn("closing presence", "error", err)
+		}
+	})
+	return rt, nil
+}
+
+func (o Options) embedded() bool { return o.Store == nil && o.Redis == "" && o.RedisOptions.URL == "" }
+
+func openStore(ctx context.Context, o Options) (store.Store, error) {
+	if o.embedded() {
+		return memstore.New(memstore.Options{TTL: o.TTL}), nil
+	}
+	ro := o.RedisOptions
+	if o.Redis != "" {
+		ro.URL = o.Redis
+	}
+	ro.TTL, ro.Logger = o.TTL, o.Logger
+	st, err := redisstore.Open(ctx, ro)
+	if err != nil {
+		return nil, fmt.Errorf("presence: %w", err)
+	}
+	return st, nil
+}
+
+// Close drains and ends presence on this server: from now on requests are
+// answered with CodeShuttingDown, plain members leave with ReasonShutdown,
+// resumable ones go into grace, for any other server to take over. Then it ends
+// every goroutine and connection that Init started. It blocks until that is
+// done; when ctx ends first, what is left of the draining is given up, and the
+// error of ctx returned. Closing twice returns what the first call did.
+func (rt *Runtime) Close(ctx context.Context) error {
+	rt.closing.Do(func() {
+		if rt.unwatch != nil {
+			rt.unwatch()
+		}
+		err := rt.engine.drain(ctx)
+		rt.closed = errors.Join(err, rt.shut(ctx))
+	})
+	return rt.closed
+}
+
+// shut ends what was started, in the reverse order.
+func (rt *Runtime) shut(ctx context.Context) error {
+	if rt.cluster != nil {
+		rt.cluster.close()
+	}
+	if rt.engine != nil {
+		rt.engine.close()
+	}
+	if rt.ours {
+		return rt.store.Close(ctx)
+	}
+	return nil
+}
+
+// Members returns who is in a room now, in no order. It reads the store unless
+// this server has sockets in the room, and blocks for at most ctx.
+func (rt *Runtime) Members(ctx context.Context, roomID string) ([]Member, error) {
+	return rt.engine.membersOf(ctx, roomID)
+}
+
+// Location is a room in which a user is, and with which connection.
+type Location struct {
+	RoomID string
+	ConnID string
+}
+
+// RoomsOf returns where a user is now, on all servers, in no order: one
+// Location for each of the user's connections in each room. It reads the store
+// and blocks for at most ctx.
+func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, error) {
+	found, err := rt.store.UserMembers(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("presence: rooms of user: %w", err)
+	}
+	locations := make([]Location, len(found))
+	for i, l := range found {
+		locations[i] = Location{RoomID: l.Room, ConnID: l.ConnID}
+	}
+	return locations, nil
+}
+
+// Subscribe calls f with each event of a room, whether or not this server has
+// sockets in it, in order and one at a time, until the Subscription is closed.
+// The members it returns are those before the first event. f may block; events
+// wait in memory meanwhile. Subscribe blocks for at most ctx.
+func (rt *Runtime) Subscribe(ctx context.Context, roomID string, f func(Event)) (*Subscription, []Member, error) {
+	return rt.engine.watch(ctx, roomID, f)
+}
+
+// KickTarget says whom to kick out of which room: one connection, or all
+// connections of a user. RoomID and one of the others are required.
+type KickTarget struct {
+	RoomID string
+	ConnID string
+	UserID string
+}
+
+// Kick removes members from a room, on whatever server they are, members in
+// grace included, with ReasonKicked, and returns how many it removed. A socket
+// that this leaves in no room is sent a Socket.IO disconnect packet, after which
+// clients do not reconnect by themselves. Kick does not keep anybody from
+// joining again; Options.Authorize does. It blocks for at most ctx.
+func (rt *Runtime) Kick(ctx context.Context, t KickTarget) (int, error) {
+	if t.RoomID == "" || (t.ConnID == "") == (t.UserID == "") {
+		return 0, errors.New("presence: Kick needs a RoomID and either a ConnID or a UserID")
+	}
+	return rt.engine.kick(ctx, t)
+}
+
+var _ socketio.Adapter = (*cluster)(nil)

@@ -1,0 +1,197 @@
+package presence
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// socket is one Socket.IO connection with all the rooms that it is in or on
+// its way into.
+type socket struct {
+	eng  *engine
+	peer peer
+
+	mu     sync.Mutex
+	seats  []*seat // few: looked through
+	closed bool
+	// floor is the highest epoch of a membership that this socket gave up:
+	// epochs of a connId only rise.
+	floor int64
+
+	relayLane *lane // of the events it relays; nil before the first
+}
+
+// seat is a socket's place in one room: its requests for that room take effect
+// in the order sent.
+type seat struct {
+	lane
+	sock   *socket
+	roomID string
+	room   *room // acquired by the first join; of the lane
+
+	member atomic.Pointer[membership] // nil: not in the room
+
+	// Guarded by sock.mu: whether the requests read so far leave the socket in
+	// the room, and how many of them are joins whose outcome is open.
+	wanted  bool
+	joining int
+}
+
+// connect makes a socket known to the engine.
+func (e *engine) connect(p peer) *socket {
+	s := &socket{eng: e, peer: p}
+	e.mu.Lock()
+	e.sockets[s] = struct{}{}
+	e.mu.Unlock()
+	return s
+}
+
+// seatOf returns the seat for a room; nil if there is none. s.mu is held.
+func (s *socket) seatOf(room string) *seat {
+	for _, st := range s.seats {
+		if st.roomID == room {
+			return st
+		}
+	}
+	return nil
+}
+
+// wantedSeats counts the rooms that the socket is in or on its way into, and
+// returns the last of them. s.mu is held.
+func (s *socket) wantedSeats() (n int, last *seat) {
+	for _, st := range s.seats {
+		if st.wanted {
+			n++
+			last = st
+		}
+	}
+	return n, last
+}
+
+// seatFor returns the seat for a room, a new one if need be. s.mu is held.
+func (s *socket) seatFor(room string) *seat {
+	st := s.seatOf(room)
+	if st == nil {
+		st = &seat{sock: s, roomID: room}
+		st.lane.idle = st.dropIfVacant
+		s.seats = append(s.seats, st)
+	}
+	return st
+}
+
+// post queues an operation of a request; when too many wait already, the
+// client is told to slow down. s.mu is held.
+func (st *seat) post(a answerer, op func(deadline time.Time)) bool {
+	e := st.sock.eng
+	deadline := e.clock.Now().Add(e.storeTimeout)
+	ok := st.lane.post(func() { op(deadline) }, maxQueued, e.start)
+	if !ok {
+		a.answer(appendRefusal(nil, errTooManyWaiting))
+	}
+	return ok
+}
+
+// vacate takes the membership from the seat after somebody else ended it, and
+// runs then behind what the lane is doing. The room's lock is held.
+func (st *seat) vacate(m *membership, then func()) {
+	s := st.sock
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.member.CompareAndSwap(m, nil) {
+		s.floor = max(s.floor, m.epoch.Load())
+		st.wanted = st.wanted && st.joining > 0
+	}
+	st.lane.post(then, 0, s.eng.departures.run)
+}
+
+// leaveRoom takes the socket out of the Socket.IO room, unless it joined again
+// meanwhile. A socket that was kicked out of its last room is told not to come
+// back. An operation of the lane.
+func (st *seat) leaveRoom(kicked bool) {
+	if st.member.Load() != nil {
+		return
+	}
+	s := st.sock
+	s.peer.exit(st.roomID)
+	s.mu.Lock()
+	rooms, _ := s.wantedSeats()
+	s.mu.Unlock()
+	if kicked && rooms == 0 {
+		s.peer.disconnect()
+	}
+}
+
+// dropIfVacant removes a seat that holds nothing and waits for nothing, and
+// gives its room back.
+func (st *seat) dropIfVacant() {
+	s := st.sock
+	s.mu.Lock()
+	st.lane.mu.Lock()
+	vacant := !st.lane.busy && st.member.Load() == nil && len(st.unsettled) == 0
+	var r *room
+	if vacant {
+		r, st.room = st.room, nil
+	}
+	st.lane.mu.Unlock()
+	if vacant {
+		st.wanted = false
+		s.seats = slices.DeleteFunc(s.seats, func(other *seat) bool { return other == st })
+	}
+	s.mu.Unlock()
+	if r != nil {
+		s.eng.release(r)
+	}
+}
+
+// close ends the socket: its plain members leave, resumable ones go into
+// grace unless the end was clean. Whatever it asked for before comes first.
+func (s *socket) close(reason Reason, clean bool) {
+	e := s.eng
+	e.mu.Lock()
+	delete(e.sockets, s)
+	e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, st := range s.seats {
+		st.wanted = false
+		st.lane.post(func() { st.disconnect(reason, clean) }, 0, e.departures.run)
+	}
+}
+
+// disconnect is what the end of the connection means to one room. An operation
+// of the lane.
+func (st *seat) disconnect(reason Reason, clean bool) {
+	m := st.member.Load()
+	if m == nil {
+		return
+	}
+	st.detach(m)
+	if m.graceMs > 0 && !clean {
+		m.beginGrace(&st.lane, reason, m.graceMs)
+		return
+	}
+	ctx, cancel := st.sock.eng.bounded()
+	defer cancel()
+	_ = st.sock.eng.depart(ctx, &st.lane, m, reason) // if it failed, it is remembered
+}
+
+// detach takes the membership from its seat by the socket's own doing, so that
+// the socket does not hear of it. Called by operations of the lane.
+func (st *seat) detach(m *membership) {
+	r, s := m.room, st.sock
+	r.mu.Lock()
+	r.silence(m)
+	m.seat = nil
+	r.mu.Unlock()
+	s.mu.Lock()
+	st.member.CompareAndSwap(m, nil)
+	s.floor = max(s.floor, m.epoch.Load())
+	s.mu.Unlock()
+	s.peer.exit(st.roomID)
+}
