@@ -106,6 +106,10 @@ func (s *Session) Send(frames ...*Frame) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
+	if len(frames) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
 	if s.outBytes+size > s.srv.cfg.MaxQueueBytes {
 		s.mu.Unlock()
 		s.abort(ReasonSlowConsumer)
@@ -119,6 +123,10 @@ func (s *Session) Send(frames ...*Frame) error {
 	}
 	return nil
 }
+
+// Closed reports whether the session is closed or closing. A HandleMessage that waits for something
+// wants to know: HandleClose cannot come before it has returned.
+func (s *Session) Closed() bool { return !s.isOpen() }
 
 // Flush lets queued frames leave now although HandleMessage has not returned. A HandleMessage that
 // is going to wait should call it; frames sent during the rest of the call then leave at once too.
