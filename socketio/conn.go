@@ -134,9 +134,6 @@ func (c *conn) refuse(namespace string, err error) {
 	_ = c.session.Send(engineio.NewFrame(b, false)) // the session closes: nobody left to tell
 }
 
-// ended reports whether the session is closed or closing.
-func (c *conn) ended() bool { return c.session.Send() != nil }
-
 // joined ends the wait for the first socket.
 func (c *conn) joined() {
 	c.mu.Lock()

@@ -139,7 +139,7 @@ func (s *Socket) waitForWake() bool {
 		case <-wake:
 			return true
 		case <-check.C:
-			if s.conn.ended() {
+			if s.conn.session.Closed() {
 				return false
 			}
 		}
