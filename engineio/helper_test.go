@@ -144,6 +144,7 @@ func newEnv(t *testing.T, cfg Config, l net.Listener, dial func(context.Context,
 		return c
 	}
 	t.Cleanup(func() {
+		srv.each(func(s *Session) { s.abort(ReasonTransportClose) }) // nobody polls any more
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := srv.Close(ctx); err != nil && err != ErrServerClosed {

@@ -22,6 +22,7 @@ type pollCarrier struct {
 	s       *Session
 	wake    chan struct{} // has a token when a waiting poll should look again
 	getting bool          // a GET waits
+	said    bool          // the last packet is on its way
 	posting bool          // a POST is being read or handled
 	posted  chan struct{} // closed at the end of that POST, if an upgrade waits for it
 	probe   *wsCarrier    // the WebSocket of an upgrade under way
@@ -84,7 +85,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.finish(ReasonPingTimeout, nil)
 		unknownSession.write(w)
 		return
-	case state(s.state.Load()) == stateClosed:
+	case state(s.state.Load()) == stateClosed || c.said:
 		s.mu.Unlock()
 		unknownSession.write(w)
 		return
@@ -126,7 +127,7 @@ func (c *pollCarrier) await(r *http.Request) (payload []byte, last bool) {
 		s.mu.Lock()
 		payload, last, pause := c.collect()
 		if payload != nil {
-			c.getting = false
+			c.getting, c.said = false, last
 			s.mu.Unlock()
 			return payload, last
 		}

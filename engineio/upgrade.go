@@ -77,6 +77,7 @@ func turnAway(conn net.Conn) {
 	if _, err := conn.Write(lateSocket.wire); err != nil {
 		return
 	}
+	closeWrite(conn)
 	var scrap [512]byte
 	for {
 		if _, err := conn.Read(scrap[:]); err != nil {

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"errors"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -104,11 +105,16 @@ func (c *wsCarrier) ending() ending {
 func (c *wsCarrier) end(e ending) {
 	switch e {
 	case closeSide:
-		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite()
-		}
+		closeWrite(c.conn)
 	case cutOff:
 		c.s.abort(ReasonTransportClose)
+	}
+}
+
+// closeWrite lets the client see the end of what we send, where conn can do that.
+func closeWrite(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
 	}
 }
 
