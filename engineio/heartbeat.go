@@ -59,6 +59,7 @@ func (s *Session) beat() {
 		// From when the ping was due, so that delays do not add up.
 		s.arm(s.srv.cfg.PingTimeout - late)
 		s.enqueue(len(pingFrame.wire), pingFrame)
+		s.inline = false // the client's patience does not depend on our handler's
 		kick := s.markDirty()
 		s.mu.Unlock()
 		if kick {

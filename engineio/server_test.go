@@ -1,0 +1,200 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+func TestServerClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, Config{})
+		w, poll, idle := e.openWS(), e.openPolling(), e.openPolling()
+		all := []*recorder{e.session(), e.session(), e.session()}
+		for _, s := range all {
+			s.s.Send(NewFrame([]byte("last"), false))
+		}
+		w.want("4last")
+		poll.wantPoll(200, "4last")
+		polled := async(func() { poll.wantPoll(200, "1") })
+		synctest.Wait()
+		if n := e.srv.Sessions(); n != 3 {
+			t.Errorf("%d sessions", n)
+		}
+
+		start := time.Now()
+		closed := make(chan error)
+		go func() { closed <- e.srv.Close(context.Background()) }()
+		w.wantClose(ws.StatusGoingAway)
+		polled()
+		for _, s := range all {
+			s.wantClosed(t, ReasonShutdown)
+		}
+		idle.wantPoll(200, "4last\x1e1")
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		if err := e.srv.Close(context.Background()); !errors.Is(err, ErrServerClosed) {
+			t.Errorf("second Close: %v", err)
+		}
+		if res, _ := e.request("GET", "EIO=4&transport=polling", ""); res.StatusCode != 503 {
+			t.Errorf("handshake after Close: %s", res.Status)
+		}
+	})
+}
+
+func TestServerCloseCutsWhenItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, Config{})
+		e.openWS() // does not read
+		s := e.session()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := e.srv.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: %v", err)
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		s.wantClosed(t, ReasonShutdown)
+	})
+}
+
+func TestServerRefuse(t *testing.T) {
+	e := newTCPEnv(t, Config{})
+	c := e.openWS()
+	e.srv.Refuse()
+	if res, _ := e.request("GET", "EIO=4&transport=polling", ""); res.StatusCode != 503 {
+		t.Errorf("polling: %s", res.Status)
+	}
+	if res := e.dialWS("EIO=4&transport=websocket").res; res.StatusCode != 503 {
+		t.Errorf("WebSocket: %s", res.Status)
+	}
+	c.send("4on")
+	c.want("4on")
+}
+
+func TestRequest(t *testing.T) {
+	e := newTCPEnv(t, Config{})
+	for transport, open := range map[string]func(query string, header ...string){
+		"websocket": func(query string, header ...string) { e.dialWS(query, header...) },
+		"polling":   func(query string, header ...string) { e.request("GET", query, "", header...) },
+	} {
+		query := "EIO=4&transport=" + transport + "&token=a%0Ab&x=1&x=2"
+		open(query, "Cookie", "a=b; c=d", "X-Empty", "")
+		s := e.session().s
+		r := s.Request()
+		want, _ := url.ParseQuery(query)
+		if !reflect.DeepEqual(r.Query, want) {
+			t.Errorf("query %v", r.Query)
+		}
+		if r.Header.Get("Cookie") != "a=b; c=d" || len(r.Header["X-Empty"]) != 1 || r.Header.Get("Upgrade") != "" {
+			t.Errorf("header %v", r.Header)
+		}
+		if r.Host != "test" || !strings.HasPrefix(r.RemoteAddr, "127.0.0.1:") {
+			t.Errorf("host %q, address %q", r.Host, r.RemoteAddr)
+		}
+		r.Header.Set("Cookie", "changed")
+		if s.Request().Header.Get("Cookie") != "a=b; c=d" {
+			t.Error("the header is shared")
+		}
+	}
+}
+
+func TestSessionIDsDiffer(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 10_000 {
+		id := newID()
+		if len(id) != idLen || seen[id] {
+			t.Fatalf("id %q", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestCORS(t *testing.T) {
+	const page, other = "https://app.example", "https://evil.example"
+	for _, test := range []struct {
+		name    string
+		allowed []string
+		origin  string
+		status  int
+		header  string
+	}{
+		{"none set", nil, other, 200, ""},
+		{"no origin", []string{page}, "", 200, ""},
+		{"listed", []string{page}, page, 200, page},
+		{"not listed", []string{page}, other, 403, ""},
+		{"same host", []string{page}, "http://test", 200, ""},
+		{"null", []string{page}, "null", 403, ""},
+		{"any", []string{"*"}, other, 200, other},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newTCPEnv(t, Config{AllowedOrigins: test.allowed})
+			var header []string
+			if test.origin != "" {
+				header = []string{"Origin", test.origin}
+			}
+			check := func(what string, res *http.Response, status int) {
+				t.Helper()
+				credentials := ""
+				if test.header != "" {
+					credentials = "true"
+				}
+				if res.StatusCode != status || res.Header.Get("Access-Control-Allow-Origin") != test.header ||
+					res.Header.Get("Access-Control-Allow-Credentials") != credentials {
+					t.Errorf("%s: %s %v", what, res.Status, res.Header)
+				}
+			}
+			res, _ := e.request("GET", "EIO=4&transport=polling", "", header...)
+			check("polling", res, test.status)
+			socket := 101
+			if test.status != 200 {
+				socket = test.status
+			}
+			check("WebSocket", e.dialWS("EIO=4&transport=websocket", header...).res, socket)
+			res, _ = e.request("OPTIONS", "EIO=4&transport=polling", "", append(header, "Access-Control-Request-Headers", "x-own")...)
+			check("preflight", res, 204)
+			if allows := res.Header.Get("Access-Control-Allow-Headers") == "x-own"; allows != (test.header != "") {
+				t.Errorf("preflight: %v", res.Header)
+			}
+		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for field, cfg := range map[string]Config{
+		"PingInterval":   {PingInterval: -1},
+		"PingTimeout":    {PingTimeout: time.Microsecond},
+		"UpgradeTimeout": {UpgradeTimeout: -1},
+		"StallTimeout":   {StallTimeout: -1},
+		"MaxPayload":     {MaxPayload: 1},
+		"MaxQueueBytes":  {MaxQueueBytes: 100, MaxPayload: 1000},
+		"Transports":     {Transports: []Transport{"pigeon"}},
+		"AllowedOrigins": {AllowedOrigins: []string{"app.example"}},
+	} {
+		if _, err := NewServer(cfg, nil); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	srv, err := NewServer(Config{AllowedOrigins: []string{"https://app.example"}}, func(*Session) Handler { return silent{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close(t.Context())
+	if cfg := srv.Config(); cfg.PingInterval != 25*time.Second || cfg.MaxPayload != 1_000_000 || cfg.MaxQueueBytes != 4<<20 || len(cfg.Transports) != 2 {
+		t.Errorf("defaults %+v", cfg)
+	}
+}
