@@ -43,10 +43,11 @@ type Store interface {
 	Positions(ctx context.Context, rooms []string) ([]Position, error)
 
 	// Subscribe delivers the room's events and casts to the receiver until
-	// the subscription is closed; it returns once they are sure to flow. A
-	// room may be subscribed more than once; the channel stays open until the
-	// last of them is closed. A subscription has a queue of its own only where
-	// the receiver of another could hold it up.
+	// the subscription is closed; it returns once they are sure to flow. What
+	// was published just before may be delivered too. A room may be subscribed
+	// more than once; the channel stays open until the last of them is closed.
+	// Receivers are called on a goroutine of the store or, in memory, of a
+	// publisher, so that nobody may hold a lock of theirs while publishing.
 	Subscribe(ctx context.Context, room string, r Receiver) (Subscription, error)
 	// SubscribeNodes delivers what PublishNodes sends, on every node.
 	SubscribeNodes(ctx context.Context, r Receiver) (Subscription, error)
@@ -201,12 +202,15 @@ type Put struct {
 	// Member is what shall stand. Seq is ignored; so is State with KeepState,
 	// and JoinedMs, Token and GraceMs with IntentResume, which keeps the stored ones.
 	Member Member
-	// Fence is the epoch that the stored member must have; 0: there must be none.
+	// Fence is the epoch that the stored member must have; 0: there must be
+	// none. IntentRestore also writes where there is none. IntentResume needs
+	// the stored user and token (never zero) too, and a grace that has not
+	// ended; its write number is at least the stored one + 1.
 	Fence int64
-	// KeepState keeps the stored state.
+	// KeepState keeps the stored state, where there is a member.
 	KeepState bool
 	// Quiet writes without raising seq or publishing: for what no client and
-	// no replica needs to hear.
+	// no replica needs to hear. A write that resets is never quiet.
 	Quiet bool
 	// From is where the caller's replica stands. A record that is missing,
 	// behind it or of another birth was lost: the write then starts a new one
@@ -237,13 +241,14 @@ const (
 // PutResult is what became of a Put.
 type PutResult struct {
 	Outcome Outcome
-	// Position is where the room stands after the write.
+	// Position is where the room stands after the write; zero when Expired.
 	Position
 	// Reset is set when the write began a record anew (see Put.From).
 	Reset bool
 	// NowMs is when it was decided, Unix ms of the store's clock.
 	NowMs int64
-	// UserConns is the number of members that the user has after an Applied write.
+	// UserConns is the number of members that the user has, when Applied or
+	// Repeated.
 	UserConns int
 	// Member is what stands now, unless Missing or Expired.
 	Member Member
@@ -308,7 +313,8 @@ type Location struct {
 	ConnID string
 }
 
-// Conn is one room of a connection's record.
+// Conn is one room of a connection's record, whose room_id is the room's id or,
+// with several rooms and for an id that begins with "[", a JSON array of ids.
 type Conn struct {
 	ConnID string
 	UserID string

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (s *Store) ConnRecord(connID string) (fields map[string]string, ttl time.Du
 		return nil, 0
 	}
 	room := r.rooms[0]
-	if len(r.rooms) > 1 {
+	if len(r.rooms) > 1 || strings.HasPrefix(room, "[") {
 		list, err := json.Marshal(r.rooms)
 		if err != nil {
 			return nil, 0

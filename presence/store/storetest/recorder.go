@@ -75,6 +75,16 @@ func (s *suite) event(r *recorder) store.Event {
 
 var castCount atomic.Int64
 
+// flush discards what was published before it: a new subscription may still be
+// given that.
+func (s *suite) flush(r *recorder, room string) {
+	s.Helper()
+	mark := "flush " + strconv.FormatInt(castCount.Add(1), 10)
+	s.must(s.b.Publish(s.ctx, room, []byte(mark)))
+	for s.next(r).cast != mark {
+	}
+}
+
 // quiet fails if anything was published in the room that the recorder has not
 // handed out: a cast of our own arrives next.
 func (s *suite) quiet(r *recorder, room string) {

@@ -1,0 +1,36 @@
+package redisstore
+
+import "strings"
+
+// keys builds the names of keys and channels. Everything about one room, and
+// everything about one node, lies in one slot of a cluster.
+type keys struct{ prefix string }
+
+func (k keys) room(id string) string   { return k.prefix + "{room:" + escape(id) + "}" }
+func (k keys) events(id string) string { return k.room(id) + ":events" }
+func (k keys) node(id string) string   { return k.prefix + "{node:" + escape(id) + "}:conns" }
+func (k keys) user(id string) string   { return k.prefix + "user:" + id }
+func (k keys) conn(id string) string   { return k.prefix + "conn:" + id }
+func (k keys) nodes() string           { return k.prefix + "nodes" }
+func (k keys) nodesEvents() string     { return k.prefix + "nodes:events" }
+
+var (
+	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
+)
+
+// escape makes an id safe between the braces of a hash tag.
+func escape(id string) string {
+	if !strings.ContainsAny(id, "{}%") {
+		return id
+	}
+	return escaper.Replace(id)
+}
+
+// unescape is the inverse of escape.
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	return unescaper.Replace(s)
+}

@@ -1,0 +1,157 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// commandTime is how long Redis may take to confirm channels.
+	commandTime = 3 * time.Second
+	// channelsPerCommand bounds a SUBSCRIBE.
+	channelsPerCommand = 500
+)
+
+// link is one connection that channels are open on. It ends when the
+// connection does; its channels are then placed anew.
+type link struct {
+	b    *bridge
+	addr string
+	wake chan struct{}
+	todo map[*channel]struct{} // channels to look at; guarded by the bridge's mu
+}
+
+// run holds the connection until it is lost or the bridge ends.
+func (l *link) run() {
+	err := l.serve()
+	if l.b.ends.Err() == nil {
+		l.b.log.Warn("subscriptions to Redis lost", "node", l.addr, "error", err)
+	}
+	l.b.unlink(l)
+}
+
+var errNoNode = errors.New("no connection to that node")
+
+func (l *link) serve() error {
+	node := l.b.client
+	if l.b.sharded {
+		if node = l.b.client.Nodes()[l.addr]; node == nil {
+			return errNoNode
+		}
+	}
+	conn, _ := node.Dedicate()
+	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnMessage:      func(m rueidis.PubSubMessage) { l.b.received(l, m) },
+		OnSubscription: func(s rueidis.PubSubSubscription) { l.b.confirmed(l, s) },
+	})
+	defer func() {
+		conn.Close()
+		for range lost { // closed once the reader has ended: no call comes after this
+		}
+	}()
+	for {
+		if err := l.bring(conn); err != nil {
+			return err
+		}
+		select {
+		case <-l.wake:
+		case err := <-lost:
+			return err
+		case <-l.b.ends.Done():
+			return nil
+		}
+	}
+}
+
+// order is a command about channels.
+type order struct {
+	cmd      rueidis.Completed
+	channels []*channel
+}
+
+// bring opens and closes channels as is wanted of them.
+func (l *link) bring(conn rueidis.DedicatedClient) error {
+	open, shut := l.take()
+	orders := l.orders(conn.B(), open, true)
+	orders = append(orders, l.orders(conn.B(), shut, false)...)
+	if len(orders) == 0 {
+		return nil
+	}
+	cmds := make([]rueidis.Completed, len(orders))
+	for i := range orders {
+		cmds[i] = orders[i].cmd
+	}
+	ctx, cancel := context.WithTimeout(l.b.ends, commandTime)
+	defer cancel()
+	for i, res := range conn.DoMulti(ctx, cmds...) {
+		err := res.Error()
+		if err == nil || rueidis.IsRedisNil(err) {
+			continue
+		}
+		if _, ok := rueidis.IsRedisErr(err); !ok {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+		l.b.refused(orders[i].channels, err)
+	}
+	return nil
+}
+
+// take moves channels on that are not as wanted, and returns them.
+func (l *link) take() (open, shut []*channel) {
+	b := l.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range l.todo {
+		switch {
+		case c.link != l:
+		case c.state == off && len(c.subs) > 0:
+			c.state = opening
+			open = append(open, c)
+		case c.state == off:
+			b.forget(c)
+		case c.state == on && len(c.subs) == 0:
+			c.state, c.ready = closing, make(chan struct{})
+			shut = append(shut, c)
+		}
+	}
+	clear(l.todo)
+	return open, shut
+}
+
+// orders makes the commands for channels: few large ones or, sharded, one for
+// each slot, since a command across slots would be refused.
+func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order {
+	groups := make(map[uint16][]*channel)
+	for _, c := range channels {
+		groups[c.slot] = append(groups[c.slot], c) // the slot is 0 unless sharded
+	}
+	var out []order
+	for _, group := range groups {
+		for len(group) > 0 {
+			part := group[:min(len(group), channelsPerCommand)]
+			group = group[len(part):]
+			names := make([]string, len(part))
+			for i, c := range part {
+				names[i] = c.name
+			}
+			out = append(out, order{l.command(b, names, open), part})
+		}
+	}
+	return out
+}
+
+func (l *link) command(b rueidis.Builder, names []string, open bool) rueidis.Completed {
+	switch {
+	case open && l.b.sharded:
+		return b.Ssubscribe().Channel(names...).Build()
+	case open:
+		return b.Subscribe().Channel(names...).Build()
+	case l.b.sharded:
+		return b.Sunsubscribe().Channel(names...).Build()
+	}
+	return b.Unsubscribe().Channel(names...).Build()
+}

@@ -1,0 +1,203 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/redis/rueidis"
+)
+
+const (
+	// lanes is how many batches may be under way at once. Measured: more of
+	// them make batches smaller and calls dearer.
+	lanes = 4
+	// batchSize bounds the commands of a batch, so that a large call does not
+	// hold up many small ones.
+	batchSize = 256
+	// batchTime ends a batch that the client library did not, long after the
+	// callers have left.
+	batchTime = 10 * time.Second
+)
+
+// pipeline gathers the commands of all callers into batches. A caller leaves
+// when its context ends, whatever the connection does; what it had in the
+// queue then is not sent any more, what was sent is in doubt.
+//
+// The client library alone does not give that: its ring blocks when it is
+// full, and so does the wait for a connection that another caller dials.
+type pipeline struct {
+	client rueidis.Client
+
+	mu     sync.Mutex
+	queue  []*call
+	busy   int // lanes in use
+	closed bool
+	ends   context.Context
+	end    context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// call is one caller's commands; done has room for the answer.
+type call struct {
+	ctx  context.Context
+	cmds []rueidis.Completed
+	one  [1]rueidis.Completed
+	done chan []rueidis.RedisResult
+}
+
+func newPipeline(c rueidis.Client) *pipeline {
+	p := &pipeline{client: c}
+	p.ends, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// do sends one command.
+func (p *pipeline) do(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
+	c := &call{ctx: ctx, one: [1]rueidis.Completed{cmd}, done: make(chan []rueidis.RedisResult, 1)}
+	c.cmds = c.one[:]
+	res, err := p.send(c)
+	if err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	msg, err := res[0].ToMessage()
+	return msg, p.wrap(err)
+}
+
+// doMany sends commands together. The error is that of the first one that got
+// no answer; errors that Redis answered stay in the results.
+func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]rueidis.RedisResult, error) {
+	if len(cmds) == 0 {
+		return nil, nil
+	}
+	res, err := p.send(&call{ctx: ctx, cmds: cmds, done: make(chan []rueidis.RedisResult, 1)})
+	if err != nil {
+		return nil, err
+	}
+	for i := range res {
+		if err := res[i].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
+			return nil, p.wrap(err)
+		}
+	}
+	return res, nil
+}
+
+func (p *pipeline) send(c *call) ([]rueidis.RedisResult, error) {
+	if err := c.ctx.Err(); err != nil && !p.isClosed() {
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, store.ErrClosed
+	}
+	p.queue = append(p.queue, c)
+	if p.busy < lanes {
+		p.busy++
+		p.wg.Go(p.lane)
+	}
+	p.mu.Unlock()
+	select {
+	case res := <-c.done:
+		return res, nil
+	case <-c.ctx.Done():
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, c.ctx.Err())
+	case <-p.ends.Done():
+		return nil, store.ErrClosed
+	}
+}
+
+// lane sends batches until the queue is empty.
+func (p *pipeline) lane() {
+	var calls []*call
+	var cmds []rueidis.Completed
+	for {
+		if calls = p.take(calls[:0]); len(calls) == 0 {
+			return
+		}
+		cmds = cmds[:0]
+		for _, c := range calls {
+			cmds = append(cmds, c.cmds...)
+		}
+		ctx, cancel := context.WithTimeout(p.ends, batchTime)
+		res := p.client.DoMulti(ctx, cmds...)
+		cancel()
+		for i, c := range calls {
+			n := len(c.cmds)
+			c.done <- res[:n:n]
+			res, calls[i] = res[n:], nil
+		}
+	}
+}
+
+// take moves calls that are still waited for into a batch. When there are none
+// the lane is free again.
+func (p *pipeline) take(batch []*call) []*call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, size := 0, 0
+	for n < len(p.queue) && size < batchSize && !p.closed {
+		c := p.queue[n]
+		p.queue[n] = nil
+		n++
+		if c.ctx.Err() == nil {
+			batch = append(batch, c)
+			size += len(c.cmds)
+		}
+	}
+	if n == len(p.queue) {
+		p.queue = p.queue[:0]
+	} else {
+		p.queue = p.queue[n:]
+	}
+	if len(batch) == 0 {
+		p.busy--
+	}
+	return batch
+}
+
+func (p *pipeline) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// close ends every call, and waits for the lanes.
+func (p *pipeline) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.end()
+	p.wg.Wait()
+}
+
+// notNow are the errors by which Redis says that it cannot do its work at
+// present, as opposed to one that the command is at fault for.
+var notNow = []string{
+	"LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "OOM", "NOREPLICAS", "MOVED", "ASK",
+	"MISCONF", "UNKILLABLE", "NOMASTERLINK",
+}
+
+// wrap gives an error of the client library its place among the store's.
+func (p *pipeline) wrap(err error) error {
+	if err == nil || rueidis.IsRedisNil(err) {
+		return nil
+	}
+	if e, ok := rueidis.IsRedisErr(err); ok {
+		code, _, _ := strings.Cut(e.Error(), " ")
+		for _, c := range notNow {
+			if code == c {
+				return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+			}
+		}
+		return err
+	}
+	if errors.Is(err, rueidis.ErrClosing) && p.isClosed() {
+		return store.ErrClosed
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+}

@@ -1,0 +1,104 @@
+// Package redisstore keeps members in Redis 6 or newer: a single server, one
+// behind Sentinel, or a Cluster. It opens, tunes and closes its own
+// connections.
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/redis/rueidis"
+)
+
+// Store is a store.Store on Redis. Every call returns within the deadline of
+// its context, also when Redis is stalled; a call whose context has none waits
+// until the connection is found dead, which takes about 3 s.
+//
+// Receivers are called on the goroutine that reads from Redis, one for each
+// master.
+type Store struct {
+	keys    keys
+	ttl     string // of connection records, ms
+	publish string // PUBLISH or SPUBLISH
+	scripts scripts
+	client  rueidis.Client
+	pipe    *pipeline
+	bridge  *bridge
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to Redis and checks that it answers, within the context's
+// deadline and Options.DialTimeout. Errors name the address, never the password.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := o.normalize(); err != nil {
+		return nil, err
+	}
+	opt, err := clientOption(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	client, err := rueidis.NewClient(opt)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
+	}
+	s := &Store{
+		keys:    keys{o.Prefix},
+		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
+		publish: "PUBLISH",
+		scripts: loadScripts(),
+		client:  client,
+		pipe:    newPipeline(client),
+	}
+	sharded, err := s.detect(ctx, o.ForcePlainPublish)
+	if err != nil {
+		s.pipe.close()
+		client.Close()
+		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
+	}
+	if sharded {
+		s.publish = "SPUBLISH"
+	}
+	s.bridge = newBridge(client, sharded, o.Logger)
+	return s, nil
+}
+
+// detect asks the server what it is: whether channels are to be sharded.
+func (s *Store) detect(ctx context.Context, plain bool) (sharded bool, err error) {
+	msg, err := s.pipe.do(ctx, s.client.B().Info().Section("server").Build())
+	if err != nil {
+		return false, err
+	}
+	info, err := msg.ToString()
+	if err != nil {
+		return false, err
+	}
+	major, err := majorVersion(info)
+	if err != nil {
+		return false, err
+	}
+	if major < 6 {
+		return false, fmt.Errorf("it is Redis %d; 6 or newer is needed", major)
+	}
+	return !plain && major >= 7 && s.client.Mode() == rueidis.ClientModeCluster, nil
+}
+
+// Close ends subscriptions, calls and connections, and waits for them. Calls
+// under way and later ones return an error that wraps store.ErrClosed.
+func (s *Store) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.bridge.close()
+		s.pipe.close()
+		s.client.Close()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close Redis store: connections still end: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,115 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha1"
+	_ "embed"
+	"encoding/hex"
+
+	"github.com/redis/rueidis"
+)
+
+var (
+	//go:embed lua/prelude.lua
+	prelude string
+	//go:embed lua/rooms.lua
+	roomsPrelude string
+	//go:embed lua/put.lua
+	putText string
+	//go:embed lua/remove.lua
+	removeText string
+	//go:embed lua/conn_join.lua
+	connJoinText string
+	//go:embed lua/conn_leave.lua
+	connLeaveText string
+	//go:embed lua/conn_refresh.lua
+	connRefreshText string
+	//go:embed lua/beat.lua
+	beatText string
+)
+
+// scripts are the Lua scripts of a store. Each touches one key.
+type scripts struct {
+	put, remove, connJoin, connLeave, connRefresh, beat script
+}
+
+func loadScripts() scripts {
+	return scripts{
+		put:         newScript(prelude + putText),
+		remove:      newScript(prelude + removeText),
+		connJoin:    newScript(prelude + roomsPrelude + connJoinText),
+		connLeave:   newScript(prelude + roomsPrelude + connLeaveText),
+		connRefresh: newScript(prelude + connRefreshText),
+		beat:        newScript(prelude + beatText),
+	}
+}
+
+type script struct{ text, sha string }
+
+func newScript(text string) script {
+	sum := sha1.Sum([]byte(text))
+	return script{text, hex.EncodeToString(sum[:])}
+}
+
+// run is one run of a script.
+type run struct {
+	key  string
+	args []string
+}
+
+func (s *script) bySha(b rueidis.Builder, r run) rueidis.Completed {
+	return b.Evalsha().Sha1(s.sha).Numkeys(1).Key(r.key).Arg(r.args...).Build()
+}
+
+func (s *script) byText(b rueidis.Builder, r run) rueidis.Completed {
+	return b.Eval().Script(s.text).Numkeys(1).Key(r.key).Arg(r.args...).Build()
+}
+
+// exec runs a script once. It is only sent a second time when Redis says that
+// it does not have it, and so did not run it.
+func (p *pipeline) exec(ctx context.Context, s *script, key string, args ...string) (rueidis.RedisMessage, error) {
+	r := run{key, args}
+	res, err := p.do(ctx, s.bySha(p.client.B(), r))
+	if isNoScript(err) {
+		res, err = p.do(ctx, s.byText(p.client.B(), r))
+	}
+	return res, err
+}
+
+// execMany runs a script many times in one go; errs[i] is nil where msgs[i] is
+// an answer.
+func (p *pipeline) execMany(ctx context.Context, s *script, runs []run) ([]rueidis.RedisResult, error) {
+	b := p.client.B()
+	cmds := make([]rueidis.Completed, len(runs))
+	for i, r := range runs {
+		cmds[i] = s.bySha(b, r)
+	}
+	res, err := p.doMany(ctx, cmds)
+	if err != nil {
+		return nil, err
+	}
+	var again []int
+	cmds = cmds[:0]
+	for i := range res {
+		if isNoScript(res[i].Error()) {
+			again = append(again, i)
+			cmds = append(cmds, s.byText(b, runs[i]))
+		}
+	}
+	if len(again) == 0 {
+		return res, nil
+	}
+	second, err := p.doMany(ctx, cmds)
+	if err != nil {
+		return nil, err
+	}
+	for j, i := range again {
+		res[i] = second[j]
+	}
+	return res, nil
+}
+
+func isNoScript(err error) bool {
+	e, ok := rueidis.IsRedisErr(err)
+	return ok && e.IsNoScript()
+}
