@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/realtime-ai/realtime-message-go/internal/config"
+)
+
+// cli is the command line. Each field is a subcommand with a file of its own.
+type cli struct {
+	Dev   devCmd   `cmd:"" help:"Serve with members in memory, any origin, chat:* relayed, and a page to try it on."`
+	Serve serveCmd `cmd:"" help:"Serve with members in Redis, on as many servers as share it."`
+}
+
+// output is where a subcommand writes: the ready line to stdout, logs to stderr.
+type output struct {
+	stdout, stderr io.Writer
+}
+
+// run carries out one command line and returns the exit code.
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	env, err := config.ReadEnv(environ, ".env")
+	if err != nil {
+		return fail(stderr, err)
+	}
+	var commands cli
+	ctx, err := config.Parse(&commands, args, env,
+		kong.Name("realtime"),
+		kong.Description("Presence for applications that talk Socket.IO. Every flag can also be set by the variable "+
+			"that its help names, in the environment or in a .env file."),
+		kong.Writers(stdout, stderr),
+		kong.Bind(output{stdout, stderr}),
+	)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if err := ctx.Run(); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintln(stderr, "realtime:", err)
+	return 1
+}
+
+func newLogger(c *config.Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

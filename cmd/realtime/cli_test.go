@@ -1,0 +1,32 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/realtime-ai/realtime-message-go/internal/config"
+)
+
+func TestDefaultsOfSubcommands(t *testing.T) {
+	parse := func(env config.Env, args ...string) cli {
+		t.Helper()
+		var c cli
+		if _, err := config.Parse(&c, args, env); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	dev, serve := parse(nil, "dev").Dev, parse(nil, "serve").Serve
+	if !reflect.DeepEqual(dev.CORSOrigins, config.Origins{"*"}) || !reflect.DeepEqual(dev.RelayEvents, config.Patterns{"chat:*"}) {
+		t.Errorf("dev: origins %q, relay %q", dev.CORSOrigins, dev.RelayEvents)
+	}
+	if len(serve.CORSOrigins) != 0 || len(serve.RelayEvents) != 0 || serve.URL != "redis://localhost:6379" {
+		t.Errorf("serve: origins %q, relay %q, Redis %q", serve.CORSOrigins, serve.RelayEvents, serve.URL)
+	}
+	quiet := parse(config.Env{"RELAY_EVENTS": "", "CORS_ORIGINS": ""}, "dev").Dev
+	if len(quiet.CORSOrigins) != 0 || len(quiet.RelayEvents) != 0 {
+		t.Errorf("dev with empty lists: origins %q, relay %q", quiet.CORSOrigins, quiet.RelayEvents)
+	}
+	// A setting that the subcommand does not have must not be checked.
+	parse(config.Env{"REDIS_URL": "nonsense"}, "dev")
+}

@@ -1,0 +1,128 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+)
+
+// client is a Socket.IO client over a WebSocket, for text frames only.
+type client struct {
+	t    *testing.T
+	conn net.Conn
+}
+
+func dial(t *testing.T, url string) *client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, early, _, err := ws.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if early != nil {
+		conn = earlyConn{conn, early}
+	}
+	c := &client{t: t, conn: conn}
+	c.want("0{")
+	c.send("40")
+	c.want("40{")
+	return c
+}
+
+// earlyConn first hands out what was read along with the handshake.
+type earlyConn struct {
+	net.Conn
+	early interface{ Read([]byte) (int, error) }
+}
+
+func (c earlyConn) Read(p []byte) (int, error) {
+	if n, err := c.early.Read(p); err == nil {
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *client) send(text string) {
+	c.t.Helper()
+	if err := wsutil.WriteClientText(c.conn, []byte(text)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// want reads up to the first frame that begins with prefix.
+func (c *client) want(prefix string) string {
+	c.t.Helper()
+	for {
+		frame, err := wsutil.ReadServerText(c.conn)
+		if err != nil {
+			c.t.Fatalf("waiting for %s: %v", prefix, err)
+		}
+		if strings.HasPrefix(string(frame), prefix) {
+			return string(frame)
+		}
+	}
+}
+
+type joinAck struct {
+	OK      bool
+	Resumed bool
+	Self    struct{ Resume string }
+}
+
+func (c *client) join(payload string) joinAck {
+	c.t.Helper()
+	c.send(`420["presence:join",` + payload + `]`)
+	text := c.want("430[")
+	var ack [1]joinAck
+	if err := json.Unmarshal([]byte(text[3:]), &ack); err != nil || !ack[0].OK {
+		c.t.Fatal(text, err)
+	}
+	return ack[0]
+}
+
+// event returns the next presence event of a type.
+func (c *client) event(kind string) map[string]any {
+	c.t.Helper()
+	for {
+		var packet [2]json.RawMessage
+		var event map[string]any
+		frame := c.want(`42["presence:event",`)
+		if err := json.Unmarshal([]byte(frame[2:]), &packet); err != nil {
+			c.t.Fatal(err)
+		}
+		if err := json.Unmarshal(packet[1], &event); err != nil {
+			c.t.Fatal(err)
+		}
+		if event["type"] == kind {
+			return event
+		}
+	}
+}
+
+// closeCode reads until the server closes, and returns its WebSocket code.
+func (c *client) closeCode() ws.StatusCode {
+	c.t.Helper()
+	for {
+		_, err := wsutil.ReadServerText(c.conn)
+		if closed, ok := errors.AsType[wsutil.ClosedError](err); ok {
+			return closed.Code
+		}
+		if err != nil {
+			c.t.Fatalf("the connection ended without a close frame: %v", err)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+)
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestDev(t *testing.T) {
+	p := start(t, nil, "dev")
+	url := p.url()
+	for path, want := range map[string]string{
+		"/healthz": "ok\n", "/readyz": "ready\n", "/": "<title>", "/page.js": "import", "/room.js": "export", "/socket.js": "export", "/style.css": ":root",
+	} {
+		if code, body := get(t, url+path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %q", path, code, body)
+		}
+	}
+	if code, _ := get(t, url+"/nothing"); code != http.StatusNotFound {
+		t.Errorf("/nothing: %d", code)
+	}
+
+	one, two := dial(t, url), dial(t, url)
+	one.join(`{"roomId":"r","userId":"one"}`)
+	two.join(`{"roomId":"r","userId":"two"}`)
+	two.send(`421["chat:message",{"roomId":"r","text":"hello"}]`)
+	two.want(`431[{"ok":true}]`)
+	one.want(`42["chat:message",{"roomId":"r","text":"hello"}]`)
+
+	p.signal(syscall.SIGTERM)
+	p.wantExit(0)
+	if out := p.stdout.String(); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "realtime dev: http://127.0.0.1:") {
+		t.Errorf("stdout is %q, want one line", out)
+	}
+}
+
+// Plain members leave with reason shutdown, resumable ones stay and can resume on
+// another server, and connections close with a code that makes clients reconnect.
+func TestDrain(t *testing.T) {
+	redis := redistest.Start(t)
+	env := []string{"REDIS_URL=" + redis.URL()}
+	p, other := start(t, env, "serve"), start(t, env, "serve")
+	watcher := dial(t, other.url())
+	watcher.join(`{"roomId":"r","userId":"watcher"}`)
+	resumable, plain := dial(t, p.url()), dial(t, p.url())
+	token := resumable.join(`{"roomId":"r","userId":"resumable","graceMs":60000}`).Self.Resume
+	plain.join(`{"roomId":"r","userId":"plain"}`)
+
+	p.signal(syscall.SIGTERM)
+	if leave := watcher.event("leave"); leave["userId"] != "plain" || leave["reason"] != "shutdown" {
+		t.Errorf("first leave: %v", leave)
+	}
+	for _, c := range []*client{resumable, plain} {
+		if code := c.closeCode(); code != ws.StatusGoingAway {
+			t.Errorf("closed with %d", code)
+		}
+	}
+	p.wantExit(0)
+	again := dial(t, other.url())
+	if ack := again.join(`{"roomId":"r","userId":"resumable","graceMs":60000,"resume":"` + token + `"}`); !ack.Resumed {
+		t.Error("the other server did not resume the member")
+	}
+
+	other.signal(syscall.SIGINT)
+	other.wantExit(0)
+	if out := p.stdout.String(); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "realtime serve: http://127.0.0.1:") {
+		t.Errorf("stdout is %q, want one line", out)
+	}
+}
+
+// A request that never ends holds a drain up; the second signal does not wait.
+func TestSecondSignal(t *testing.T) {
+	p := start(t, nil, "dev")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /readyz HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := get(t, p.url()+"/readyz"); code != http.StatusOK {
+		t.Fatalf("readyz: %d", code)
+	}
+	p.signal(syscall.SIGTERM)
+	p.stderr.await(t, "draining")
+	p.signal(syscall.SIGTERM)
+	p.wantExit(1)
+	if text := p.stderr.String(); !strings.Contains(text, "second signal, without") {
+		t.Errorf("stderr: %s", text)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	port := taken.Addr().(*net.TCPAddr).Port
+
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"variable":        {[]string{"PRESENCE_TTL_MS=soon"}, []string{"dev"}, "PRESENCE_TTL_MS: must be"},
+		"flag":            {nil, []string{"dev", "--port=http"}, "--port: must be"},
+		"unknown":         {[]string{"PRESENCE_TTL=1"}, []string{"dev"}, "PRESENCE_TTL: no such setting"},
+		"port taken":      {nil, []string{"dev", "--port", fmt.Sprint(port)}, "cannot listen (HOST, PORT)"},
+		"no Redis":        {[]string{"REDIS_URL=redis://u:hunter2@127.0.0.1:1"}, []string{"serve"}, "Redis at redis://redacted@127.0.0.1:1 (REDIS_URL)"},
+		"bad Redis URL":   {[]string{"REDIS_URL=http://u:hunter2@h"}, []string{"serve"}, "REDIS_URL: must be"},
+		"no command":      {nil, nil, "expected one of"},
+		"unknown command": {nil, []string{"fly"}, "unexpected argument fly"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, c.env, c.args...)
+			p.wantExit(1)
+			if text := p.stderr.String(); !strings.Contains(text, c.want) || strings.Contains(text, "hunter2") {
+				t.Errorf("stderr: %s", text)
+			}
+			if out := p.stdout.String(); out != "" {
+				t.Errorf("stdout: %s", out)
+			}
+		})
+	}
+}
+
+// A Redis that takes connections and never answers must not hang the start.
+func TestSilentRedis(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	p := start(t, []string{"REDIS_URL=redis://" + silent.Addr().String()}, "serve")
+	p.wantExit(1)
+	if text := p.stderr.String(); !strings.Contains(text, "(REDIS_URL)") {
+		t.Errorf("stderr: %s", text)
+	}
+}
+
+func TestDotEnv(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte("PORT=http\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	var out, errs strings.Builder
+	if code := run([]string{"dev"}, nil, &out, &errs); code != 1 || !strings.Contains(errs.String(), "PORT: must be") {
+		t.Errorf("code %d, %q", code, errs.String())
+	}
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/realtime-ai/realtime-message-go/internal/config"
+)
+
+type serveCmd struct {
+	config.Redis  `embed:""`
+	config.Config `kong:"embed,set='cors=',set='cors_text=none',set='relay=',set='relay_text=none'"`
+}
+
+// Run serves until a signal ends it.
+func (c *serveCmd) Run(out output) error {
+	s, err := newServer(&c.Config, newLogger(&c.Config, out.stderr))
+	if err != nil {
+		return err
+	}
+	s.presence.Redis = string(c.URL)
+	s.presenceError = func(err error) error {
+		return fmt.Errorf("cannot start with Redis at %s (REDIS_URL): %w", c.URL.Redacted(), err)
+	}
+	s.ready = func(url string) {
+		fmt.Fprintf(out.stdout, "realtime serve: %s (Redis at %s)\n", url, c.URL.Redacted())
+	}
+	return s.run()
+}

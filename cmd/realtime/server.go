@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/config"
+	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+const (
+	// startTimeout bounds the wait for the store at the start.
+	startTimeout = 5 * time.Second
+	// drainTimeout bounds a drain; below the 30 s that Kubernetes waits.
+	drainTimeout = 20 * time.Second
+)
+
+// server is what dev and serve have in common: a Socket.IO server with
+// presence behind an HTTP server, from the listener to the drain.
+type server struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	io       *socketio.Server
+	mux      *http.ServeMux
+	phase    phase
+	presence presence.Options
+
+	presenceError func(error) error // words a failure of presence.Init
+	ready         func(url string)  // prints the ready line
+}
+
+func newServer(c *config.Config, log *slog.Logger) (*server, error) {
+	io, err := socketio.NewServer(socketio.Config{Engine: engineio.Config{
+		PingInterval:   c.PingInterval(),
+		MaxPayload:     int(c.MaxPayload),
+		AllowedOrigins: c.CORSOrigins,
+		Logger:         log,
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("making the Socket.IO server: %w", err)
+	}
+	s := &server{cfg: c, log: log, io: io, mux: http.NewServeMux(), presence: presence.Options{
+		IO:             io,
+		TTL:            c.TTL.Millis(),
+		ReaperInterval: c.ReaperInterval.Millis(),
+		ReaperLookback: c.Lookback(),
+		AwayAfter:      c.AwayAfter.Millis(),
+		MaxGrace:       c.MaxGrace.Millis(),
+		MaxIDBytes:     int(c.MaxIDBytes),
+		MaxStateBytes:  int(c.MaxStateBytes),
+		MaxRooms:       int(c.MaxRooms),
+		RelayEvents:    c.RelayEvents,
+		Logger:         log,
+	}}
+	s.presenceError = func(err error) error { return fmt.Errorf("starting presence: %w", err) }
+	s.mux.Handle("/socket.io/", s.phase.whenStarted(io))
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	s.mux.HandleFunc("GET /readyz", s.phase.readyz)
+	return s, nil
+}
+
+// run listens, starts presence, serves until a signal, and drains. A second
+// signal makes it return at once.
+func (s *server) run() error {
+	signals := watchSignals()
+	defer signals.stop()
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	web := s.httpServer()
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	defer func() { _ = web.Close() }()
+
+	ctx, cancel := context.WithCancel(context.Background()) // its end closes the Runtime
+	defer cancel()
+	rt, err := s.startPresence(ctx, signals)
+	if errors.Is(err, errSignal) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.phase.set(serving)
+	s.ready(publicURL(string(s.cfg.Host), listener.Addr()))
+
+	var failure error
+	select {
+	case err := <-failed:
+		failure = fmt.Errorf("serving HTTP: %w", err)
+	case <-signals.first.Done():
+		s.log.Info("draining; a second signal stops at once")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.drain(rt, web)
+	}()
+	select {
+	case <-done:
+		return failure
+	case <-signals.second.Done():
+		return errors.New("stopped by a second signal, without finishing the drain")
+	}
+}
+
+var errSignal = errors.New("stopped by a signal while starting")
+
+// startPresence runs presence.Init, which a timer and the first signal cancel.
+// Its context must outlive the call, so they are called off when it returns.
+func (s *server) startPresence(parent context.Context, signals *signals) (*presence.Runtime, error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	slow := time.AfterFunc(startTimeout, func() { cancel(fmt.Errorf("no answer within %v", startTimeout)) })
+	forget := context.AfterFunc(signals.first, func() { cancel(errSignal) })
+	rt, err := presence.Init(ctx, s.presence)
+	inTime, undisturbed := slow.Stop(), forget()
+	if err == nil && inTime && undisturbed {
+		return rt, nil
+	}
+	cancel(err)
+	if cause := context.Cause(ctx); errors.Is(cause, errSignal) {
+		return nil, cause
+	} else if !inTime {
+		err = cause
+	}
+	return nil, s.presenceError(err)
+}
+
+// drain lets clients go: balancers see it first, then no new connections come,
+// members leave or go into grace, connections close, requests end.
+func (s *server) drain(rt *presence.Runtime, web *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	s.phase.set(draining)
+	s.io.Refuse()
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"presence", rt.Close},
+		{"Socket.IO", s.io.Close},
+		{"HTTP", web.Shutdown},
+	} {
+		if err := step.run(ctx); err != nil {
+			s.log.Warn("drain did not finish", "part", step.name, "error", err)
+		}
+	}
+	s.log.Info("drained")
+}
+
+func (s *server) listen() (net.Listener, error) {
+	address := net.JoinHostPort(string(s.cfg.Host), strconv.Itoa(int(s.cfg.Port)))
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen (HOST, PORT): %w", err)
+	}
+	return listener, nil
+}
+
+// httpServer bounds headers and idle connections only: a long poll stays open
+// for a whole ping interval, a WebSocket for hours.
+func (s *server) httpServer() *http.Server {
+	return &http.Server{
+		Handler:           s.mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// publicURL is a URL under which this machine reaches the listener.
+func publicURL(host string, addr net.Addr) string {
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
