@@ -1,0 +1,46 @@
+// Command embed adds presence to an HTTP server that has other things to do.
+//
+//	go run ./examples/embed                                    members in memory
+//	REDIS_URL=redis://localhost:6379 go run ./examples/embed   members in Redis
+//
+// HOST and PORT (default: all interfaces, 3000) choose where it listens.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "the application")
+	})
+	if err := addPresence(context.Background(), http.DefaultServeMux); err != nil {
+		log.Fatal(err)
+	}
+	addr := net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000"))
+	log.Printf("listening on %s", addr)
+	log.Fatal(http.ListenAndServe(addr, nil))
+}
+
+// addPresence is all that an application needs.
+func addPresence(ctx context.Context, mux *http.ServeMux) error {
+	io, err := socketio.NewServer(socketio.Config{})
+	if err != nil {
+		return err
+	}
+	// Without a URL the members live in this process.
+	if _, err := presence.Init(ctx, presence.Options{IO: io, Redis: os.Getenv("REDIS_URL")}); err != nil {
+		return err
+	}
+	mux.Handle("/socket.io/", io)
+	return nil
+}
