@@ -2,19 +2,13 @@ package engineio
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -125,84 +119,4 @@ func BenchmarkBroadcast(b *testing.B) {
 	for _, c := range conns {
 		c.Close()
 	}
-}
-
-// clientEnv makes the test binary a client process: "<address> <connections>".
-const clientEnv = "ENGINEIO_BENCH_CLIENT"
-
-// runClient opens idle connections, says so, and holds them until stdin ends.
-func runClient(spec string) error {
-	addr, count, _ := strings.Cut(spec, " ")
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	for range n {
-		conn, _, err := rawDial(addr)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		// One message each, so that the server has read from every connection.
-		if _, err := conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("4hello"))))); err != nil {
-			return err
-		}
-	}
-	fmt.Println("ready")
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
-}
-
-// BenchmarkIdleConnections reports the resident memory of a server process per idle WebSocket; the
-// clients are another process. Linux only. Run it with -benchtime=1x.
-func BenchmarkIdleConnections(b *testing.B) {
-	if runtime.GOOS != "linux" {
-		b.Skip("reads /proc")
-	}
-	const n = 5000
-	_, addr := benchServer(b, func(*Session) Handler { return silent{} })
-	runtime.GC()
-	before := resident(b)
-	cmd := exec.CommandContext(b.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", clientEnv, addr, n))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	ready := make([]byte, len("ready\n"))
-	if _, err := io.ReadFull(out, ready); err != nil || !bytes.Equal(ready, []byte("ready\n")) {
-		b.Fatalf("client: %q %v", ready, err)
-	}
-	for range 3 { // as a process that lives longer would
-		runtime.GC()
-		time.Sleep(2 * time.Second)
-	}
-	used := resident(b) - before
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	b.ReportMetric(float64(used)/1024/n, "KiB/conn")
-	b.ReportMetric(float64(m.HeapInuse)/1024/n, "heap-KiB/conn")
-	b.ReportMetric(float64(m.StackInuse)/1024/n, "stack-KiB/conn")
-	in.Close()
-	cmd.Wait()
-}
-
-func resident(b *testing.B) int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var size, pages int64
-	if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
-		b.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }

@@ -155,9 +155,8 @@ func TestUpgradeFails(t *testing.T) {
 				e := newPipeEnv(t, Config{})
 				poll := e.openPolling()
 				w := poll.dialUpgrade()
-				drained := func() {}
 				fail(w)
-				drained = async(func() { w.conn.Read(make([]byte, 100)) }) // a pipe holds nothing back
+				drained := async(func() { w.conn.Read(make([]byte, 100)) }) // a pipe holds nothing back
 				synctest.Wait()
 				w.conn.Close()
 				drained()
