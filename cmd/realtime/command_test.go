@@ -94,20 +94,26 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A request that never ends holds a drain up; the second signal does not wait.
-func TestSecondSignal(t *testing.T) {
-	p := start(t, nil, "dev")
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url(), "http://"))
+// halfRequest sends the first line of a request, for whose rest a drain waits.
+func halfRequest(t *testing.T, url string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
+	t.Cleanup(func() { _ = conn.Close() })
 	if _, err := io.WriteString(conn, "GET /readyz HTTP/1.1\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if code, _ := get(t, p.url()+"/readyz"); code != http.StatusOK {
+	// A whole request after it: by its answer the server has seen the half one.
+	if code, _ := get(t, url+"/readyz"); code != http.StatusOK {
 		t.Fatalf("readyz: %d", code)
 	}
+}
+
+func TestSecondSignal(t *testing.T) {
+	p := start(t, nil, "dev")
+	halfRequest(t, p.url())
 	p.signal(syscall.SIGTERM)
 	p.stderr.await(t, "draining")
 	p.signal(syscall.SIGTERM)

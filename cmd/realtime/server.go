@@ -98,7 +98,6 @@ func (s *server) run() error {
 	case err := <-failed:
 		failure = fmt.Errorf("serving HTTP: %w", err)
 	case <-signals.first.Done():
-		s.log.Info("draining; a second signal stops at once")
 	}
 	done := make(chan struct{})
 	go func() {
@@ -141,6 +140,7 @@ func (s *server) drain(rt *presence.Runtime, web *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	s.phase.set(draining)
+	s.log.Info("draining; a second signal stops at once")
 	s.io.Refuse()
 	for _, step := range []struct {
 		name string
