@@ -18,6 +18,7 @@ export { TRANSPORTS };
 export const BACKENDS = ['dev', 'serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
+const LEASE_MS = 4000;
 
 export class Stack {
   /** @type {Server[]} */ nodes = [];
@@ -69,17 +70,29 @@ export class Stack {
     }
   }
 
-  /** Waits until Redis holds nothing but the nodes' life signs. */
+  /**
+   * Waits until Redis holds nothing but the nodes' life signs. What a dead
+   * node's index still names is for the node that reaps it, in its own time.
+   */
   async emptied() {
     if (!this.redis) return;
     let left = [];
     const empty = async () => {
-      left = (await this.redis.keys()).filter((key) => key !== 'prs:nodes');
+      const dead = await this.#deadNodes();
+      const expected = ['prs:nodes', ...dead.map((id) => `prs:{node:${id}}:conns`)];
+      left = (await this.redis.keys()).filter((key) => !expected.includes(key));
       return left.length === 0;
     };
     await until('Redis is empty', empty).catch((error) => {
       throw new Error(`${error.message}; left: ${left.join(' ')}`);
     });
+  }
+
+  /** The ids of the nodes that are marked dead (a negative sign), or silent for longer than their lease. */
+  async #deadNodes() {
+    const signs = await this.redis.command('ZRANGE', 'prs:nodes', 0, -1, 'WITHSCORES');
+    const leaseOver = Date.now() - LEASE_MS;
+    return signs.filter((_, i) => i % 2 === 0 && Number(signs[i + 1]) < leaseOver);
   }
 
   #add(wire) {
