@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	maxFrame    = 16 << 20 // far above any snapshot
+	readBuffer  = 4096
+)
+
+// conn is one Socket.IO connection over a WebSocket. One goroutine uses it at
+// a time; close may be called from any.
+type conn struct {
+	raw   net.Conn
+	in    *bufio.Reader
+	large []byte // a frame that does not fit the reader's buffer
+	skip  int    // bytes of the last frame, still in the reader's buffer
+	out   []byte
+}
+
+// dial connects to the default namespace as a stock client does: the
+// handshake, then the namespace, each after the answer to the one before.
+func dial(ctx context.Context, target string) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	address := "ws" + strings.TrimPrefix(strings.TrimSuffix(target, "/"), "http") + "/socket.io/?EIO=4&transport=websocket"
+	raw, early, _, err := ws.Dialer{}.Dial(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	c := &conn{raw: raw}
+	if early != nil { // frames that came along with the handshake's answer
+		rest, _ := early.Peek(early.Buffered())
+		c.in = bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(rest)), raw), readBuffer)
+		ws.PutReader(early)
+	} else {
+		c.in = bufio.NewReaderSize(raw, readBuffer)
+	}
+	stop := context.AfterFunc(ctx, c.close)
+	defer stop()
+	if err := c.open(); err != nil {
+		c.close()
+		return nil, errors.Join(fmt.Errorf("opening the namespace: %w", err), ctx.Err())
+	}
+	return c, nil
+}
+
+func (c *conn) open() error {
+	if _, err := c.await(kindOpen); err != nil {
+		return err
+	}
+	if err := c.write([]byte("40")); err != nil {
+		return err
+	}
+	_, err := c.await(kindConnect)
+	return err
+}
+
+// await reads until a packet of the kind comes. The packet is valid until the
+// next read.
+func (c *conn) await(kind packetKind) (packet, error) {
+	for {
+		p, err := c.next()
+		if err != nil || p.kind == kind {
+			return p, err
+		}
+	}
+}
+
+// next reads one packet; pings are answered here. The packet is valid until
+// the next read.
+func (c *conn) next() (packet, error) {
+	for {
+		frame, err := c.readText()
+		if err != nil {
+			return packet{}, err
+		}
+		p, err := parsePacket(frame)
+		if err != nil || p.kind != kindPing {
+			return p, err
+		}
+		if err := c.write([]byte("3")); err != nil {
+			return packet{}, err
+		}
+	}
+}
+
+// readText returns the payload of the next text frame.
+func (c *conn) readText() ([]byte, error) {
+	for {
+		op, payload, err := c.readFrame()
+		if err != nil {
+			return nil, err
+		}
+		switch op {
+		case ws.OpText:
+			return payload, nil
+		case ws.OpClose:
+			return nil, errClosed
+		case ws.OpPing:
+			if err := c.writeFrame(ws.OpPong, payload); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, fmt.Errorf("a frame of opcode %d", op)
+		}
+	}
+}
+
+var errClosed = errors.New("the server closed the connection")
+
+// readFrame reads an unfragmented frame of a server. The payload stays in the
+// reader's buffer when it fits.
+func (c *conn) readFrame() (ws.OpCode, []byte, error) {
+	if _, err := c.in.Discard(c.skip); err != nil {
+		return 0, nil, err
+	}
+	c.skip = 0
+	op, length, err := readHeader(c.in)
+	if err != nil {
+		return 0, nil, err
+	}
+	if length <= c.in.Size() {
+		payload, err := c.in.Peek(length)
+		c.skip = length
+		return op, payload, err
+	}
+	if cap(c.large) < length {
+		c.large = make([]byte, length)
+	}
+	_, err = io.ReadFull(c.in, c.large[:length])
+	return op, c.large[:length], err
+}
+
+// readHeader reads what precedes a frame's payload, without allocating.
+func readHeader(in *bufio.Reader) (ws.OpCode, int, error) {
+	head, err := in.Peek(2)
+	if err != nil {
+		return 0, 0, err
+	}
+	first, length, size := head[0], uint64(head[1]), 2
+	switch {
+	case first&0xf0 != 0x80 || length > 127:
+		return 0, 0, errors.New("a fragmented, compressed or masked frame")
+	case length == 126:
+		size = 4
+	case length == 127:
+		size = 10
+	}
+	if head, err = in.Peek(size); err != nil {
+		return 0, 0, err
+	}
+	switch size {
+	case 4:
+		length = uint64(binary.BigEndian.Uint16(head[2:]))
+	case 10:
+		length = binary.BigEndian.Uint64(head[2:])
+	}
+	if length > maxFrame {
+		return 0, 0, fmt.Errorf("a frame of %d bytes", length)
+	}
+	_, err = in.Discard(size)
+	return ws.OpCode(first & 0x0f), int(length), err
+}
+
+// write sends one text frame.
+func (c *conn) write(payload []byte) error {
+	return c.writeFrame(ws.OpText, payload)
+}
+
+func (c *conn) writeFrame(op ws.OpCode, payload []byte) error {
+	c.out = appendFrame(c.out[:0], op, payload)
+	_, err := c.raw.Write(c.out)
+	return err
+}
+
+// appendFrame appends a client's frame: masked, as the protocol wants it.
+func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	const masked = 0x80
+	mask := [4]byte{0x37, 0xfa, 0x21, 0x3d}
+	dst = append(dst, 0x80|byte(op))
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, masked|byte(n))
+	case n < 1<<16:
+		dst = binary.BigEndian.AppendUint16(append(dst, masked|126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, masked|127), uint64(n))
+	}
+	dst = append(dst, mask[:]...)
+	start := len(dst)
+	dst = append(dst, payload...)
+	ws.Cipher(dst[start:], mask, 0)
+	return dst
+}
+
+func (c *conn) close() {
+	_ = c.raw.Close()
+}
