@@ -4,8 +4,10 @@ package redistest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,9 @@ type Server struct {
 	// Pid is the process id, for signals such as SIGSTOP.
 	Pid int
 
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	path string
+	args []string
 }
 
 // Start runs a redis-server with the given further arguments, waits until it
@@ -54,27 +58,43 @@ func (s *Server) Stop() {
 	_ = s.cmd.Wait()
 }
 
+// Restart kills the server and starts it again, empty, at the same address.
+func (s *Server) Restart(tb testing.TB) {
+	tb.Helper()
+	s.Stop()
+	if err := s.run(); err != nil {
+		tb.Fatalf("restart redis-server: %v", err)
+	}
+}
+
 func start(path, dir string, args []string) (*Server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, append([]string{
+	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), path: path, args: append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
-	}, args...)...)
+	}, args...)}
+	return s, s.run()
+}
+
+// run starts the process and waits until it answers.
+func (s *Server) run() error {
 	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	s.cmd = exec.Command(s.path, s.args...)
+	s.cmd.Stdout, s.cmd.Stderr = &out, &out
+	if err := s.cmd.Start(); err != nil {
+		return err
 	}
-	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), Pid: cmd.Process.Pid, cmd: cmd}
+	s.Pid = s.cmd.Process.Pid
+	var err error
 	for end := time.Now().Add(ready); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if err = ping(s.Addr, cmd.Process.Pid); err == nil {
-			return s, nil
+		if err = s.ping(); err == nil {
+			return nil
 		}
 	}
 	s.Stop()
-	return nil, fmt.Errorf("%s: not ready: %w; it said:\n%s", s.Addr, err, out.String())
+	return fmt.Errorf("%s: not ready: %w; it said:\n%s", s.Addr, err, out.String())
 }
 
 func freePort() (string, error) {
@@ -88,27 +108,51 @@ func freePort() (string, error) {
 }
 
 // ping asks the server for its process id, so that no other server is taken
-// for the one that was started.
-func ping(addr string, pid int) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+// for the one that was started. One that wants a password is believed.
+func (s *Server) ping() error {
+	info, err := s.ask("INFO", "server")
+	if err != nil && strings.Contains(err.Error(), "NOAUTH") {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	if want := fmt.Sprintf("process_id:%d\r\n", s.Pid); !strings.Contains(info, want) {
+		return fmt.Errorf("not the server that was started")
+	}
+	return nil
+}
+
+// ask sends one command and returns the text of its answer.
+func (s *Server) ask(args ...string) (string, error) {
+	c, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	if err != nil {
+		return "", err
+	}
 	defer func() { _ = c.Close() }()
 	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return err
+		return "", err
 	}
-	if _, err := c.Write([]byte("INFO server\r\n")); err != nil {
-		return err
+	if _, err := fmt.Fprintf(c, "%s\r\n", strings.Join(args, " ")); err != nil {
+		return "", err
 	}
-	want := fmt.Sprintf("process_id:%d", pid)
-	for in := bufio.NewScanner(c); in.Scan(); {
-		switch line := in.Text(); {
-		case line == want:
-			return nil
-		case strings.HasPrefix(line, "-"), strings.HasPrefix(line, "process_id:"):
-			return fmt.Errorf("answered %q, want %q", line, want)
+	in := bufio.NewReader(c)
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	switch line[0] {
+	case '-':
+		return "", fmt.Errorf("%s: %s", strings.Join(args, " "), line[1:])
+	case '$':
+		n, err := strconv.Atoi(line[1:])
+		if err != nil || n < 0 {
+			return "", fmt.Errorf("%s: answer %q", strings.Join(args, " "), line)
 		}
+		text := make([]byte, n)
+		_, err = io.ReadFull(in, text)
+		return string(text), err
 	}
-	return fmt.Errorf("no process id in its answer")
+	return line[1:], nil
 }

@@ -25,3 +25,22 @@ func TestStart(t *testing.T) {
 		t.Error("still running after its test")
 	}
 }
+
+func TestRestart(t *testing.T) {
+	s := redistest.Start(t)
+	pid := s.Pid
+	s.Restart(t)
+	if s.Pid == pid {
+		t.Error("the same process")
+	}
+	c, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
+
+func TestStartCluster(t *testing.T) {
+	servers := redistest.StartCluster(t, 3)
+	redistest.MoveSlot(t, 0, servers[0], servers[2])
+}

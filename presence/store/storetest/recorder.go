@@ -3,6 +3,7 @@ package storetest
 import (
 	"reflect"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,16 @@ type recorder struct {
 	got   chan delivery
 	calls atomic.Int32 // under way: more than one is a fault
 	fault atomic.Bool
+
+	// A new subscription may still be given what was published before it:
+	// everything up to a cast of its own is left out.
+	start   string
+	started chan struct{}
+	open    bool
 }
+
+// flushPrefix begins the casts that only start a recorder.
+const flushPrefix = "flush "
 
 type delivery struct {
 	event     *store.Event
@@ -24,13 +34,24 @@ type delivery struct {
 	interrupt bool
 }
 
-func newRecorder() *recorder { return &recorder{got: make(chan delivery, 100_000)} }
+// newRecorder returns one that records from the first delivery on.
+func newRecorder() *recorder {
+	return &recorder{got: make(chan delivery, 100_000), started: make(chan struct{}), open: true}
+}
 
 func (r *recorder) take(d delivery) {
 	if r.calls.Add(1) != 1 {
 		r.fault.Store(true)
 	}
-	r.got <- d
+	switch {
+	case strings.HasPrefix(d.cast, flushPrefix):
+		if d.cast == r.start && !r.open {
+			r.open = true
+			close(r.started)
+		}
+	case r.open:
+		r.got <- d
+	}
 	r.calls.Add(-1)
 }
 
@@ -40,12 +61,20 @@ func (r *recorder) HandleCast(room string, p []byte) {
 }
 func (r *recorder) HandleInterrupt(string) { r.take(delivery{interrupt: true}) }
 
+// subscribe opens a subscription, and leaves out what was published before.
 func (s *suite) subscribe(room string) *recorder {
 	s.Helper()
 	r := newRecorder()
+	r.start, r.open = flushPrefix+strconv.FormatInt(castCount.Add(1), 10), false
 	sub, err := s.b.Subscribe(s.ctx, room, r)
 	s.must(err)
 	r.sub = sub
+	s.must(s.b.Publish(s.ctx, room, []byte(r.start)))
+	select {
+	case <-r.started:
+	case <-time.After(patience):
+		s.Fatal("the subscription is deaf")
+	}
 	return r
 }
 
@@ -74,16 +103,6 @@ func (s *suite) event(r *recorder) store.Event {
 }
 
 var castCount atomic.Int64
-
-// flush discards what was published before it: a new subscription may still be
-// given that.
-func (s *suite) flush(r *recorder, room string) {
-	s.Helper()
-	mark := "flush " + strconv.FormatInt(castCount.Add(1), 10)
-	s.must(s.b.Publish(s.ctx, room, []byte(mark)))
-	for s.next(r).cast != mark {
-	}
-}
 
 // quiet fails if anything was published in the room that the recorder has not
 // handed out: a cast of our own arrives next.

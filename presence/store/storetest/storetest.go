@@ -130,7 +130,6 @@ func (s *suite) outcome(got, want store.Outcome) {
 func (s *suite) unchanged(room string, f func()) {
 	s.Helper()
 	rec := s.subscribe(room)
-	s.flush(rec, room)
 	before := s.load(room)
 	f()
 	after := s.load(room)
