@@ -41,14 +41,8 @@ func (e *engine) drain(ctx context.Context) error {
 
 // memberships lists what the node owns.
 func (e *engine) memberships() []*membership {
-	e.mu.Lock()
-	rooms := make([]*room, 0, len(e.rooms))
-	for _, r := range e.rooms {
-		rooms = append(rooms, r)
-	}
-	e.mu.Unlock()
 	var list []*membership
-	for _, r := range rooms {
+	for _, r := range e.openRooms() {
 		r.mu.Lock()
 		for _, m := range r.owned {
 			list = append(list, m)

@@ -90,6 +90,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.every(beatInterval, e.tryBeat)
 	e.every(mendInterval, e.mend)
+	e.every(quietAfter, e.checkQuiet)
 	e.every(s.ttl/3, e.refresh)
 	e.every(s.reaperInterval, e.reaper())
 	return e, nil

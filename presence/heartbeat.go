@@ -108,7 +108,7 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 		return ack, err
 	}
 	if res.Outcome == store.Fenced || res.Outcome == store.Missing {
-		return ack, st.lost(m)
+		return ack, st.lost(m, res.Outcome)
 	}
 	ack.changed, ack.seq = true, res.Member.Seq
 	return ack, nil

@@ -206,7 +206,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
 	res, err := e.put(ctx, put, r)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
-		return st.lost(m)
+		return st.lost(m, res.Outcome)
 	}
 	if err == nil {
 		m.epoch.Store(next.Epoch)
@@ -254,10 +254,14 @@ func (st *seat) unsettleRejoin(m *membership, put store.Put, before store.Member
 
 // lost is the answer to a request of a member that the store does not have as
 // this node's any more; the event that says so is on its way or was missed.
-func (st *seat) lost(m *membership) error {
+func (st *seat) lost(m *membership, found store.Outcome) error {
 	r := m.room
 	r.mu.Lock()
-	r.evict(m, evictMoved, "")
+	if found == store.Missing {
+		r.evict(m, evictRemoved, "")
+	} else {
+		r.evict(m, evictMoved, "")
+	}
 	r.mu.Unlock()
 	return notJoined(r.id)
 }
@@ -266,8 +270,16 @@ func (st *seat) lost(m *membership) error {
 // hear it from here on. It reports false when the member is not this node's
 // any more.
 func (st *seat) welcome(m *membership, a answerer, came *arrival, resumed bool) bool {
+	st.sock.peer.enter(st.roomID)
+	if !st.seatMember(m, a, came, resumed) {
+		st.sock.peer.exit(st.roomID)
+		return false
+	}
+	return true
+}
+
+func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed bool) bool {
 	r := st.room
-	st.sock.peer.enter(r.id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {

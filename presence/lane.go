@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -34,13 +35,25 @@ func (l *lane) post(op func(), limit int, start func(func())) bool {
 		return false
 	}
 	l.queue = append(l.queue, op)
+	l.wake(start)
+	return true
+}
+
+// postFirst queues op before all that waits.
+func (l *lane) postFirst(op func(), start func(func())) {
+	l.mu.Lock()
+	l.queue = slices.Insert(l.queue, 0, op)
+	l.wake(start)
+}
+
+// wake runs the lane if it is idle, and unlocks it.
+func (l *lane) wake(start func(func())) {
 	idle := !l.busy
 	l.busy = true
 	l.mu.Unlock()
 	if idle {
 		start(l.run)
 	}
-	return true
 }
 
 func (l *lane) run() {
@@ -69,10 +82,12 @@ func (l *lane) next() func() {
 // operations of the lane only.
 func (l *lane) settle(ctx context.Context) error {
 	for len(l.unsettled) > 0 {
-		if err := l.unsettled[0](ctx); err != nil {
+		next := l.unsettled[0]
+		l.unsettled = l.unsettled[1:] // it may hand the rest on
+		if err := next(ctx); err != nil {
+			l.unsettled = slices.Insert(l.unsettled, 0, next)
 			return err
 		}
-		l.unsettled = l.unsettled[1:]
 	}
 	l.unsettled = nil
 	return nil

@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -29,6 +30,8 @@ type membership struct {
 	seat  *seat  // nil in grace and when gone
 	grace *grace // nil while it has a socket
 	place int    // in room.audience; -1: does not hear the room
+	// leaving: this node is removing it and cleans up behind itself.
+	leaving bool
 }
 
 // record is the member as it shall stand, online.
@@ -111,12 +114,16 @@ const (
 // evict takes a membership away from its socket by somebody else's doing. The
 // room's lock is held.
 func (r *room) evict(m *membership, why removal, reason Reason) {
-	e, entry, s, g := r.eng, m.entry(), m.seat, m.grace
+	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
 	r.disown(m)
 	m.seat = nil
 	cleanUp := func(l *lane) {
-		if why == evictMoved {
+		switch {
+		case leaving || why == evictReplaced:
+		case why == evictMoved:
 			e.cleanUp(l, func(ctx context.Context) error { return r.disownEntry(ctx, entry) })
+		default:
+			e.cleanUp(l, func(ctx context.Context) error { return r.eraseEntry(ctx, entry) })
 		}
 	}
 	switch {
@@ -130,19 +137,34 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	}
 }
 
-// disownEntry removes the node's index entry of a member that moved away,
-// unless it came back, or is about to.
-func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
+// isHere tells whether the node has a member of that connId again, or is about
+// to. Index entries name no socket: those of the new one are its own.
+func (r *room) isHere(connID string) bool {
 	r.mu.Lock()
-	here := r.owned[entry.ConnID] != nil
-	for _, a := range r.arrivals {
-		here = here || a.connID == entry.ConnID
-	}
-	r.mu.Unlock()
-	if here {
+	defer r.mu.Unlock()
+	return r.owned[connID] != nil || slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == connID })
+}
+
+// disownEntry removes the node's index entry of a member that moved away.
+func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
+	if r.isHere(entry.ConnID) {
 		return nil
 	}
 	return r.eng.store.Disown(ctx, entry)
+}
+
+// eraseEntry removes what else there is of a member that left its room.
+func (r *room) eraseEntry(ctx context.Context, entry store.Entry) error {
+	if r.isHere(entry.ConnID) {
+		return nil
+	}
+	err := r.eng.store.ConnLeave(ctx, store.Conn{
+		ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch,
+	})
+	if err == nil {
+		err = r.eng.store.Unregister(ctx, entry)
+	}
+	return err
 }
 
 // cleanUp runs a step that must happen sometime; it goes on in the background
@@ -159,6 +181,9 @@ func (e *engine) cleanUp(l *lane, step func(context.Context) error) {
 // not answer it is remembered and done later. Called by operations of the lane only.
 func (e *engine) depart(ctx context.Context, l *lane, m *membership, reason Reason) error {
 	step := func(ctx context.Context) error { return e.remove(ctx, m, reason) }
+	m.room.mu.Lock()
+	m.leaving = true
+	m.room.mu.Unlock()
 	err := l.settle(ctx)
 	if err == nil {
 		err = step(ctx)
@@ -180,23 +205,14 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	if err != nil {
 		return err
 	}
-	switch res.Outcome {
-	case store.Expired:
+	if res.Outcome == store.Expired {
 		return fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
-	case store.Fenced: // taken over by another; only the index entry here is ours
-		r.mu.Lock()
-		r.disown(m)
-		r.mu.Unlock()
+	}
+	r.mu.Lock()
+	r.disown(m)
+	r.mu.Unlock()
+	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
-	default:
-		if err = e.store.ConnLeave(ctx, m.conn()); err == nil {
-			err = e.store.Unregister(ctx, m.entry())
-		}
 	}
-	if err == nil {
-		r.mu.Lock()
-		r.disown(m)
-		r.mu.Unlock()
-	}
-	return err
+	return r.eraseEntry(ctx, m.entry())
 }

@@ -93,14 +93,8 @@ func (e *engine) owns(c store.Conn) bool {
 
 // conns lists what the node owns, by connection.
 func (e *engine) conns() map[string][]store.Conn {
-	e.mu.Lock()
-	rooms := make([]*room, 0, len(e.rooms))
-	for _, r := range e.rooms {
-		rooms = append(rooms, r)
-	}
-	e.mu.Unlock()
 	conns := make(map[string][]store.Conn)
-	for _, r := range rooms {
+	for _, r := range e.openRooms() {
 		r.mu.Lock()
 		for id, m := range r.owned {
 			if stands := r.members[id]; stands != nil {

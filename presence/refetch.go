@@ -29,7 +29,7 @@ func (r *room) install(loaded store.Room) {
 
 // resumeEvents takes what came during a load. The lock is held.
 func (r *room) resumeEvents() {
-	r.loading = false
+	r.loading, r.heardAt = false, r.eng.clock.Now()
 	held := r.held
 	r.held = nil
 	for i, e := range held {

@@ -29,6 +29,10 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	defer r.unexpect(waiting)
 	res, err := st.takeOver(ctx, m, stands, waiting, p.state == nil)
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
+		r.unexpect(waiting)
+		if err == nil {
+			st.sock.eng.cleanUp(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res.Outcome) })
+		}
 		return false, err
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
@@ -40,11 +44,14 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	if err == nil && st.welcome(m, a, waiting, true) {
 		return true, nil
 	}
-	if err == nil {
-		return true, notJoined(r.id)
+	// The client is told that it has no membership: back into grace with it,
+	// unless somebody took or removed it meanwhile.
+	if !m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1)) {
+		st.sock.eng.unsettle(&st.lane, m.unregister)
 	}
-	// Ours by now, but the client was told that it is not: back into grace.
-	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
+	if err == nil {
+		err = notJoined(r.id)
+	}
 	return true, err
 }
 
@@ -72,6 +79,7 @@ func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member
 		waiting.epoch = m.epoch.Load()
 		r.mu.Unlock()
 		if err := e.store.Register(ctx, m.entry()); err != nil {
+			e.unsettle(&st.lane, m.unregister)
 			return res, err
 		}
 		var err error
@@ -101,13 +109,38 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 	if err != nil {
 		return err
 	}
-	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
-		m.write, m.state = res.Member.Write, res.Member.State
-		m.clientEpoch.Store(record.Epoch)
-		r.succeed(m)
-		m.beginGrace(&st.lane, ReasonDisconnect, m.graceMs)
+	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		return m.forget(ctx, res.Outcome)
 	}
+	m.write, m.state = res.Member.Write, res.Member.State
+	m.clientEpoch.Store(record.Epoch)
+	r.succeed(m)
+	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
 	return nil
+}
+
+// forget removes the index entries of a resume that came to nothing: the
+// node's, and the user's too if the member is gone for good.
+func (m *membership) forget(ctx context.Context, found store.Outcome) error {
+	if found == store.Missing {
+		return m.room.eraseEntry(ctx, m.entry())
+	}
+	return m.room.disownEntry(ctx, m.entry())
+}
+
+// unregister takes back index entries that may have been written for a resume
+// that then did not begin.
+func (m *membership) unregister(ctx context.Context) error {
+	loaded, err := m.room.eng.store.Load(ctx, m.room.id)
+	if err != nil {
+		return err
+	}
+	for i := range loaded.Members {
+		if loaded.Members[i].ConnID == m.connID {
+			return m.forget(ctx, store.Fenced)
+		}
+	}
+	return m.forget(ctx, store.Missing)
 }
 
 // succeed makes a resumed membership this node's; one that it had of the same

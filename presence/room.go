@@ -24,6 +24,7 @@ type room struct {
 	// clients were to see.
 	pos     store.Position
 	shown   int64
+	heardAt time.Time // when the replica was last in line with the store
 	members map[string]*member
 	// loading holds the events back while a load is under way.
 	loading bool
@@ -174,7 +175,7 @@ func (r *room) take(e store.Event) {
 
 // apply makes the event part of the replica and shows it. The lock is held.
 func (r *room) apply(e store.Event) {
-	r.pos = e.Position
+	r.pos, r.heardAt = e.Position, r.eng.clock.Now()
 	m := e.Member
 	old := r.members[m.ConnID]
 	event := r.describe(e, old)

@@ -94,7 +94,7 @@ func (st *seat) post(a answerer, op func(deadline time.Time)) bool {
 }
 
 // vacate takes the membership from the seat after somebody else ended it, and
-// runs then behind what the lane is doing. The room's lock is held.
+// runs then before any request that waits. The room's lock is held.
 func (st *seat) vacate(m *membership, then func()) {
 	s := st.sock
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func (st *seat) vacate(m *membership, then func()) {
 		s.floor = max(s.floor, m.epoch.Load())
 		st.wanted = st.wanted && st.joining > 0
 	}
-	st.lane.post(then, 0, s.eng.departures.run)
+	st.lane.postFirst(then, s.eng.departures.run)
 }
 
 // leaveRoom takes the socket out of the Socket.IO room, unless it joined again
