@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +125,7 @@ type client struct {
 	in      chan string // messages; text as it came, attachments behind "b:"
 	ended   chan error  // why reading ended: nil after a close frame
 	closing ws.StatusCode
+	silent  atomic.Bool // pings are not answered
 }
 
 // open opens a connection that has joined nothing.
@@ -212,6 +214,7 @@ func (c *client) read(br *bufio.Reader) error {
 			return nil
 		case h.OpCode == ws.OpBinary:
 			c.in <- "b:" + string(data)
+		case string(data) == "2" && c.silent.Load():
 		case string(data) == "2":
 			c.write(ws.NewTextFrame([]byte("3")))
 		default:
