@@ -8,9 +8,16 @@ import (
 	"time"
 )
 
-// noopPause is the least time between two empty answers to a client that polls on while its
-// upgrade is under way.
-const noopPause = 100 * time.Millisecond
+const (
+	// firstNoop is how long after the probe the waiting poll is released: a client that has no poll
+	// to wait for completes the upgrade sooner.
+	firstNoop = 20 * time.Millisecond
+	// noopPause is the least time between two empty answers to a client that polls on while its
+	// upgrade is under way.
+	noopPause = 100 * time.Millisecond
+	// crossPause is how long the refusal of a poll after an upgrade is held back.
+	crossPause = 50 * time.Millisecond
+)
 
 var (
 	closePacket = newPacket(string(rune(packetClose)))
@@ -26,8 +33,8 @@ type pollCarrier struct {
 	posting bool          // a POST is being read or handled
 	posted  chan struct{} // closed at the end of that POST, if an upgrade waits for it
 	probe   *wsCarrier    // the WebSocket of an upgrade under way
-	probed  bool          // its probe has come: polls are answered without waiting
-	noopAt  time.Duration // when the last of them was
+	probed  bool          // its probe has come: polls are released
+	noopAt  time.Duration // but not before this
 }
 
 func (c *pollCarrier) transport() Transport { return Polling }
@@ -78,7 +85,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		s.mu.Unlock()
-		badRequest.write(w)
+		refuseUpgraded(w, r)
 		return
 	case s.isOpen() && s.overdue():
 		s.mu.Unlock()
@@ -96,17 +103,31 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.getting = true
+	crossing := c.probe != nil
 	s.mu.Unlock()
 
-	payload, last := c.await(r)
-	if payload == nil {
+	a, ok := c.await(r)
+	switch {
+	case !ok:
 		c.lost()
-		return
+	case a.upgraded && crossing:
+		refuseUpgraded(w, r) // as if it had come a moment later
+	default:
+		if err := respond(w, a.payload, s.srv.cfg.StallTimeout); a.last || err != nil {
+			c.lost()
+		}
 	}
-	err := respond(w, payload, s.srv.cfg.StallTimeout)
-	if last || err != nil {
-		c.lost()
+}
+
+// refuseUpgraded turns down a poll of a session that has left polling. It lets the WebSocket, which
+// may have been upgraded just now, go ahead: a client that heard of the refusal before the answer to
+// its probe would take the session for lost.
+func refuseUpgraded(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-time.After(crossPause):
+	case <-r.Context().Done():
 	}
+	badRequest.write(w)
 }
 
 // lost ends the session with its polls, unless it has been upgraded.
@@ -119,17 +140,23 @@ func (c *pollCarrier) lost() {
 	}
 }
 
-// await waits for the payload that answers a poll; last says that it ends the session. It is nil
-// when the client has gone.
-func (c *pollCarrier) await(r *http.Request) (payload []byte, last bool) {
+// pollAnswer is what a poll is answered with.
+type pollAnswer struct {
+	payload  []byte
+	last     bool // it ends the session
+	upgraded bool // the session has left polling: an empty answer
+}
+
+// await waits for the answer to a poll; false when the client has gone.
+func (c *pollCarrier) await(r *http.Request) (pollAnswer, bool) {
 	s := c.s
 	for {
 		s.mu.Lock()
-		payload, last, pause := c.collect()
-		if payload != nil {
-			c.getting, c.said = false, last
+		a, pause := c.collect()
+		if a.payload != nil {
+			c.getting, c.said = false, a.last
 			s.mu.Unlock()
-			return payload, last
+			return a, true
 		}
 		s.mu.Unlock()
 
@@ -141,18 +168,18 @@ func (c *pollCarrier) await(r *http.Request) (payload []byte, last bool) {
 		case <-c.wake:
 		case <-again:
 		case <-r.Context().Done():
-			return nil, false
+			return pollAnswer{}, false
 		}
 	}
 }
 
 // collect returns the answer to the waiting poll if there is one by now, or after which pause to
 // ask again; 0: at the next wake. Called with the lock.
-func (c *pollCarrier) collect() (payload []byte, last bool, pause time.Duration) {
+func (c *pollCarrier) collect() (a pollAnswer, pause time.Duration) {
 	s := c.s
 	switch {
-	case s.carrier != c: // upgraded
-		return noopPacket.payload(), false, 0
+	case s.carrier != c:
+		return pollAnswer{payload: noopPacket.payload(), upgraded: true}, 0
 	case s.out != nil && !s.inline:
 		payload, n := s.out.batch(s.srv.cfg.MaxPayload)
 		s.outBytes -= n
@@ -160,18 +187,18 @@ func (c *pollCarrier) collect() (payload []byte, last bool, pause time.Duration)
 			s.srv.pools.putQueue(s.out)
 			s.out = nil
 		}
-		return payload, s.out == nil && !s.isOpen(), 0
+		return pollAnswer{payload: payload, last: s.out == nil && !s.isOpen()}, 0
 	case state(s.state.Load()) == stateClosed:
-		return closePacket.payload(), true, 0
+		return pollAnswer{payload: closePacket.payload(), last: true}, 0
 	case c.probed:
 		now := s.srv.now()
-		if wait := c.noopAt + noopPause - now; wait > 0 {
-			return nil, false, wait
+		if wait := c.noopAt - now; wait > 0 {
+			return pollAnswer{}, wait
 		}
-		c.noopAt = now
-		return noopPacket.payload(), false, 0
+		c.noopAt = now + noopPause
+		return pollAnswer{payload: noopPacket.payload()}, 0
 	}
-	return nil, false, 0
+	return pollAnswer{}, 0
 }
 
 // respond sends a polling payload. A client that does not take it within the timeout is cut off,

@@ -24,7 +24,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		unknownSession.write(w)
 		return
 	}
-	defer s.srv.done()
+	defer s.srv.done() // by then the goroutine is counted
 	conn, early, err := hijack(w)
 	if err != nil {
 		s.srv.cfg.Logger.Warn("engine.io cannot take over the connection for an upgrade", "error", err)
@@ -34,16 +34,21 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	c := newWSCarrier(s, conn, early)
 	c.probing = true
-	if _, err := conn.Write(response); err != nil {
-		conn.Close()
-		return
-	}
 	if !s.admit(c) {
-		s.srv.spawn(func() { turnAway(conn) })
+		s.srv.spawn(func() { turnAway(conn, response) })
 		return
 	}
 	s.srv.tasks.Add(1)
-	go c.run()
+	go c.runProbe(response)
+}
+
+// runProbe is the reading goroutine from the handshake on: what the client sends upon the response
+// finds it waiting.
+func (c *wsCarrier) runProbe(response []byte) {
+	if _, err := c.conn.Write(response); err != nil {
+		c.conn.Close() // and reading ends, too
+	}
+	c.run()
 }
 
 // reserve keeps Close waiting for an upgrade of this session; false when it has closed.
@@ -71,10 +76,10 @@ func (s *Session) admit(c *wsCarrier) bool {
 
 // turnAway closes a WebSocket that no session takes. It waits for the client to close in its turn,
 // since closing first could destroy what it is to read.
-func turnAway(conn net.Conn) {
+func turnAway(conn net.Conn, response []byte) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(closeWait))
-	if _, err := conn.Write(lateSocket.wire); err != nil {
+	if _, err := conn.Write(append(response, lateSocket.wire...)); err != nil {
 		return
 	}
 	closeWrite(conn)
@@ -95,6 +100,7 @@ func (c *wsCarrier) handleProbe(packet []byte) error {
 		poll, ok := c.s.carrier.(*pollCarrier)
 		if ok {
 			poll.probed = true
+			poll.noopAt = c.s.srv.now() + firstNoop
 		}
 		c.s.mu.Unlock()
 		if !ok {

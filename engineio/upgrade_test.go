@@ -46,24 +46,40 @@ func TestUpgradeReleasesPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newPipeEnv(t, Config{})
 		poll := e.openPolling()
-		w := poll.dialUpgrade()
 		done := async(func() { poll.wantPoll(200, "6") })
 		synctest.Wait()
+		w := poll.dialUpgrade()
 		w.send("2probe")
 		w.want("3probe")
-		done()
-		// A client that polls on is slowed down, and released by the end of the upgrade.
 		start := time.Now()
-		done = async(func() { poll.wantPoll(200, "6") })
 		done()
-		if took := time.Since(start); took != noopPause {
-			t.Errorf("the next poll took %v, want %v", took, noopPause)
+		// A client that polls on is slowed down, and told by the end of the upgrade.
+		poll.wantPoll(200, "6")
+		if took := time.Since(start); took != firstNoop+noopPause {
+			t.Errorf("two polls took %v, want %v", took, firstNoop+noopPause)
 		}
-		done = async(func() { poll.wantPoll(200, "6") })
+		done = async(func() { poll.wantPoll(400, "") })
 		synctest.Wait()
 		w.send("5", "4x")
 		w.want("4x")
 		done()
+	})
+}
+
+// A poll from before the upgrade is answered even if the client does not wait for it.
+func TestUpgradeWithPollWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, Config{})
+		poll := e.openPolling()
+		done := async(func() { poll.wantPoll(200, "6") })
+		synctest.Wait()
+		w := poll.dialUpgrade()
+		sent := async(func() { w.send("2probe", "5") })
+		w.want("3probe")
+		sent()
+		done()
+		w.send("4x")
+		w.want("4x")
 	})
 }
 
