@@ -63,11 +63,10 @@ export class Process {
     this.child.kill(name);
   }
 
-  /** Sends a signal and waits for the end. */
-  async end(signal = 'SIGTERM', ms = 15000) {
-    if (!this.exit) this.signal(signal);
+  /** Waits for the end, and makes it certain. */
+  async ended(ms = 15000) {
     try {
-      return await within(`${this.name} ends after ${signal}`, this.exited, ms);
+      return await within(`${this.name} ends`, this.exited, ms);
     } finally {
       if (!this.exit) this.signal('SIGKILL');
     }

@@ -70,7 +70,8 @@ export class Redis {
   async stop() {
     this.resume();
     this.socket.destroy();
-    await this.process.end();
+    this.process.signal('SIGTERM');
+    await this.process.ended();
     rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -23,14 +23,23 @@ export class Server {
     return new Server(process_, new URL(url).origin);
   }
 
+  #terminated = false;
+
   constructor(process_, url) {
     this.process = process_;
     this.url = url;
   }
 
-  /** Ends it with SIGTERM and insists on a clean exit. */
+  /** Tells it to end, once: a second signal would stop it at once. */
+  terminate() {
+    if (!this.#terminated && !this.process.exit) this.process.signal('SIGTERM');
+    this.#terminated = true;
+  }
+
+  /** Tells it to end and insists on a clean exit. */
   async stop() {
-    const exit = await this.process.end();
+    this.terminate();
+    const exit = await this.process.ended();
     assert.deepEqual(exit, { code: 0, signal: null }, this.process.stderr);
   }
 }

@@ -24,7 +24,7 @@ describeStack('SIGTERM to one of two nodes', { backend: 'serve', nodes: 2 }, (st
       tokens.push((await mover.join(room, `mover-${i}`, { graceMs: 60_000 })).self);
     }
 
-    stopping.process.signal('SIGTERM');
+    stopping.terminate();
     for (const client of [plain, polling, ...movers]) {
       // A Socket.IO disconnect packet would be 'io server disconnect', and clients would stay away.
       assert.match(await client.closed(), /^transport (close|error)$/);
@@ -59,7 +59,7 @@ for (const backend of BACKENDS) {
       assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
       const alice = await stack.connect();
       await alice.join(freshRoom(), 'alice');
-      node.process.signal('SIGTERM');
+      node.terminate();
       await alice.closed();
       await until('the port is closed', () => fetch(`${node.url}/healthz`).then(() => false, () => true));
       await node.stop();

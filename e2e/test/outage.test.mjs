@@ -82,7 +82,7 @@ describeStack('serve, draining', { backend: 'serve' }, (stack) => {
     const [node] = stack.nodes;
     stack.redis.pause(); // keeps the drain waiting for alice's leave
     try {
-      node.process.signal('SIGTERM');
+      node.terminate();
       await until('not ready', async () => (await fetch(`${node.url}/readyz`)).status === 503);
       const ack = await bob.join(freshRoom(), 'bob');
       assert.equal(ack.ok, false);
