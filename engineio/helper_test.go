@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +102,22 @@ func onAccept(f func(r *recorder)) option {
 func newPipeEnv(t *testing.T, cfg Config, opts ...option) *env {
 	l := newPipeListener()
 	return newEnv(t, cfg, l, l.dial, opts...)
+}
+
+func newTLSEnv(t *testing.T, cfg Config, opts ...option) *env {
+	borrowed := httptest.NewTLSServer(nil) // for its certificate
+	defer borrowed.Close()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: borrowed.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(borrowed.Certificate())
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "example.com"}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", l.Addr().String())
+	}
+	return newEnv(t, cfg, l, dial, opts...)
 }
 
 func newTCPEnv(t *testing.T, cfg Config, opts ...option) *env {

@@ -164,6 +164,11 @@ func (srv *Server) session(id string) *Session {
 // spawn runs f on a goroutine that Close waits for. Only what is itself counted may call it.
 func (srv *Server) spawn(f func()) {
 	srv.tasks.Add(1)
+	srv.hand(f)
+}
+
+// hand is spawn for a caller whose own count goes over to the goroutine.
+func (srv *Server) hand(f func()) {
 	go func() {
 		defer srv.done()
 		f()

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,53 @@ func TestServerCloseCutsWhenItsContextEnds(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		s.wantClosed(t, ReasonShutdown)
+	})
+}
+
+// Close meets sessions in every state; each handler hears of it once, and nothing is left behind.
+func TestServerCloseUnderFire(t *testing.T) {
+	eachNet(t, func(t *testing.T, newEnv func(*testing.T, Config, ...option) *env) {
+		const n = 12
+		e := newEnv(t, Config{})
+		var clients sync.WaitGroup
+		var busy sync.WaitGroup
+		busy.Add(n)
+		for i := range n {
+			var w *wsClient
+			if i%2 == 0 {
+				w = e.openWS()
+			} else {
+				w = e.openPolling().dialUpgrade()
+				w.send("2probe")
+				w.want("3probe")
+				w.send("5")
+			}
+			frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("4echo"))))
+			clients.Go(func() {
+				defer w.conn.Close()
+				started := sync.OnceFunc(busy.Done)
+				defer started()
+				for {
+					w.conn.Write(frame) // fails at the end, and so does reading
+					h, err := ws.ReadHeader(w.br)
+					if err != nil || h.OpCode == ws.OpClose {
+						return
+					}
+					w.br.Discard(int(h.Length))
+					started()
+				}
+			})
+		}
+		busy.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := e.srv.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		clients.Wait()
+		for range n {
+			e.session().wantClosed(t, ReasonShutdown)
+		}
 	})
 }
 

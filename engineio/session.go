@@ -168,7 +168,8 @@ func (s *Session) flushDirty() {
 }
 
 // takeQueue makes the caller the writer of all that is queued; nil when there is nothing to
-// write, or somebody else writes, or the frames are meant for the end of the turn.
+// write, or somebody else writes, or the frames are meant for the end of the turn. The writer is
+// counted, as the flush loop that it may run on is not: it must call done, or hand its count on.
 func (s *Session) takeQueue() *frameQueue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,6 +178,7 @@ func (s *Session) takeQueue() *frameQueue {
 	}
 	q := s.out
 	s.out, s.writing = nil, true
+	s.srv.tasks.Add(1) // a session with a queue is not closed, so Close is still waiting
 	return q
 }
 

@@ -10,10 +10,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// eachNet runs a test over TCP, which is read through the descriptor, and over pipes, which is
-// what TLS gets.
+// eachNet runs a test over TCP, which is read through the descriptor, and over connections that
+// have none of their own.
 func eachNet(t *testing.T, f func(t *testing.T, newEnv func(*testing.T, Config, ...option) *env)) {
 	t.Run("tcp", func(t *testing.T) { f(t, newTCPEnv) })
+	t.Run("tls", func(t *testing.T) { f(t, newTLSEnv) })
 	t.Run("pipe", func(t *testing.T) { f(t, newPipeEnv) })
 }
 

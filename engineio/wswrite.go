@@ -40,7 +40,7 @@ func (c *wsCarrier) flush() {
 	}
 	w := c.s.srv.pools.writer()
 	if c.raw == nil {
-		c.s.srv.spawn(func() { c.drain(w, q, nil) })
+		c.s.srv.hand(func() { c.drain(w, q, nil) })
 		return
 	}
 	size := 0
@@ -49,12 +49,13 @@ func (c *wsCarrier) flush() {
 		if err != nil {
 			c.s.srv.pools.putWriter(w)
 			c.s.abort(ReasonTransportClose)
+			c.s.srv.done()
 			return
 		}
 		if n < len(p) {
 			c.s.wrote(size + n)
 			rest := p[n:]
-			c.s.srv.spawn(func() { c.drain(w, q, rest) })
+			c.s.srv.hand(func() { c.drain(w, q, rest) })
 			return
 		}
 		size += n
@@ -62,6 +63,7 @@ func (c *wsCarrier) flush() {
 	c.s.srv.pools.putWriter(w)
 	c.s.srv.pools.putQueue(q)
 	c.endWriting(size)
+	c.s.srv.done()
 }
 
 // endWriting gives the writer's role back after a flush of size bytes. What was queued
