@@ -137,17 +137,35 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	}
 }
 
-// isHere tells whether the node has a member of that connId again, or is about
-// to. Index entries name no socket: those of the new one are its own.
-func (r *room) isHere(connID string) bool {
+// present is how a node has a member that it had before: index entries name no
+// socket, so what is written about the one before may be about this one.
+type present byte
+
+const (
+	absent   present = iota // not here
+	asBefore                // here again, or about to be, as the same user
+	asOther                 // here as another user
+)
+
+func (r *room) presence(entry store.Entry) (present, *membership) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.owned[connID] != nil || slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == connID })
+	own := r.owned[entry.ConnID]
+	switch {
+	case own != nil && own.userID != entry.UserID:
+		return asOther, own
+	case own != nil:
+		return asBefore, own
+	case slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == entry.ConnID }):
+		return asBefore, nil
+	}
+	return absent, nil
 }
 
-// disownEntry removes the node's index entry of a member that moved away.
+// disownEntry removes the node's index entry of a member that lives on
+// elsewhere.
 func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
-	if r.isHere(entry.ConnID) {
+	if now, _ := r.presence(entry); now != absent {
 		return nil
 	}
 	return r.eng.store.Disown(ctx, entry)
@@ -155,14 +173,28 @@ func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
 
 // eraseEntry removes what else there is of a member that left its room.
 func (r *room) eraseEntry(ctx context.Context, entry store.Entry) error {
-	if r.isHere(entry.ConnID) {
+	now, _ := r.presence(entry)
+	if now == absent {
+		err := r.eng.store.ConnLeave(ctx, store.Conn{
+			ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.unregister(ctx, entry)
+}
+
+// unregister removes both index entries of a user that a member does not belong
+// to any more, and writes those again that its present user needs.
+func (r *room) unregister(ctx context.Context, entry store.Entry) error {
+	now, own := r.presence(entry)
+	if now == asBefore {
 		return nil
 	}
-	err := r.eng.store.ConnLeave(ctx, store.Conn{
-		ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch,
-	})
-	if err == nil {
-		err = r.eng.store.Unregister(ctx, entry)
+	err := r.eng.store.Unregister(ctx, entry)
+	if err == nil && now == asOther {
+		err = r.eng.store.Register(ctx, own.entry())
 	}
 	return err
 }

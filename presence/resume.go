@@ -31,7 +31,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
 		r.unexpect(waiting)
 		if err == nil {
-			st.sock.eng.cleanUp(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res.Outcome) })
+			st.sock.eng.cleanUp(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res) })
 		}
 		return false, err
 	}
@@ -110,7 +110,7 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 		return err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		return m.forget(ctx, res.Outcome)
+		return m.forget(ctx, res)
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
 	m.clientEpoch.Store(record.Epoch)
@@ -120,27 +120,30 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 }
 
 // forget removes the index entries of a resume that came to nothing: the
-// node's, and the user's too if the member is gone for good.
-func (m *membership) forget(ctx context.Context, found store.Outcome) error {
-	if found == store.Missing {
+// node's, and the user's too if the member is gone or another user's.
+func (m *membership) forget(ctx context.Context, found store.PutResult) error {
+	switch {
+	case found.Outcome == store.Missing:
 		return m.room.eraseEntry(ctx, m.entry())
+	case found.Member.UserID != m.userID:
+		return m.room.unregister(ctx, m.entry())
 	}
 	return m.room.disownEntry(ctx, m.entry())
 }
 
 // unregister takes back index entries that may have been written for a resume
-// that then did not begin.
+// that then did not begin, or did not last.
 func (m *membership) unregister(ctx context.Context) error {
 	loaded, err := m.room.eng.store.Load(ctx, m.room.id)
 	if err != nil {
 		return err
 	}
-	for i := range loaded.Members {
-		if loaded.Members[i].ConnID == m.connID {
-			return m.forget(ctx, store.Fenced)
+	for _, stands := range loaded.Members {
+		if stands.ConnID == m.connID {
+			return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: stands})
 		}
 	}
-	return m.forget(ctx, store.Missing)
+	return m.forget(ctx, store.PutResult{Outcome: store.Missing})
 }
 
 // succeed makes a resumed membership this node's; one that it had of the same

@@ -159,10 +159,9 @@ func (r *room) HandleInterrupt(string) {
 // take decides what an event is to the replica: the next one, an old one, or
 // the sign of a gap. The lock is held.
 func (r *room) take(e store.Event) {
-	begins := e.Prev == 0 || e.Reset
 	switch {
-	case begins && e.Seq > r.pos.Seq && len(r.members) == 0:
-		r.apply(e) // the record holds nothing but this
+	case e.Prev == 0 && e.Seq > r.pos.Seq && len(r.members) == 0:
+		r.apply(e) // it began the record, which holds nothing else
 	case e.Seq <= r.pos.Seq:
 		// Known already: published before the load that the replica is from.
 	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq:

@@ -41,6 +41,9 @@ func simulate(t *testing.T, seed uint64) {
 				in := pl.Call
 				pl.Call = func(c storetest.Call) storetest.Fault {
 					f := in(c)
+					if c.Method != "Beat" {
+						s.log(c, f)
+					}
 					if f.Kind == storetest.HangLate && c.Method != "Put" && c.Method != "Remove" {
 						f.Kind = storetest.Hang
 					}
@@ -51,7 +54,13 @@ func simulate(t *testing.T, seed uint64) {
 			for range 60 {
 				s.step()
 			}
-			st.SetPlan(storetest.Plan{})
+			s.log("quiet now; held:", st.Keys())
+			st.SetPlan(storetest.Plan{Call: func(c storetest.Call) storetest.Fault {
+				if c.Method != "Beat" && c.Method != "Positions" {
+					s.log(c)
+				}
+				return storetest.Fault{}
+			}})
 			w.rest(130 * time.Second) // graces end, doubts are settled
 			for _, room := range simRooms {
 				s.nudge(room)
@@ -63,6 +72,10 @@ func simulate(t *testing.T, seed uint64) {
 			w.rest(130 * time.Second)
 			if keys := slices.DeleteFunc(st.Keys(), func(k string) bool { return k == "nodes" || k == "prs:nodes" }); len(keys) > 0 {
 				t.Errorf("left behind: %q", keys)
+				for _, user := range simUsers {
+					at, _ := st.UserMembers(context.Background(), user)
+					t.Logf("%s: %v", user, at)
+				}
 			}
 		})
 	})
@@ -78,6 +91,13 @@ type simulation struct {
 	dice   *rand.Rand
 	count  int
 	tokens map[string]string // of a membership that may be resumed: token → room and user
+}
+
+// log is what a failing seed shows with -v.
+func (s *simulation) log(what ...any) {
+	if testing.Verbose() {
+		s.w.t.Log(append([]any{time.Now().Format("04:05.000")}, what...)...)
+	}
 }
 
 func pick[T any](dice *rand.Rand, of []T) T { return of[dice.IntN(len(of))] }
@@ -105,12 +125,16 @@ func (s *simulation) step() {
 	case 3, 4, 5:
 		c.send("heartbeat", fmt.Sprintf(`{"roomId":%q,"patchState":{"n":%d}}`, room, s.dice.IntN(4)))
 	case 6:
+		s.log("leave", c.name, room)
 		c.send("leave", fmt.Sprintf(`{"roomId":%q}`, room))
 	case 7:
+		s.log("leave for a while", c.name)
 		c.send("leave", fmt.Sprintf(`{"graceMs":%d}`, 1000*(1+s.dice.IntN(4))))
 	case 8:
+		s.log("end", c.name)
 		c.end(ReasonDisconnect, s.dice.IntN(3) == 0)
 	case 9:
+		s.log("kick", user, room)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		_, _ = pick(s.dice, s.w.nodes).kick(ctx, KickTarget{RoomID: room, UserID: user})
 		cancel()
@@ -136,6 +160,7 @@ func (s *simulation) join(c *client, room, user string) {
 	if s.dice.IntN(2) == 0 {
 		payload += fmt.Sprintf(`,"state":{"n":%d}`, s.dice.IntN(4))
 	}
+	s.log("join", c.name, payload)
 	p := c.send("join", payload+"}")
 	synctest.Wait()
 	if token := p.ack.Self.Resume; token != "" && isDone(p) {
