@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -236,4 +237,23 @@ func TestCloseDeadClient(t *testing.T) {
 			t.Errorf("cut after %v", took)
 		}
 	})
+}
+
+// A flush that begins as the session ends is waited for, and is not counted into a server that has
+// closed already.
+func TestServerCloseWaitsForFlushes(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			e := newPipeEnv(t, Config{})
+			c := e.openWS()
+			s := e.session().s
+			var beside sync.WaitGroup
+			beside.Go(func() { s.Send(NewFrame([]byte("x"), false)) })
+			beside.Go(func() { c.conn.Close() })
+			if err := e.srv.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+			beside.Wait()
+		})
+	}
 }
