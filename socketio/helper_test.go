@@ -188,6 +188,7 @@ func (c *client) join(namespace string) {
 // socket is the server's side of what the client joined last.
 func (e *env) socket(c *client) *Socket {
 	e.tb.Helper()
+	synctest.Wait() // it is listed just after the client hears of it
 	for _, n := range e.io.allNamespaces() {
 		if s, ok := n.Socket(c.sid); ok {
 			return s
