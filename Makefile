@@ -38,7 +38,7 @@ fmt: ## Format the Go code
 
 .PHONY: race
 race: ## Run the Go tests with the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 5m ./...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
