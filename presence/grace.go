@@ -28,16 +28,17 @@ func (m *membership) graced(reason Reason, graceMs int64) store.Put {
 
 // beginGrace lets a member without a socket live on for graceMs. Called by
 // operations of its seat's lane l, as the last thing they do with it; what is
-// unsettled there is the grace's from then on. It reports false when the
-// membership is not this node's any more.
-func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) bool {
+// unsettled there is the grace's from then on. A membership that somebody took
+// or removed meanwhile gets none; what it left in the indexes is cleaned up.
+func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) {
 	e, r := m.room.eng, m.room
 	g := &grace{m: m, reason: reason, untilMs: e.storeNow() + graceMs}
 	length := time.Duration(graceMs) * time.Millisecond
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {
-		return false
+		e.unsettle(l, m.unregister)
+		return
 	}
 	e.retain(r)
 	for _, settle := range l.unsettled {
@@ -51,7 +52,6 @@ func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) bool {
 	} else {
 		g.timer = e.clock.AfterFunc(length, func() { g.post(g.end) })
 	}
-	return true
 }
 
 func (g *grace) post(op func()) { g.lane.post(op, 0, g.m.room.eng.departures.run) }

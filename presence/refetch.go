@@ -32,10 +32,9 @@ func (r *room) resumeEvents() {
 	r.loading, r.heardAt = false, r.eng.clock.Now()
 	held := r.held
 	r.held = nil
-	for i, e := range held {
-		if r.loading { // one of them asked for another load
-			r.held = append(r.held, held[i:]...)
-			return
+	for _, e := range held {
+		if r.loading {
+			return // one of them asked for another load, and that has the rest
 		}
 		r.take(e)
 	}

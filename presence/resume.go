@@ -46,9 +46,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	}
 	// The client is told that it has no membership: back into grace with it,
 	// unless somebody took or removed it meanwhile.
-	if !m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1)) {
-		st.sock.eng.unsettle(&st.lane, m.unregister)
-	}
+	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
 	if err == nil {
 		err = notJoined(r.id)
 	}

@@ -165,8 +165,7 @@ func (r *room) take(e store.Event) {
 	case e.Seq <= r.pos.Seq:
 		// Known already: published before the load that the replica is from.
 	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq:
-		r.held = append(r.held, e)
-		r.refetch()
+		r.refetch() // what came before the load is in it, this event too
 	default:
 		r.apply(e)
 	}
