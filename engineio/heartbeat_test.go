@@ -117,7 +117,11 @@ func TestHeartbeatBusyReader(t *testing.T) {
 		}))
 		c := e.openWS()
 		c.send("4work")
+		start := time.Now()
 		c.want("2")
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("ping after %v", took)
+		}
 		done := async(func() { c.send("3") })
 		c.want("4done")
 		done()

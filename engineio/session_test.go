@@ -78,6 +78,20 @@ func TestSendMoreThanFits(t *testing.T) {
 	})
 }
 
+// The deadline of a drain does not outlive it.
+func TestSendAfterDrain(t *testing.T) {
+	e := newTCPEnv(t, Config{StallTimeout: 500 * time.Millisecond, PingInterval: time.Second, MaxQueueBytes: 64 << 20})
+	c := e.openWS()
+	s := e.session().s
+	for range 20 {
+		s.Send(NewFrame(make([]byte, 1<<20), true))
+	}
+	for range 20 {
+		c.recv()
+	}
+	c.want("2") // comes after the deadline
+}
+
 func TestSlowConsumerQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newPipeEnv(t, Config{MaxPayload: 1000, MaxQueueBytes: 10_000})

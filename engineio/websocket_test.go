@@ -133,6 +133,22 @@ func TestWebSocketFaults(t *testing.T) {
 	}
 }
 
+// A client whose frames make no sense sees the end of the stream behind the close frame, before the
+// connection is cut: cutting at once could destroy the frame on its way.
+func TestWebSocketFaultClosesOneSide(t *testing.T) {
+	e := newTCPEnv(t, Config{})
+	c := e.openWS()
+	s := e.session().s
+	c.write(ws.NewTextFrame([]byte("4unmasked")))
+	if op, _ := c.recv(); op != ws.OpClose {
+		t.Error("got", op)
+	}
+	c.wantEOF()
+	if st := state(s.state.Load()); st != stateClosing {
+		t.Errorf("state %d", st)
+	}
+}
+
 func TestWebSocketCloseHandshake(t *testing.T) {
 	eachNet(t, func(t *testing.T, newEnv func(*testing.T, Config, ...option) *env) {
 		e := newEnv(t, Config{})

@@ -145,8 +145,10 @@ func (c *wsCarrier) moreToDrain() *frameQueue {
 	s := c.s
 	c.conn.SetWriteDeadline(time.Time{}) // before another may write
 	s.mu.Lock()
-	q := s.out
-	s.out = nil
+	var q *frameQueue
+	if !s.inline { // else the end of the turn sees to it
+		q, s.out = s.out, nil
+	}
 	s.writing = q != nil
 	end := c.ending()
 	s.mu.Unlock()
