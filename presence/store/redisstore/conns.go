@@ -11,7 +11,7 @@ import (
 // ConnJoin implements store.Store.
 func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 	_, err := s.pipe.exec(ctx, &s.scripts.connJoin, s.keys.conn(c.ConnID),
-		c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl)
+		[]string{c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl})
 	if err != nil {
 		return fmt.Errorf("note connection %q in room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -20,7 +20,8 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 
 // ConnLeave implements store.Store.
 func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
-	_, err := s.pipe.exec(ctx, &s.scripts.connLeave, s.keys.conn(c.ConnID), c.Room, c.Node, num(c.Epoch))
+	_, err := s.pipe.exec(ctx, &s.scripts.connLeave, s.keys.conn(c.ConnID),
+		[]string{c.Room, c.Node, num(c.Epoch)})
 	if err != nil {
 		return fmt.Errorf("note connection %q out of room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -65,7 +66,7 @@ func (s *Store) refresh(ctx context.Context, node string, seen []store.Seen) (mi
 
 // Beat implements store.Store.
 func (s *Store) Beat(ctx context.Context, node string) (store.Beat, error) {
-	msg, err := s.pipe.exec(ctx, &s.scripts.beat, s.keys.nodes(), node)
+	msg, err := s.pipe.exec(ctx, &s.scripts.beat, s.keys.nodes(), []string{node})
 	if err != nil {
 		return store.Beat{}, fmt.Errorf("beat: %w", err)
 	}

@@ -9,25 +9,27 @@ import (
 // errFields says that a text of ours is not as we write it.
 var errFields = errors.New("malformed")
 
-// fields reads the parts of a header, which a tab ends each, one after the
+// fields reads the parts of a header, which tabs separate, one after the
 // other. The first fault sticks.
 type fields struct {
 	rest string
+	done bool
 	err  error
 }
 
 func (f *fields) text() string {
-	s, rest, ok := strings.Cut(f.rest, "\t")
-	if !ok {
+	if f.done {
 		f.err = errFields
+		return ""
 	}
-	f.rest = rest
+	s, rest, more := strings.Cut(f.rest, "\t")
+	f.rest, f.done = rest, !more
 	return s
 }
 
 // end says whether all parts were as expected, and no more of them there.
 func (f *fields) end() error {
-	if f.err == nil && f.rest != "" {
+	if f.err == nil && !f.done {
 		f.err = errFields
 	}
 	return f.err
@@ -48,7 +50,7 @@ func header(s string) (f fields, body string, err error) {
 	if !ok {
 		return fields{}, "", errFields
 	}
-	return fields{rest: head + "\t"}, body, nil
+	return fields{rest: head}, body, nil
 }
 
 // plain says whether an id can stand in a header.

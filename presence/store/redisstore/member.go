@@ -106,7 +106,11 @@ func (f *fields) token() (d store.Digest) {
 	if s == "" {
 		return d
 	}
-	if n, err := hex.Decode(d[:], []byte(s)); len(s) != 2*len(d) || err != nil || n != len(d) {
+	if len(s) != hex.EncodedLen(len(d)) {
+		f.err = errFields
+		return d
+	}
+	if _, err := hex.Decode(d[:], []byte(s)); err != nil {
 		f.err = errFields
 	}
 	return d

@@ -48,7 +48,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		keys:    keys{o.Prefix},
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
 		publish: "PUBLISH",
-		scripts: loadScripts(),
 		client:  client,
 		pipe:    newPipeline(client),
 	}
@@ -61,6 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if sharded {
 		s.publish = "SPUBLISH"
 	}
+	s.scripts = loadScripts(s.publish)
 	s.bridge = newBridge(client, sharded, o.Logger)
 	return s, nil
 }

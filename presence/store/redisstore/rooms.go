@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 
@@ -25,21 +24,7 @@ func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
 	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
 		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", m.ConnID, p.Room, errControl)
 	}
-	how := string(rune(p.Intent))
-	if p.KeepState {
-		how += "k"
-	}
-	if p.Quiet {
-		how += "q"
-	}
-	state := ""
-	if !p.KeepState || p.Intent == store.IntentRestore {
-		state = string(m.State)
-	}
-	msg, err := s.pipe.exec(ctx, &s.scripts.put, s.keys.room(p.Room),
-		s.publish, s.keys.events(p.Room), num(p.ExpiresMs), num(p.From.Seq), p.From.Born, mark(),
-		how, num(p.Fence), m.ConnID, m.UserID, m.Owner, num(m.Epoch), num(m.Write),
-		num(m.JoinedMs), num(m.GraceMs), string(appendLoss(nil, m)), string(appendToken(nil, m.Token)), state)
+	msg, err := s.pipe.exec(ctx, &s.scripts.put, s.keys.room(p.Room), s.putArgs(&p))
 	if err != nil {
 		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", m.ConnID, p.Room, err)
 	}
@@ -48,6 +33,42 @@ func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
 		return store.PutResult{}, fmt.Errorf("put member in room %q: %w", p.Room, err)
 	}
 	return res, nil
+}
+
+// putArgs are the ARGV of put.lua.
+func (s *Store) putArgs(p *store.Put) []string {
+	a, m := newArgs(18), &p.Member
+	a.text(s.keys.events(p.Room)).num(p.ExpiresMs).num(p.From.Seq).text(p.From.Born).mark()
+	a.text(string(rune(p.Intent))).text(how(p)).num(p.Fence)
+	a.text(m.ConnID).text(m.UserID).text(m.Owner).num(m.Epoch).num(m.Write)
+	a.num(m.JoinedMs).num(m.GraceMs)
+	a.buf = appendLoss(a.buf, m)
+	a.end()
+	a.buf = appendToken(a.buf, m.Token)
+	a.end()
+	if !p.KeepState || p.Intent == store.IntentRestore {
+		a.buf = append(a.buf, m.State...)
+	}
+	return a.end().list()
+}
+
+// how is ARGV[7] of put.lua.
+func how(p *store.Put) string {
+	switch {
+	case p.KeepState && p.Quiet:
+		return "kq"
+	case p.KeepState:
+		return "k"
+	case p.Quiet:
+		return "q"
+	}
+	return ""
+}
+
+// removeArgs are the ARGV of remove.lua.
+func (s *Store) removeArgs(r *store.Remove) []string {
+	return newArgs(8).text(s.keys.events(r.Room)).num(r.ExpiresMs).num(r.From.Seq).text(r.From.Born).mark().
+		text(r.ConnID).num(r.Epoch).text(string(r.Reason)).list()
 }
 
 func parsePut(msg *rueidis.RedisMessage, p *store.Put) (store.PutResult, error) {
@@ -77,8 +98,7 @@ func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult,
 		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, errControl)
 	}
 	msg, err := s.pipe.exec(ctx, &s.scripts.remove, s.keys.room(r.Room),
-		s.publish, s.keys.events(r.Room), num(r.ExpiresMs), num(r.From.Seq), r.From.Born, mark(),
-		r.ConnID, num(r.Epoch), string(r.Reason))
+		s.removeArgs(&r))
 	if err != nil {
 		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
 	}
@@ -220,6 +240,3 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 }
 
 func num(n int64) string { return strconv.FormatInt(n, 10) }
-
-// mark tells one life of a room's record from another.
-func mark() string { return strconv.FormatUint(rand.Uint64(), 36) }

@@ -10,10 +10,10 @@ import (
 )
 
 var (
-	//go:embed lua/prelude.lua
-	prelude string
-	//go:embed lua/rooms.lua
-	roomsPrelude string
+	//go:embed lua/room_prelude.lua
+	roomPrelude string
+	//go:embed lua/conn_prelude.lua
+	connPrelude string
 	//go:embed lua/put.lua
 	putText string
 	//go:embed lua/remove.lua
@@ -33,14 +33,16 @@ type scripts struct {
 	put, remove, connJoin, connLeave, connRefresh, beat script
 }
 
-func loadScripts() scripts {
+// loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH.
+func loadScripts(publish string) scripts {
+	room := "local PUBLISH = '" + publish + "'\n" + roomPrelude
 	return scripts{
-		put:         newScript(prelude + putText),
-		remove:      newScript(prelude + removeText),
-		connJoin:    newScript(prelude + roomsPrelude + connJoinText),
-		connLeave:   newScript(prelude + roomsPrelude + connLeaveText),
-		connRefresh: newScript(prelude + connRefreshText),
-		beat:        newScript(prelude + beatText),
+		put:         newScript(room + putText),
+		remove:      newScript(room + removeText),
+		connJoin:    newScript(connPrelude + connJoinText),
+		connLeave:   newScript(connPrelude + connLeaveText),
+		connRefresh: newScript(connRefreshText),
+		beat:        newScript(beatText),
 	}
 }
 
@@ -67,7 +69,7 @@ func (s *script) byText(b rueidis.Builder, r run) rueidis.Completed {
 
 // exec runs a script once. It is only sent a second time when Redis says that
 // it does not have it, and so did not run it.
-func (p *pipeline) exec(ctx context.Context, s *script, key string, args ...string) (rueidis.RedisMessage, error) {
+func (p *pipeline) exec(ctx context.Context, s *script, key string, args []string) (rueidis.RedisMessage, error) {
 	r := run{key, args}
 	res, err := p.do(ctx, s.bySha(p.client.B(), r))
 	if isNoScript(err) {

@@ -101,6 +101,16 @@ var joinTests = []test{
 			s.Errorf("another user: %d connections", got)
 		}
 	}},
+	{"another user on the only connection", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		p := next(a.Member, `{}`)
+		p.Member.UserID = "u2"
+		b := s.put(p)
+		if res := s.remove(leaveOf(b.Member)); res.UserConns != 0 || !res.Last {
+			s.Errorf("last: %+v", res)
+		}
+		s.noKeys()
+	}},
 	{"another user on the same connection", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		s.put(joinOf("c2", "u1"))

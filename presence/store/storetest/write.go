@@ -131,6 +131,14 @@ var writeTests = []test{
 		same(s, s.load(room).Members, []store.Member{want})
 		s.quiet(rec, room)
 		s.outcome(s.put(p).Outcome, store.Repeated)
+		q := next(res.Member, "")
+		q.Quiet, q.KeepState = true, true
+		res = s.put(q)
+		same(s, res.Position, a.Position)
+		if string(res.Member.State) != `{"q":1}` {
+			s.Errorf("state %s", res.Member.State)
+		}
+		s.quiet(rec, room)
 	}},
 	{"of many at once: seq is dense and in order", func(s *suite) {
 		const writers, writes = 8, 40

@@ -1,4 +1,4 @@
--- Put after the prelude where a script deals with the rooms of a connection.
+-- Put before the scripts that deal with the rooms of a connection.
 
 -- A list of rooms from room_id: the id itself when there is one, a JSON array
 -- when there are several, or when the id would look like one.
