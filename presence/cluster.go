@@ -24,10 +24,11 @@ type cluster struct {
 	wg        sync.WaitGroup
 }
 
-// interest is a room with local sockets. Its subscription follows count.
+// interest is a room whose broadcasts this node needs. Its subscription
+// follows count.
 type interest struct {
-	count int  // namespaces with sockets in the room
-	busy  bool // a goroutine makes the subscription follow
+	count int           // namespaces with sockets in the room, and its replica
+	busy  chan struct{} // not nil while a goroutine makes the subscription follow; closed when done
 	sub   store.Subscription
 }
 
@@ -60,12 +61,38 @@ func (c *cluster) close() {
 }
 
 // RoomOpened implements socketio.Adapter.
-func (c *cluster) RoomOpened(_, room string) { c.change(room, 1) }
+func (c *cluster) RoomOpened(_, room string) { _ = c.change(room, 1) }
 
 // RoomClosed implements socketio.Adapter.
-func (c *cluster) RoomClosed(_, room string) { c.change(room, -1) }
+func (c *cluster) RoomClosed(_, room string) { _ = c.change(room, -1) }
 
-func (c *cluster) change(room string, by int) {
+// roomOpened implements roomHooks: a member hears broadcasts from its ack on,
+// so the replica's room is not open before they flow.
+func (c *cluster) roomOpened(ctx context.Context, room string) error {
+	in := c.change(room, 1)
+	for {
+		c.mu.Lock()
+		busy, closed := in.busy, c.closed
+		flows := in.sub != nil
+		c.mu.Unlock()
+		switch {
+		case flows:
+			return nil
+		case busy == nil || closed:
+			return fmt.Errorf("subscribe to broadcasts of room %q: %w", room, store.ErrClosed)
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return fmt.Errorf("subscribe to broadcasts of room %q: %w", room, ctx.Err())
+		}
+	}
+}
+
+// roomClosed implements roomHooks.
+func (c *cluster) roomClosed(room string) { _ = c.change(room, -1) }
+
+func (c *cluster) change(room string, by int) *interest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	in := c.interests[room]
@@ -74,46 +101,52 @@ func (c *cluster) change(room string, by int) {
 		c.interests[room] = in
 	}
 	in.count += by
-	if !in.busy && !c.closed {
-		in.busy = true
+	if in.busy == nil && !c.closed {
+		in.busy = make(chan struct{})
 		c.wg.Go(func() { c.follow(room, in) })
 	}
+	return in
 }
 
 // follow subscribes and unsubscribes until that fits what is wanted.
 func (c *cluster) follow(room string, in *interest) {
-	for {
-		c.mu.Lock()
-		want, has := in.count > 0 && !c.closed, in.sub != nil
-		if want == has {
-			in.busy = false
-			if in.count == 0 {
-				delete(c.interests, room)
-			}
-			c.mu.Unlock()
-			return
-		}
-		old := in.sub
-		in.sub = nil
-		c.mu.Unlock()
-		if !want {
-			old.Close()
-			continue
-		}
-		ctx, cancel := c.eng.bounded()
-		sub, err := c.eng.store.Subscribe(ctx, room, c)
-		cancel()
-		if err != nil {
-			c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", room, "error", err)
-			if !c.eng.sleep(mendInterval) {
-				return
-			}
-			continue
-		}
-		c.mu.Lock()
-		in.sub = sub
-		c.mu.Unlock()
+	for c.step(room, in) {
 	}
+	c.mu.Lock()
+	close(in.busy)
+	in.busy = nil
+	if in.count == 0 && in.sub == nil && c.interests[room] == in {
+		delete(c.interests, room)
+	}
+	c.mu.Unlock()
+}
+
+// step makes one change, and reports whether there may be another to make.
+func (c *cluster) step(room string, in *interest) bool {
+	c.mu.Lock()
+	want, sub := in.count > 0 && !c.closed, in.sub
+	if !want {
+		in.sub = nil
+	}
+	c.mu.Unlock()
+	switch {
+	case want == (sub != nil):
+		return false
+	case !want:
+		sub.Close()
+		return true
+	}
+	ctx, cancel := c.eng.bounded()
+	defer cancel()
+	sub, err := c.eng.store.Subscribe(ctx, room, c)
+	if err != nil {
+		c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", room, "error", err)
+		return c.eng.sleep(mendInterval)
+	}
+	c.mu.Lock()
+	in.sub = sub
+	c.mu.Unlock()
+	return true
 }
 
 // castVersion is the first byte of a broadcast between nodes; then come the

@@ -33,6 +33,13 @@ type peer interface {
 	disconnect()
 }
 
+// roomHooks hears of rooms that the node opens, before anybody is in them, and
+// closes. roomOpened blocks for at most ctx, roomClosed does not.
+type roomHooks interface {
+	roomOpened(ctx context.Context, room string) error
+	roomClosed(room string)
+}
+
 // settings are what the engine needs of the Options.
 type settings struct {
 	limits         limits
@@ -51,6 +58,7 @@ type engine struct {
 	clock  clock
 	encode func(event []byte) frame
 	node   string
+	hooks  roomHooks // nil: nobody needs to know
 
 	// offset is the store's time less the node's own, in ms.
 	offset   atomic.Int64

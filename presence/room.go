@@ -19,6 +19,9 @@ type room struct {
 	err   error         // why it failed; set before ready closes
 	sub   store.Subscription
 
+	hooked    bool // the hooks were told that it opened
+	closeOnce sync.Once
+
 	mu sync.Mutex
 	// pos is where the replica stands, shown the seq of the last event that
 	// clients were to see.
@@ -92,29 +95,28 @@ func (e *engine) release(r *room) {
 func (r *room) shut() {
 	select {
 	case <-r.ready:
-		if r.sub != nil {
-			r.sub.Close()
-		}
+		r.unsubscribe()
 	default: // open sees that nobody is left
 	}
 }
 
-// open subscribes first and loads then, so that no event falls in between.
+func (r *room) unsubscribe() {
+	r.closeOnce.Do(func() {
+		if r.sub != nil {
+			r.sub.Close()
+		}
+		if r.hooked {
+			r.eng.hooks.roomClosed(r.id)
+		}
+	})
+}
+
+// open makes the room ready, or gives it up.
 func (r *room) open() {
 	e := r.eng
 	ctx, cancel := e.bounded()
 	defer cancel()
-	r.sub, r.err = e.store.Subscribe(ctx, r.id, r)
-	if r.err == nil {
-		var loaded store.Room
-		if loaded, r.err = e.store.Load(ctx, r.id); r.err == nil {
-			r.mu.Lock()
-			r.install(loaded)
-			r.mu.Unlock()
-		} else {
-			r.sub.Close()
-		}
-	}
+	r.err = r.fill(ctx)
 	e.mu.Lock()
 	if r.err != nil && e.rooms[r.id] == r {
 		delete(e.rooms, r.id) // the next one who comes tries again
@@ -122,9 +124,31 @@ func (r *room) open() {
 	abandoned := r.refs == 0
 	close(r.ready)
 	e.mu.Unlock()
-	if r.err == nil && abandoned {
-		r.sub.Close()
+	if r.err != nil || abandoned {
+		r.unsubscribe()
 	}
+}
+
+// fill subscribes first and loads then, so that no event falls in between.
+func (r *room) fill(ctx context.Context) (err error) {
+	e := r.eng
+	if r.sub, err = e.store.Subscribe(ctx, r.id, r); err != nil {
+		return err
+	}
+	if e.hooks != nil {
+		r.hooked = true
+		if err = e.hooks.roomOpened(ctx, r.id); err != nil {
+			return err
+		}
+	}
+	loaded, err := e.store.Load(ctx, r.id)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.install(loaded)
+	return nil
 }
 
 // position is where the replica stands.

@@ -50,7 +50,9 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 	ns := o.IO.Of(o.Namespace)
 	rt.engine, err = newEngine(ctx, o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
 	if err == nil && !o.embedded() {
-		rt.cluster, err = newCluster(ctx, rt.engine, o.IO)
+		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
+			rt.engine.hooks = rt.cluster
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx)))
@@ -108,11 +110,11 @@ func (rt *Runtime) Close(ctx context.Context) error {
 
 // shut ends what was started, in the reverse order.
 func (rt *Runtime) shut(ctx context.Context) error {
-	if rt.cluster != nil {
-		rt.cluster.close()
-	}
 	if rt.engine != nil {
 		rt.engine.close()
+	}
+	if rt.cluster != nil {
+		rt.cluster.close()
 	}
 	if rt.ours {
 		return rt.store.Close(ctx)
