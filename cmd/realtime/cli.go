@@ -14,6 +14,7 @@ import (
 type cli struct {
 	Dev   devCmd   `cmd:"" help:"Serve with members in memory, any origin, chat:* relayed, and a page to try it on."`
 	Serve serveCmd `cmd:"" help:"Serve with members in Redis, on as many servers as share it."`
+	Bench benchCmd `cmd:"" help:"Put a bounded load on a server and measure what it costs."`
 }
 
 // output is where a subcommand writes: the ready line to stdout, logs to stderr.
