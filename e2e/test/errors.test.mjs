@@ -97,6 +97,9 @@ describeBackends({}, (stack) => {
     assertRefused(await client.patch(room, { b: 1 }), 'state_too_large');
     assertRefused(await client.join(room, 'alice', { state: stateOf(16385) }), 'state_too_large');
     assert.equal((await client.patch(room, { a: 'small' })).changed, true);
+    assert.equal((await client.patch(room, stateOf(16384))).changed, true);
+    assertRefused(await client.patch(room, stateOf(16385)), 'state_too_large');
+    assert.equal((await client.patch(room, { a: 'small' })).changed, true);
     assert.equal((await client.patch(room, { b: 1 })).changed, true);
     const { snapshot } = await client.sync(room);
     assert.deepEqual(snapshot[0].state, { a: 'small', b: 1 });

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { describeMatrix, freshRoom } from '../lib/stack.mjs';
+import { until } from '../lib/wait.mjs';
 
 describeMatrix(({ connect }) => {
   async function pair(state = {}) {
@@ -123,8 +124,9 @@ describeMatrix(({ connect }) => {
     const { alice, bob, room } = await pair();
     const seen = async () => (await alice.sync(room)).snapshot.find((m) => m.userId === 'bob').lastSeenMs;
     const before = await seen();
-    do await bob.heartbeat();
-    while ((await seen()) === before);
-    assert.ok((await seen()) > before);
+    await until('lastSeenMs moves', async () => {
+      await bob.heartbeat();
+      return (await seen()) > before;
+    });
   });
 });
