@@ -32,14 +32,19 @@ var engineConfig = engineio.Config{
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000")); err != nil {
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000")))
+	if err == nil {
+		fmt.Printf("listening on http://%s\n", shown(listener.Addr()))
+		err = run(ctx, listener)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "protocol-echo:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, host, port string) error {
+func run(ctx context.Context, listener net.Listener) error {
 	io, err := newSocketIO()
 	if err != nil {
 		return err
@@ -52,12 +57,6 @@ func run(ctx context.Context, host, port string) error {
 	mux.Handle("/socket.io/", io)
 	mux.Handle("/engine.io/", engine)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return err
-	}
-	fmt.Printf("listening on http://%s\n", shown(listener.Addr()))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {

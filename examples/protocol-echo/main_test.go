@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestServes walks once through what the suites look at in full.
+func TestServes(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, listener) }()
+
+	client := &http.Client{Transport: new(http.Transport)}
+	defer client.CloseIdleConnections()
+	base := "http://" + listener.Addr().String()
+	request := func(method, path, body string) string {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	for _, tc := range []struct{ path, send, want string }{
+		{"/engine.io/", "4hello", "4hello"},
+		{"/socket.io/", `40{"token":1}`, `42["auth",{"token":1}]`},
+		{"/socket.io/", "40/custom,", `42/custom,["auth",{}]`},
+	} {
+		url := tc.path + "?EIO=4&transport=polling"
+		hello := request("GET", url, "")
+		if !strings.Contains(hello, `"pingInterval":300,"pingTimeout":200,"maxPayload":1000000`) {
+			t.Fatalf("%s opens with %s", tc.path, hello)
+		}
+		url += "&sid=" + strings.Split(hello, `"`)[3]
+		request("POST", url, tc.send)
+		got := ""
+		for range 3 { // the packets may come one by one
+			if got += request("GET", url, ""); strings.Contains(got, tc.want) {
+				break
+			}
+		}
+		if !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %q was answered with %q, want %q", tc.path, tc.send, got, tc.want)
+		}
+		request("POST", url, "1") // or the server would wait for its next poll
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
