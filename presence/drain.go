@@ -73,9 +73,9 @@ func (e *engine) drainOne(m *membership, done func(gone bool)) {
 		defer cancel()
 		switch {
 		case g != nil:
-			e.handOver(ctx, m, g.reason, max(1, g.untilMs-e.storeNow()))
+			e.handOver(ctx, m, g.loss)
 		case m.graceMs > 0:
-			e.handOver(ctx, m, ReasonShutdown, m.graceMs)
+			e.handOver(ctx, m, e.lossNow(ReasonShutdown, m.graceMs))
 		default:
 			done(e.depart(ctx, l, m, ReasonShutdown) == nil)
 			return
@@ -87,7 +87,7 @@ func (e *engine) drainOne(m *membership, done func(gone bool)) {
 // handOver stores the grace of a member whose node is about to stop, and
 // forgets the member: any node can resume it. If the store does not answer,
 // the grace begins when this node is found dead. An operation of the lane.
-func (e *engine) handOver(ctx context.Context, m *membership, reason Reason, graceMs int64) {
+func (e *engine) handOver(ctx context.Context, m *membership, x loss) {
 	r := m.room
 	r.mu.Lock()
 	st := m.seat
@@ -95,7 +95,7 @@ func (e *engine) handOver(ctx context.Context, m *membership, reason Reason, gra
 	if st != nil {
 		st.detach(m)
 	}
-	if _, err := e.put(ctx, m.graced(reason, graceMs), r); err != nil {
+	if _, err := e.put(ctx, m.graced(x), r); err != nil {
 		e.log.Warn("handing a member over failed", "room", r.id, "connId", m.connID, "error", err)
 	}
 	r.mu.Lock()

@@ -6,34 +6,46 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
+// loss is how a member came to be without a socket. Times are Unix ms of the
+// store's clock.
+type loss struct {
+	reason  Reason
+	atMs    int64
+	untilMs int64 // when its grace ends
+	shown   bool  // it is shown away already
+}
+
+// lossNow is a loss of this moment.
+func (e *engine) lossNow(reason Reason, graceMs int64) loss {
+	now := e.storeNow()
+	return loss{reason: reason, atMs: now, untilMs: now + graceMs}
+}
+
 // grace keeps a member that lost its socket until it is resumed or its time is
 // over.
 type grace struct {
 	lane
-	m       *membership
-	reason  Reason
-	untilMs int64
-	timer   timer
-	over    bool // guarded by room.mu
+	loss
+	m     *membership
+	timer timer
+	over  bool // guarded by room.mu
 }
 
 // graced is the write that stores a grace without telling anybody.
-func (m *membership) graced(reason Reason, graceMs int64) store.Put {
+func (m *membership) graced(x loss) store.Put {
 	next := m.record()
 	next.Write++
-	next.UntilMs = m.room.eng.storeNow() + graceMs
-	next.Lost = reason
+	next.Away, next.UntilMs, next.Lost = x.shown, x.untilMs, x.reason
 	return store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch, Quiet: true}
 }
 
-// beginGrace lets a member without a socket live on for graceMs. Called by
-// operations of its seat's lane l, as the last thing they do with it; what is
-// unsettled there is the grace's from then on. A membership that somebody took
-// or removed meanwhile gets none; what it left in the indexes is cleaned up.
-func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) {
+// beginGrace lets a member without a socket live on. Called by operations of
+// its seat's lane l, as the last thing they do with it; what is unsettled there
+// is the grace's from then on. A membership that somebody took or removed
+// meanwhile gets none; what it left in the indexes is cleaned up.
+func (m *membership) beginGrace(l *lane, x loss) {
 	e, r := m.room.eng, m.room
-	g := &grace{m: m, reason: reason, untilMs: e.storeNow() + graceMs}
-	length := time.Duration(graceMs) * time.Millisecond
+	g := &grace{m: m, loss: x}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {
@@ -47,23 +59,31 @@ func (m *membership) beginGrace(l *lane, reason Reason, graceMs int64) {
 	l.unsettled = nil
 	g.lane.idle = g.release
 	m.grace = g
-	if length > e.awayAfter {
-		g.timer = e.clock.AfterFunc(e.awayAfter, func() { g.post(func() { g.showAway(length - e.awayAfter) }) })
+	if awayMs := x.atMs + e.awayAfter.Milliseconds(); !x.shown && awayMs < x.untilMs {
+		g.at(awayMs, g.showAway)
 	} else {
-		g.timer = e.clock.AfterFunc(length, func() { g.post(g.end) })
+		g.at(x.untilMs, g.end)
 	}
+}
+
+// at runs an operation of the grace at a time of the store's clock. The room's
+// lock is held.
+func (g *grace) at(ms int64, op func()) {
+	e := g.m.room.eng
+	wait := time.Duration(ms-e.storeNow()) * time.Millisecond
+	g.timer = e.clock.AfterFunc(max(wait, 0), func() { g.post(op) })
 }
 
 func (g *grace) post(op func()) { g.lane.post(op, 0, g.m.room.eng.departures.run) }
 
 // showAway tells the room that the member is gone, for now.
-func (g *grace) showAway(rest time.Duration) {
+func (g *grace) showAway() {
 	m := g.m
 	e, r := m.room.eng, m.room
 	r.mu.Lock()
 	over := g.over
 	if !over {
-		g.timer = e.clock.AfterFunc(rest, func() { g.post(g.end) })
+		g.at(g.untilMs, g.end)
 	}
 	r.mu.Unlock()
 	if over {

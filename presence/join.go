@@ -149,11 +149,13 @@ func (m *membership) setGrace(grace optional) {
 	m.graceMs = grace.value
 	switch {
 	case m.graceMs == 0:
-		m.token = ""
+		m.setToken("")
 	case m.token == "":
-		m.token = newToken(m.connID)
+		m.setToken(newToken(m.connID))
 	}
 }
+
+func (m *membership) setToken(token string) { m.token, m.digest = token, digestOf(token) }
 
 // enterStore writes a new member: index, room, connection, in this order.
 func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
@@ -199,7 +201,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	}
 	oldToken := m.token
 	m.setGrace(p.grace)
-	next.GraceMs, next.Token = m.graceMs, digestOf(m.token)
+	next.GraceMs, next.Token = m.graceMs, m.digest
 	waiting := r.await(m.connID, next.Epoch)
 	defer r.unexpect(waiting)
 
@@ -220,7 +222,8 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 		err = waiting.wait(ctx, r)
 	}
 	if err != nil {
-		m.graceMs, m.token = before.GraceMs, oldToken
+		m.graceMs = before.GraceMs
+		m.setToken(oldToken)
 		st.unsettleRejoin(m, put, before)
 		return err
 	}

@@ -54,12 +54,13 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	}
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
-	put := m.graced(ReasonLeave, grace.value)
+	x := e.lossNow(ReasonLeave, grace.value)
+	put := m.graced(x)
 	if st.settle(ctx) == nil {
 		if res, err := e.put(ctx, put, m.room); err == nil && res.Outcome == store.Applied {
 			m.write = put.Member.Write
 		}
 	}
 	m.write = max(m.write, put.Member.Write) // in doubt: never use the number twice
-	m.beginGrace(&st.lane, ReasonLeave, grace.value)
+	m.beginGrace(&st.lane, x)
 }

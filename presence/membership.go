@@ -24,7 +24,8 @@ type membership struct {
 	state    []byte
 	joinedMs int64
 	graceMs  int64
-	token    string
+	token    string // "" when the node only ever saw the digest
+	digest   store.Digest
 
 	// Guarded by room.mu.
 	seat  *seat  // nil in grace and when gone
@@ -39,7 +40,7 @@ func (m *membership) record() store.Member {
 	return store.Member{
 		ConnID: m.connID, UserID: m.userID, Owner: m.room.eng.node,
 		Epoch: m.epoch.Load(), Write: m.write,
-		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: digestOf(m.token), State: m.state,
+		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state,
 	}
 }
 

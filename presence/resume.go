@@ -19,7 +19,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 		return false, nil
 	}
 	m := &membership{
-		room: r, connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume,
+		room: r, connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume, digest: digestOf(p.resume),
 		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
 	}
 	if p.grace.given {
@@ -46,7 +46,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	}
 	// The client is told that it has no membership: back into grace with it,
 	// unless somebody took or removed it meanwhile.
-	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
+	m.beginGrace(&st.lane, st.sock.eng.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
 	if err == nil {
 		err = notJoined(r.id)
 	}
@@ -113,7 +113,7 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 	m.write, m.state = res.Member.Write, res.Member.State
 	m.clientEpoch.Store(record.Epoch)
 	r.succeed(m)
-	m.beginGrace(&st.lane, ReasonDisconnect, max(m.graceMs, 1))
+	m.beginGrace(&st.lane, st.sock.eng.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
 	return nil
 }
 

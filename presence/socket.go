@@ -173,7 +173,7 @@ func (st *seat) disconnect(reason Reason, clean bool) {
 	}
 	st.detach(m)
 	if m.graceMs > 0 && !clean {
-		m.beginGrace(&st.lane, reason, m.graceMs)
+		m.beginGrace(&st.lane, st.sock.eng.lossNow(reason, m.graceMs))
 		return
 	}
 	ctx, cancel := st.sock.eng.bounded()
