@@ -11,9 +11,9 @@ import (
 // joinsAtOnce is how many clients connect and join at the same time.
 const joinsAtOnce = 64
 
-// fill connects every member and joins it to its room, joinsAtOnce at a time;
-// joined is called for each, from several goroutines. It stops at the first
-// error.
+// fill connects every member and joins it to its room, joinsAtOnce at a time.
+// The rooms take turns, so that members of one room come one by one. joined is
+// called for each, from several goroutines. It stops at the first error.
 func (r *run) fill(ctx context.Context, joined func(*member)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -49,7 +49,7 @@ func (r *run) admit(ctx context.Context, i int) error {
 	m := &member{
 		run:  r,
 		conn: c,
-		room: fmt.Sprintf("%s%d", r.prefix, i/r.cfg.RoomSize),
+		room: fmt.Sprintf("%s%d", r.prefix, i%r.cfg.Rooms),
 		user: fmt.Sprintf("user-%d.", i),
 	}
 	r.members[i] = m

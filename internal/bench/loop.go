@@ -24,7 +24,7 @@ func (l *loop) run(ctx context.Context, r *run, talkers int) error {
 	}
 	for i, m := range r.members {
 		m.loop = l
-		if i%r.cfg.RoomSize < talkers {
+		if i/r.cfg.Rooms < talkers {
 			m.sentAt = make([]time.Time, l.window)
 		}
 		r.readers.Go(func() {
