@@ -17,6 +17,7 @@ type cluster struct {
 	eng   *engine
 	io    *socketio.Server
 	nodes store.Subscription
+	id    string // names the sender of a broadcast
 
 	mu        sync.Mutex
 	interests map[string]*interest
@@ -33,7 +34,7 @@ type interest struct {
 }
 
 func newCluster(ctx context.Context, e *engine, io *socketio.Server) (*cluster, error) {
-	c := &cluster{eng: e, io: io, interests: make(map[string]*interest)}
+	c := &cluster{eng: e, io: io, id: randomID(12), interests: make(map[string]*interest)}
 	var err error
 	if c.nodes, err = e.store.SubscribeNodes(ctx, c); err != nil {
 		return nil, fmt.Errorf("presence: subscribe to broadcasts: %w", err)
@@ -150,12 +151,12 @@ func (c *cluster) step(room string, in *interest) bool {
 }
 
 // castVersion is the first byte of a broadcast between nodes; then come the
-// length of the sender's node id, the id, and the broadcast.
+// length of the sender's id, the id, and the broadcast.
 const castVersion = 1
 
 // Publish implements socketio.Adapter.
 func (c *cluster) Publish(ctx context.Context, b *socketio.Broadcast) error {
-	payload := append([]byte{castVersion, byte(len(c.eng.node))}, c.eng.node...)
+	payload := append([]byte{castVersion, byte(len(c.id))}, c.id...)
 	payload = socketio.AppendBroadcast(payload, b)
 	if len(b.Rooms) == 1 && !isSocketID(b.Rooms[0]) {
 		return c.eng.store.Publish(ctx, b.Rooms[0], payload)
@@ -197,7 +198,7 @@ func (c *cluster) parseCast(payload []byte) (b *socketio.Broadcast, own bool, er
 		return nil, false, errCast
 	}
 	end := 2 + int(payload[1])
-	if string(payload[2:end]) == c.eng.node {
+	if string(payload[2:end]) == c.id {
 		return nil, true, nil
 	}
 	b, err = socketio.ParseBroadcast(payload[end:])

@@ -36,7 +36,7 @@ func (e *engine) drain(ctx context.Context) error {
 	if left.Load() > 0 {
 		return nil // the life sign stays for whoever ends their graces
 	}
-	return e.store.Retire(ctx, e.node)
+	return e.store.Retire(ctx, e.self())
 }
 
 // memberships lists what the node owns.

@@ -57,7 +57,7 @@ type engine struct {
 	store  store.Store
 	clock  clock
 	encode func(event []byte) frame
-	node   string
+	node   atomic.Pointer[string]
 	hooks  roomHooks // nil: nobody needs to know
 
 	// offset is the store's time less the node's own, in ms.
@@ -86,10 +86,10 @@ const departing = 64
 func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte) frame) (*engine, error) {
 	e := &engine{
 		settings: s, store: st, clock: c, encode: encode,
-		node:    randomID(12),
 		rooms:   make(map[string]*room),
 		sockets: make(map[*socket]struct{}),
 	}
+	e.rename()
 	e.departures = pool{limit: departing, start: e.start}
 	e.mender.lanes = make(map[*lane]struct{})
 	if err := e.beat(ctx); err != nil {
@@ -102,6 +102,15 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.every(s.ttl/3, e.refresh)
 	e.every(s.reaperInterval, e.reaper())
 	return e, nil
+}
+
+// self is the node's id. It changes when the node finds itself declared dead.
+func (e *engine) self() string { return *e.node.Load() }
+
+// rename gives the node an id of its own that was never used before.
+func (e *engine) rename() {
+	id := randomID(12)
+	e.node.Store(&id)
 }
 
 // start runs f on a goroutine that close waits for; a closed engine runs

@@ -99,7 +99,7 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 // enter makes a new member.
 func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 	e, r := st.sock.eng, st.room
-	m := &membership{room: r, connID: st.freeConnID(), userID: p.userID, write: 1, state: p.state, place: -1}
+	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, write: 1, state: p.state, place: -1}
 	m.setGrace(p.grace)
 	if m.state == nil {
 		m.state = emptyState

@@ -10,7 +10,7 @@ const beatInterval = time.Second
 
 func (e *engine) beat(ctx context.Context) error {
 	before := e.clock.Now()
-	b, err := e.store.Beat(ctx, e.node)
+	b, err := e.store.Beat(ctx, e.self())
 	if err != nil {
 		return err
 	}
@@ -24,6 +24,6 @@ func (e *engine) tryBeat() {
 	ctx, cancel := e.bounded()
 	defer cancel()
 	if err := e.beat(ctx); err != nil && e.ctx.Err() == nil {
-		e.log.Warn("life sign failed", "node", e.node, "error", err)
+		e.log.Warn("life sign failed", "node", e.self(), "error", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 type membership struct {
 	room           *room
 	connID, userID string
+	owner          string // the node id under which it stands in the store; of the lane
 
 	// epoch is the one that stands in the store, clientEpoch the one that the
 	// client must send: a restore raises only the first.
@@ -38,19 +39,19 @@ type membership struct {
 // record is the member as it shall stand, online.
 func (m *membership) record() store.Member {
 	return store.Member{
-		ConnID: m.connID, UserID: m.userID, Owner: m.room.eng.node,
+		ConnID: m.connID, UserID: m.userID, Owner: m.owner,
 		Epoch: m.epoch.Load(), Write: m.write,
 		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state,
 	}
 }
 
 func (m *membership) entry() store.Entry {
-	return store.Entry{Node: m.room.eng.node, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Epoch: m.epoch.Load()}
+	return store.Entry{Node: m.owner, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Epoch: m.epoch.Load()}
 }
 
 func (m *membership) conn() store.Conn {
 	seen := m.room.eng.storeNow()
-	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.room.eng.node, Epoch: m.epoch.Load(), SeenMs: seen}
+	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
 }
 
 // expires is how long a write that is sent now may wait in the network.

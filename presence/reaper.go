@@ -54,7 +54,7 @@ func (e *engine) refresh() {
 	flush := func() {
 		ctx, cancel := e.bounded()
 		defer cancel()
-		missing, err := e.store.ConnRefresh(ctx, e.node, batch)
+		missing, err := e.store.ConnRefresh(ctx, e.self(), batch)
 		if err != nil && e.ctx.Err() == nil {
 			e.log.Warn("refresh of connections failed", "count", len(batch), "error", err)
 		}

@@ -11,8 +11,8 @@ import (
 
 // intern keeps one copy of a node id, whatever number of members name it.
 func (e *engine) intern(node string) string {
-	if node == e.node {
-		return e.node
+	if self := e.self(); node == self {
+		return self
 	}
 	return unique.Make(node).Value()
 }
@@ -135,7 +135,7 @@ func (r *room) settleOwned(old map[string]*member) {
 		switch {
 		case now == nil && old[id] != nil:
 			r.evict(own, evictRemoved, ReasonDisconnect)
-		case now != nil && now.Owner != r.eng.node && now.Epoch > own.epoch.Load():
+		case now != nil && now.Owner != own.owner && now.Epoch > own.epoch.Load():
 			r.evict(own, evictMoved, "")
 		}
 	}

@@ -19,7 +19,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 		return false, nil
 	}
 	m := &membership{
-		room: r, connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume, digest: digestOf(p.resume),
+		room: r, owner: st.sock.eng.self(), connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume, digest: digestOf(p.resume),
 		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
 	}
 	if p.grace.given {

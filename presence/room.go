@@ -281,7 +281,7 @@ func (r *room) follow(e store.Event) {
 		if e.Member.Epoch >= epoch {
 			r.evict(m, evictRemoved, e.Reason)
 		}
-	case e.Member.Owner != r.eng.node && e.Member.Epoch > epoch:
+	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.evict(m, evictMoved, "")
 	}
 }
