@@ -213,11 +213,11 @@ func TestEmitWithAckTimesOut(t *testing.T) {
 			t.Errorf("error %v after %v", err, time.Since(start))
 		}
 		c.want(`451-0["ask",{"_placeholder":true,"num":0}]`, "b:x")
-		c.send(`430["late"]`, `430["again"]`, `4399["never asked"]`)
-		c.wantNothing()
 		if len(s.questions) != 0 {
 			t.Errorf("%d questions are kept", len(s.questions))
 		}
+		c.send(`430["late"]`, `430["again"]`, `4399["never asked"]`)
+		c.wantNothing()
 	})
 }
 

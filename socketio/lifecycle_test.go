@@ -165,7 +165,10 @@ func TestDisconnectByServer(t *testing.T) {
 		var j journal
 		n := e.io.Of("/custom")
 		j.watch(n)
-		n.On("a", acknowledge)
+		n.On("a", func(ctx context.Context, s *Socket, m *Message) error {
+			j.add("a")
+			return acknowledge(ctx, s, m)
+		})
 		c := e.join("/custom")
 		s := e.socket(c)
 		s.Join("room")
@@ -185,6 +188,7 @@ func TestDisconnectByServer(t *testing.T) {
 		}
 		c.send(`42/custom,1["a"]`) // sent before the client could know
 		c.wantNothing()
+		j.want(t, "connect", "disconnect: server namespace disconnect")
 		c.join("/custom")
 		c.send(`42/custom,1["a"]`)
 		c.want("43/custom,1[]")

@@ -108,6 +108,7 @@ func TestDisconnectByClient(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
+	long := "b:" + strings.Repeat("\x01\xff", 200)
 	placeholders := `{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}`
 	for _, namespace := range []string{"/", "/custom"} {
 		for _, tc := range []struct {
@@ -121,8 +122,8 @@ func TestEvents(t *testing.T) {
 				[]string{header("42", namespace) + `["message-back",1,2,3,4,5,6]`}},
 			{"text as it is", []string{header("42", namespace) + `["message",{"<&>":1e400,"__proto__":[],"a":12345678901234567890}]`},
 				[]string{header("42", namespace) + `["message-back",{"<&>":1e400,"__proto__":[],"a":12345678901234567890}]`}},
-			{"binary", []string{header("452-", namespace) + `["message",` + placeholders + `]`, "b:\x01\x02", "b:"},
-				[]string{header("452-", namespace) + `["message-back",` + placeholders + `]`, "b:\x01\x02", "b:"}},
+			{"binary", []string{header("452-", namespace) + `["message",` + placeholders + `]`, long, "b:"},
+				[]string{header("452-", namespace) + `["message-back",` + placeholders + `]`, long, "b:"}},
 			{"ack", []string{header("42", namespace) + `456["message-with-ack",1,"2",{"3":[false]}]`},
 				[]string{header("43", namespace) + `456[1,"2",{"3":[false]}]`}},
 			{"ack 0", []string{header("42", namespace) + `0["message-with-ack"]`}, []string{header("43", namespace) + `0[]`}},
@@ -140,7 +141,10 @@ func TestEvents(t *testing.T) {
 						c := e.join(namespace)
 						c.send(tc.in...)
 						c.want(tc.want...)
-						c.send(tc.in...)
+						for _, m := range tc.in { // each in a read of its own
+							c.send(m)
+							synctest.Wait()
+						}
 						c.want(tc.want...)
 						c.wantNothing()
 					})

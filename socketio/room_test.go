@@ -160,6 +160,7 @@ func TestAdapterHearsOfRooms(t *testing.T) {
 		if err := e.io.SetAdapter(new(adapterLog)); !errors.Is(err, ErrAdapter) {
 			t.Errorf("second adapter: %v", err)
 		}
+		e.root.announceRooms() // as for a namespace made while the adapter was being set
 		log.want(t, "open / before")
 		e.socket(a).Join("x", "x", e.socket(a).ID())
 		e.socket(b).Join("x")
@@ -244,6 +245,17 @@ func TestAdapterCarriesBroadcasts(t *testing.T) {
 		near.wantNothing()
 		peer.Of("/").To("x").Disconnect(t.Context())
 		near.want("41")
+	})
+}
+
+func TestSocketThatEndedBeforeItWasListed(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		s := newSocket(nil, e.root, nil)
+		e.root.drop(s)
+		e.root.list(s)
+		if s.Join("x"); e.root.Len() != 0 || s.InRoom("x") {
+			t.Error("it is listed for ever")
+		}
 	})
 }
 

@@ -64,7 +64,8 @@ func TestServes(t *testing.T) {
 		if !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %q was answered with %q, want %q", tc.path, tc.send, got, tc.want)
 		}
-		request("POST", url, "1") // or the server would wait for its next poll
+		request("POST", url, "1") // or the end would wait for the next poll
+		request("GET", url, "")
 	}
 	stop()
 	if err := <-ended; err != nil {
