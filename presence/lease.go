@@ -3,6 +3,8 @@ package presence
 import (
 	"context"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // beatInterval is how often a node gives its life sign and learns the store's time.
@@ -10,7 +12,7 @@ const beatInterval = time.Second
 
 func (e *engine) beat(ctx context.Context) error {
 	before := e.clock.Now()
-	b, err := e.store.Beat(ctx, e.self())
+	b, err := e.store.Beat(ctx, store.BeatRequest{Node: e.self()})
 	if err != nil {
 		return err
 	}

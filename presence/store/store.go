@@ -58,7 +58,9 @@ type Store interface {
 	PublishNodes(ctx context.Context, payload []byte) error
 
 	// Register writes the index entries of a member: what its node holds, and
-	// where its user is. Running it twice is harmless.
+	// where its user is. Running it twice is harmless. This and every other
+	// write that carries an ExpiresMs does nothing, or only a part, when it
+	// runs after that, and then returns an error that wraps ErrUnavailable.
 	Register(ctx context.Context, e Entry) error
 	// Unregister removes both index entries of a member.
 	Unregister(ctx context.Context, e Entry) error
@@ -79,10 +81,27 @@ type Store interface {
 	// returns the connections whose record was missing, for ConnJoin.
 	ConnRefresh(ctx context.Context, node string, seen []Seen) (missing []string, err error)
 
-	// Beat gives the node's life sign and returns the store's time.
-	Beat(ctx context.Context, node string) (Beat, error)
-	// Retire removes the node's life sign when it has nothing left to reap.
+	// Beat gives a node's life sign, may judge the others by theirs, and returns
+	// the store's time and who is dead, in one atomic step.
+	Beat(ctx context.Context, b BeatRequest) (Beat, error)
+	// MarkDead marks a node dead at once: what it does last when it stops and
+	// leaves members behind. A node whose life sign is missing is marked too.
+	MarkDead(ctx context.Context, node string) error
+	// Retire removes the node's life sign, or its mark, when it has nothing
+	// left to reap.
 	Retire(ctx context.Context, node string) error
+	// Claim makes by the claimant of a dead node for ClaimTime, or prolongs
+	// that. It is false when another one holds the claim. A claim ends by
+	// itself, or with NodeDone.
+	Claim(ctx context.Context, dead, by string) (bool, error)
+	// NodeEntries reads some index entries of a node, about limit of them, in
+	// no particular order; an entry may be there twice. None means that the
+	// node has none. The work of one step in the store is bounded by limit
+	// (or some hundreds, where those lie together), not by what the node holds.
+	NodeEntries(ctx context.Context, node string, limit int) ([]Entry, error)
+	// NodeDone ends the claim of a dead node that has no entries left. The
+	// node stays marked for MarkTime.
+	NodeDone(ctx context.Context, dead string) error
 
 	// Close ends every goroutine and connection of the store.
 	Close(ctx context.Context) error
@@ -200,7 +219,7 @@ type Put struct {
 	Room   string
 	Intent Intent
 	// Member is what shall stand. Seq is ignored; so is State with KeepState,
-	// and JoinedMs, Token and GraceMs with IntentResume, which keeps the stored ones.
+	// and JoinedMs and Token with IntentResume, which keeps the stored ones.
 	Member Member
 	// Fence is the epoch that the stored member must have; 0: there must be
 	// none. IntentRestore also writes where there is none. IntentResume needs
@@ -214,7 +233,8 @@ type Put struct {
 	Quiet bool
 	// From is where the caller's replica stands. A record that is missing,
 	// behind it or of another birth was lost: the write then starts a new one
-	// above both, and its event says so.
+	// above both, and its event says so. A Seq without Born expects nothing: it
+	// is only a floor, above which a record starts that there was none of.
 	From Position
 	// ExpiresMs is the store's time, in Unix ms, after which the write does
 	// nothing; 0: never.
@@ -305,6 +325,9 @@ type Entry struct {
 	ConnID string
 	UserID string
 	Epoch  int64
+	// ExpiresMs is the store's time, in Unix ms, after which a write of the
+	// entry does nothing; 0: never.
+	ExpiresMs int64
 }
 
 // Location is where a user is.
@@ -323,16 +346,13 @@ type Conn struct {
 	Epoch  int64
 	// SeenMs is when the connection last sent something, Unix ms.
 	SeenMs int64
+	// ExpiresMs is the store's time, in Unix ms, after which a write of the
+	// record does nothing; 0: never.
+	ExpiresMs int64
 }
 
 // Seen is when a connection last sent something, Unix ms.
 type Seen struct {
 	ConnID string
 	SeenMs int64
-}
-
-// Beat is the answer to a life sign.
-type Beat struct {
-	// NowMs is the store's time, Unix ms.
-	NowMs int64
 }

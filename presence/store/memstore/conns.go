@@ -37,7 +37,7 @@ func (cs *conns) get(connID string, now time.Time) *record {
 
 // ConnJoin implements store.Store.
 func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
-	if err := s.ready(ctx, "join connection"); err != nil {
+	if err := s.inTime(ctx, "join connection", c.ExpiresMs); err != nil {
 		return err
 	}
 	cs, now := &s.conns, s.now()
@@ -59,7 +59,7 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 
 // ConnLeave implements store.Store.
 func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
-	if err := s.ready(ctx, "leave connection"); err != nil {
+	if err := s.inTime(ctx, "leave connection", c.ExpiresMs); err != nil {
 		return err
 	}
 	cs := &s.conns

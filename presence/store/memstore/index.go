@@ -19,7 +19,7 @@ type place struct{ room, connID string }
 
 // Register implements store.Store.
 func (s *Store) Register(ctx context.Context, e store.Entry) error {
-	if err := s.ready(ctx, "register member"); err != nil {
+	if err := s.inTime(ctx, "register member", e.ExpiresMs); err != nil {
 		return err
 	}
 	x := &s.index
@@ -32,7 +32,7 @@ func (s *Store) Register(ctx context.Context, e store.Entry) error {
 
 // Unregister implements store.Store.
 func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
-	if err := s.ready(ctx, "unregister member"); err != nil {
+	if err := s.inTime(ctx, "unregister member", e.ExpiresMs); err != nil {
 		return err
 	}
 	x := &s.index
@@ -45,7 +45,7 @@ func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
 
 // Disown implements store.Store.
 func (s *Store) Disown(ctx context.Context, e store.Entry) error {
-	if err := s.ready(ctx, "disown member"); err != nil {
+	if err := s.inTime(ctx, "disown member", e.ExpiresMs); err != nil {
 		return err
 	}
 	x := &s.index

@@ -38,8 +38,13 @@ func (s *Store) Keys() []string {
 	s.conns.mu.Unlock()
 
 	s.nodes.mu.Lock()
-	if len(s.nodes.seen) > 0 {
+	if len(s.nodes.score) > 0 {
 		out = append(out, "nodes")
+	}
+	for id, c := range s.nodes.claims {
+		if now.Before(c.ends) {
+			out = append(out, "{node:"+id+"}:claim")
+		}
 	}
 	s.nodes.mu.Unlock()
 	slices.Sort(out)
@@ -87,6 +92,25 @@ func (s *Store) Wipe() {
 	clear(s.conns.byID)
 	s.conns.mu.Unlock()
 	s.nodes.mu.Lock()
-	clear(s.nodes.seen)
+	clear(s.nodes.score)
+	clear(s.nodes.claims)
 	s.nodes.mu.Unlock()
+}
+
+// Age makes every life sign, mark of a dead node and claim older by d. It is
+// meant for tests that do not wait.
+func (s *Store) Age(d time.Duration) {
+	n, ms := &s.nodes, d.Milliseconds()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, score := range n.score {
+		if score < 0 {
+			n.score[id] = score + ms
+		} else {
+			n.score[id] = score - ms
+		}
+	}
+	for id, c := range n.claims {
+		n.claims[id] = claim{by: c.by, ends: c.ends.Add(-d)}
+	}
 }

@@ -57,7 +57,8 @@ func New(o Options) *Store {
 	s.index.users = make(map[string]map[store.Location]string)
 	s.conns.ttl = o.TTL
 	s.conns.byID = make(map[string]*record)
-	s.nodes.seen = make(map[string]int64)
+	s.nodes.score = make(map[string]int64)
+	s.nodes.claims = make(map[string]claim)
 	return s
 }
 
@@ -75,6 +76,17 @@ func (s *Store) ready(ctx context.Context, what string) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// inTime says whether a write that expires may begin.
+func (s *Store) inTime(ctx context.Context, what string, expiresMs int64) error {
+	if err := s.ready(ctx, what); err != nil {
+		return err
+	}
+	if expiresMs != 0 && s.now().UnixMilli() > expiresMs {
+		return fmt.Errorf("%s: expired on its way: %w", what, store.ErrUnavailable)
 	}
 	return nil
 }

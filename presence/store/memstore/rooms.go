@@ -165,7 +165,7 @@ func merge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Me
 	m := p.Member
 	m.Seq = stored.Seq
 	if p.Intent == store.IntentResume {
-		m.JoinedMs, m.Token, m.GraceMs = stored.JoinedMs, stored.Token, stored.GraceMs
+		m.JoinedMs, m.Token = stored.JoinedMs, stored.Token
 		m.Write = max(stored.Write+1, m.Write)
 	}
 	if m.JoinedMs == 0 {
@@ -183,14 +183,10 @@ func merge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Me
 // the record had to begin anew because it is not the one that the caller knew.
 func (r *room) advance(from store.Position, quiet bool, now time.Time) (reset bool) {
 	fresh := r.Born == ""
-	reset = from != (store.Position{}) && (r.Seq < from.Seq || r.Born != from.Born)
+	reset = from.Born != "" && (r.Seq < from.Seq || r.Born != from.Born)
 	switch {
 	case fresh || reset:
-		next := now.UnixMicro()
-		if reset {
-			next = max(next, from.Seq+1, r.Seq+1)
-		}
-		r.Position = store.Position{Seq: next, Born: mark()}
+		r.Position = store.Position{Seq: max(now.UnixMicro(), from.Seq+1, r.Seq+1), Born: mark()}
 	case !quiet:
 		r.Seq++
 	}

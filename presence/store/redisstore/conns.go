@@ -3,15 +3,14 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // ConnJoin implements store.Store.
 func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
-	_, err := s.pipe.exec(ctx, &s.scripts.connJoin, s.keys.conn(c.ConnID),
-		[]string{c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl})
+	err := s.pipe.write(ctx, &s.scripts.connJoin, run{s.keys.conn(c.ConnID),
+		[]string{num(c.ExpiresMs), c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl}})
 	if err != nil {
 		return fmt.Errorf("note connection %q in room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -20,8 +19,8 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 
 // ConnLeave implements store.Store.
 func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
-	_, err := s.pipe.exec(ctx, &s.scripts.connLeave, s.keys.conn(c.ConnID),
-		[]string{c.Room, c.Node, num(c.Epoch)})
+	err := s.pipe.write(ctx, &s.scripts.connLeave, run{s.keys.conn(c.ConnID),
+		[]string{num(c.ExpiresMs), c.Room, c.Node, num(c.Epoch)}})
 	if err != nil {
 		return fmt.Errorf("note connection %q out of room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -62,29 +61,4 @@ func (s *Store) refresh(ctx context.Context, node string, seen []store.Seen) (mi
 		}
 	}
 	return missing, nil
-}
-
-// Beat implements store.Store.
-func (s *Store) Beat(ctx context.Context, node string) (store.Beat, error) {
-	msg, err := s.pipe.exec(ctx, &s.scripts.beat, s.keys.nodes(), []string{node})
-	if err != nil {
-		return store.Beat{}, fmt.Errorf("beat: %w", err)
-	}
-	text, err := msg.ToString()
-	if err != nil {
-		return store.Beat{}, fmt.Errorf("beat: %w", err)
-	}
-	ms, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return store.Beat{}, fmt.Errorf("beat: %w", err)
-	}
-	return store.Beat{NowMs: ms}, nil
-}
-
-// Retire implements store.Store.
-func (s *Store) Retire(ctx context.Context, node string) error {
-	if _, err := s.pipe.do(ctx, s.client.B().Zrem().Key(s.keys.nodes()).Member(node).Build()); err != nil {
-		return fmt.Errorf("retire node: %w", err)
-	}
-	return nil
 }

@@ -98,6 +98,32 @@ func (b *backend) Wipe() {
 	})
 }
 
+func (b *backend) Age(d time.Duration) {
+	ctx, ms := context.Background(), d.Milliseconds()
+	nodes, err := b.raw.Do(ctx, b.raw.B().Zrange().Key(b.keys.nodes()).Min("0").Max("-1").Withscores().Build()).AsZScores()
+	must(b.t, err)
+	for _, n := range nodes {
+		score := n.Score - float64(ms)
+		if n.Score < 0 {
+			score = n.Score + float64(ms)
+		}
+		must(b.t, b.raw.Do(ctx, b.raw.B().Zadd().Key(b.keys.nodes()).ScoreMember().ScoreMember(score, n.Member).Build()).Error())
+	}
+	for _, name := range b.Keys() {
+		id, ok := strings.CutSuffix(name, "}:claim")
+		if !ok {
+			continue
+		}
+		key := b.keys.claim(strings.TrimPrefix(id, "{node:"))
+		left, err := b.raw.Do(ctx, b.raw.B().Pttl().Key(key).Build()).AsInt64()
+		must(b.t, err)
+		if left <= 0 {
+			b.t.Errorf("claim %s does not end", name)
+		}
+		must(b.t, b.raw.Do(ctx, b.raw.B().Pexpire().Key(key).Milliseconds(left-ms).Build()).Error())
+	}
+}
+
 func TestContract(t *testing.T) {
 	for name, o := range map[string]Options{
 		"RESP3":        {},

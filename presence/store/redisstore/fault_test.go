@@ -43,7 +43,7 @@ func (e *ear) next(t *testing.T, want string) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

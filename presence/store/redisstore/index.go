@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/redis/rueidis"
 )
 
 // Both indexes are hashes with a field per member: its connId and its room,
@@ -16,39 +15,34 @@ import (
 
 // Register implements store.Store.
 func (s *Store) Register(ctx context.Context, e store.Entry) error {
-	b, field := s.client.B(), entryField(&e)
-	return s.writeEntry(ctx, "register", &e,
-		b.Hset().Key(s.keys.node(e.Node)).FieldValue().FieldValue(field, num(e.Epoch)+" "+e.UserID).Build(),
-		b.Hset().Key(s.keys.user(e.UserID)).FieldValue().FieldValue(field, e.Node).Build())
+	field, until := entryField(&e), num(e.ExpiresMs)
+	return s.writeEntry(ctx, "register", &s.scripts.indexSet, &e,
+		run{s.keys.node(e.Node), []string{until, field, num(e.Epoch) + " " + e.UserID}},
+		run{s.keys.user(e.UserID), []string{until, field, e.Node}})
 }
 
 // Unregister implements store.Store.
 func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
-	b, field := s.client.B(), entryField(&e)
-	return s.writeEntry(ctx, "unregister", &e,
-		b.Hdel().Key(s.keys.node(e.Node)).Field(field).Build(),
-		b.Hdel().Key(s.keys.user(e.UserID)).Field(field).Build())
+	args := []string{num(e.ExpiresMs), entryField(&e)}
+	return s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e,
+		run{s.keys.node(e.Node), args}, run{s.keys.user(e.UserID), args})
 }
 
 // Disown implements store.Store.
 func (s *Store) Disown(ctx context.Context, e store.Entry) error {
-	return s.writeEntry(ctx, "disown", &e,
-		s.client.B().Hdel().Key(s.keys.node(e.Node)).Field(entryField(&e)).Build())
+	return s.writeEntry(ctx, "disown", &s.scripts.indexDel, &e,
+		run{s.keys.node(e.Node), []string{num(e.ExpiresMs), entryField(&e)}})
 }
 
 func entryField(e *store.Entry) string { return e.ConnID + " " + e.Room }
 
 var errSpace = errors.New("the connection's id has a space")
 
-func (s *Store) writeEntry(ctx context.Context, what string, e *store.Entry, cmds ...rueidis.Completed) error {
+func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry, runs ...run) error {
 	if strings.Contains(e.ConnID, " ") {
 		return fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
 	}
-	res, err := s.pipe.doMany(ctx, cmds)
-	for i := 0; err == nil && i < len(res); i++ {
-		err = s.pipe.wrap(res[i].Error())
-	}
-	if err != nil {
+	if err := s.pipe.write(ctx, with, runs...); err != nil {
 		return fmt.Errorf("%s member %q of room %q: %w", what, e.ConnID, e.Room, err)
 	}
 	return nil

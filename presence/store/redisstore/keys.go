@@ -9,6 +9,7 @@ type keys struct{ prefix string }
 func (k keys) room(id string) string   { return k.prefix + "{room:" + escape(id) + "}" }
 func (k keys) events(id string) string { return k.room(id) + ":events" }
 func (k keys) node(id string) string   { return k.prefix + "{node:" + escape(id) + "}:conns" }
+func (k keys) claim(id string) string  { return k.prefix + "{node:" + escape(id) + "}:claim" }
 func (k keys) user(id string) string   { return k.prefix + "user:" + id }
 func (k keys) conn(id string) string   { return k.prefix + "conn:" + id }
 func (k keys) nodes() string           { return k.prefix + "nodes" }

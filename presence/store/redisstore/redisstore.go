@@ -6,6 +6,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -26,6 +27,7 @@ type Store struct {
 	client  rueidis.Client
 	pipe    *pipeline
 	bridge  *bridge
+	log     *slog.Logger
 }
 
 var _ store.Store = (*Store)(nil)
@@ -50,6 +52,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		publish: "PUBLISH",
 		client:  client,
 		pipe:    newPipeline(client),
+		log:     o.Logger,
 	}
 	sharded, err := s.detect(ctx, o.ForcePlainPublish)
 	if err != nil {

@@ -5,7 +5,9 @@ import (
 	"crypto/sha1"
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/redis/rueidis"
 )
 
@@ -24,13 +26,26 @@ var (
 	connLeaveText string
 	//go:embed lua/conn_refresh.lua
 	connRefreshText string
+	//go:embed lua/expiry.lua
+	expiryText string
+	//go:embed lua/index_set.lua
+	indexSetText string
+	//go:embed lua/index_del.lua
+	indexDelText string
 	//go:embed lua/beat.lua
 	beatText string
+	//go:embed lua/mark_dead.lua
+	markDeadText string
+	//go:embed lua/claim.lua
+	claimText string
 )
 
 // scripts are the Lua scripts of a store. Each touches one key.
 type scripts struct {
-	put, remove, connJoin, connLeave, connRefresh, beat script
+	put, remove                      script
+	indexSet, indexDel               script
+	connJoin, connLeave, connRefresh script
+	beat, markDead, claim            script
 }
 
 // loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH.
@@ -39,10 +54,14 @@ func loadScripts(publish string) scripts {
 	return scripts{
 		put:         newScript(room + putText),
 		remove:      newScript(room + removeText),
-		connJoin:    newScript(connPrelude + connJoinText),
-		connLeave:   newScript(connPrelude + connLeaveText),
+		indexSet:    newScript(expiryText + indexSetText),
+		indexDel:    newScript(expiryText + indexDelText),
+		connJoin:    newScript(expiryText + connPrelude + connJoinText),
+		connLeave:   newScript(expiryText + connPrelude + connLeaveText),
 		connRefresh: newScript(connRefreshText),
 		beat:        newScript(beatText),
+		markDead:    newScript(markDeadText),
+		claim:       newScript(claimText),
 	}
 }
 
@@ -109,6 +128,27 @@ func (p *pipeline) execMany(ctx context.Context, s *script, runs []run) ([]rueid
 		res[i] = second[j]
 	}
 	return res, nil
+}
+
+// errLate says that a write came to Redis after its time.
+var errLate = fmt.Errorf("expired on its way: %w", store.ErrUnavailable)
+
+// write runs a script that returns 0 when it expired, for each of the runs.
+func (p *pipeline) write(ctx context.Context, s *script, runs ...run) error {
+	res, err := p.execMany(ctx, s, runs)
+	if err != nil {
+		return err
+	}
+	for i := range res {
+		n, err := res[i].AsInt64()
+		if err != nil {
+			return p.wrap(err)
+		}
+		if n == 0 {
+			return errLate
+		}
+	}
+	return nil
 }
 
 func isNoScript(err error) bool {

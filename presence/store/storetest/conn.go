@@ -179,4 +179,16 @@ var connTests = []test{
 			s.Errorf("time to live %v after %v", ttl, worn)
 		}
 	}},
+	{"a write after its time does nothing", func(s *suite) {
+		c := connOf("r1")
+		late, early := c, c
+		late.ExpiresMs, early.ExpiresMs = 1, s.now()+3_600_000
+		s.late(s.b.ConnJoin(s.ctx, late))
+		s.noKeys()
+		s.must(s.b.ConnJoin(s.ctx, early))
+		s.late(s.b.ConnLeave(s.ctx, late))
+		s.record("c1", fields(c, "r1"))
+		s.must(s.b.ConnLeave(s.ctx, early))
+		s.noKeys()
+	}},
 }

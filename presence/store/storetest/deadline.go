@@ -26,7 +26,11 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	errs["ConnJoin"] = b.ConnJoin(ctx, connOf("r1"))
 	errs["ConnLeave"] = b.ConnLeave(ctx, connOf("r1"))
 	_, errs["ConnRefresh"] = b.ConnRefresh(ctx, "n", []store.Seen{{ConnID: "c1"}})
-	_, errs["Beat"] = b.Beat(ctx, "n")
+	_, errs["Beat"] = b.Beat(ctx, store.BeatRequest{Node: "n"})
+	errs["MarkDead"] = b.MarkDead(ctx, "n")
+	_, errs["Claim"] = b.Claim(ctx, "n", "n2")
+	_, errs["NodeEntries"] = b.NodeEntries(ctx, "n", 10)
+	errs["NodeDone"] = b.NodeDone(ctx, "n")
 	errs["Retire"] = b.Retire(ctx, "n")
 	return errs
 }

@@ -108,9 +108,16 @@ func (f *Faulty) ConnRefresh(ctx context.Context, node string, seen []store.Seen
 }
 
 // Beat implements store.Store.
-func (f *Faulty) Beat(ctx context.Context, node string) (store.Beat, error) {
-	return do(ctx, f, Call{"Beat", "", node}, func(ctx context.Context) (store.Beat, error) {
-		return f.Backend.Beat(ctx, node)
+func (f *Faulty) Beat(ctx context.Context, b store.BeatRequest) (store.Beat, error) {
+	return do(ctx, f, Call{"Beat", "", b.Node}, func(ctx context.Context) (store.Beat, error) {
+		return f.Backend.Beat(ctx, b)
+	})
+}
+
+// MarkDead implements store.Store.
+func (f *Faulty) MarkDead(ctx context.Context, node string) error {
+	return do0(ctx, f, Call{"MarkDead", "", node}, func(ctx context.Context) error {
+		return f.Backend.MarkDead(ctx, node)
 	})
 }
 
@@ -118,5 +125,26 @@ func (f *Faulty) Beat(ctx context.Context, node string) (store.Beat, error) {
 func (f *Faulty) Retire(ctx context.Context, node string) error {
 	return do0(ctx, f, Call{"Retire", "", node}, func(ctx context.Context) error {
 		return f.Backend.Retire(ctx, node)
+	})
+}
+
+// Claim implements store.Store.
+func (f *Faulty) Claim(ctx context.Context, dead, by string) (bool, error) {
+	return do(ctx, f, Call{"Claim", "", by}, func(ctx context.Context) (bool, error) {
+		return f.Backend.Claim(ctx, dead, by)
+	})
+}
+
+// NodeEntries implements store.Store.
+func (f *Faulty) NodeEntries(ctx context.Context, node string, limit int) ([]store.Entry, error) {
+	return do(ctx, f, Call{"NodeEntries", "", ""}, func(ctx context.Context) ([]store.Entry, error) {
+		return f.Backend.NodeEntries(ctx, node, limit)
+	})
+}
+
+// NodeDone implements store.Store.
+func (f *Faulty) NodeDone(ctx context.Context, dead string) error {
+	return do0(ctx, f, Call{"NodeDone", "", ""}, func(ctx context.Context) error {
+		return f.Backend.NodeDone(ctx, dead)
 	})
 }

@@ -55,20 +55,20 @@ var indexTests = []test{
 		}
 		s.noKeys()
 	}},
-}
-
-var nodeTests = []test{
-	{"a beat tells the time", func(s *suite) {
-		a, err := s.b.Beat(s.ctx, "n1")
-		s.must(err)
-		b, err := s.b.Beat(s.ctx, "n1")
-		s.must(err)
-		if a.NowMs == 0 || b.NowMs < a.NowMs {
-			s.Errorf("%+v then %+v", a, b)
-		}
-		same(s, s.b.Keys(), []string{"nodes"})
-		s.must(s.b.Retire(s.ctx, "n1"))
-		s.must(s.b.Retire(s.ctx, "n1"))
+	{"a write after its time does nothing", func(s *suite) {
+		e := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "u1", Epoch: 1}
+		late, early := e, e
+		late.ExpiresMs, early.ExpiresMs = 1, s.now()+3_600_000
+		s.late(s.b.Register(s.ctx, late))
+		s.noKeys()
+		s.must(s.b.Register(s.ctx, early))
+		s.late(s.b.Unregister(s.ctx, late))
+		s.late(s.b.Disown(s.ctx, late))
+		same(s, s.entries("n1"), []store.Entry{e})
+		same(s, s.userMembers("u1"), []store.Location{{Room: "r1", ConnID: "c1"}})
+		s.must(s.b.Disown(s.ctx, early))
+		same(s, s.b.Keys(), []string{"user:u1"})
+		s.must(s.b.Unregister(s.ctx, early))
 		s.noKeys()
 	}},
 }

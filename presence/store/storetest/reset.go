@@ -130,4 +130,39 @@ var resetTests = []test{
 		s.quiet(rec, room)
 		same(s, s.load(room).Members, []store.Member{res.Member})
 	}},
+	{"a floor is above what begins, and expects nothing", func(s *suite) {
+		floor := store.Position{Seq: s.now()*1000 + 1e12}
+		rec := s.subscribe(room)
+		p := joinOf("c1", "u1")
+		p.From = floor
+		a := s.put(p)
+		if a.Reset || a.Seq != floor.Seq+1 || a.Born == "" {
+			s.Errorf("%+v, floor %d", a, floor.Seq)
+		}
+		if e := s.event(rec); e.Reset || e.Prev != 0 || e.Position != a.Position {
+			s.Errorf("%+v", e)
+		}
+		q := next(a.Member, `{}`)
+		q.From = store.Position{Seq: floor.Seq + 1000}
+		b := s.put(q)
+		if b.Reset || b.Seq != a.Seq+1 || b.Born != a.Born {
+			s.Errorf("%+v after %+v", b, a.Position)
+		}
+		r := leaveOf(a.Member)
+		r.From = q.From
+		if res := s.remove(r); res.Seq != b.Seq+1 || res.Born != a.Born {
+			s.Errorf("%+v after %+v", res, b.Position)
+		}
+		s.event(rec)
+		if e := s.event(rec); e.Reset {
+			s.Errorf("%+v", e)
+		}
+	}},
+	{"a floor below the time does not matter", func(s *suite) {
+		p := joinOf("c1", "u1")
+		p.From = store.Position{Seq: 5}
+		if a := s.put(p); a.Reset || a.Seq/1000 != a.NowMs {
+			s.Errorf("%+v", a)
+		}
+	}},
 }

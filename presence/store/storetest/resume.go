@@ -19,7 +19,7 @@ func graced(s *suite, until int64) store.PutResult {
 // resumeOf moves the member to node2.
 func resumeOf(m store.Member) store.Put {
 	return store.Put{Room: room, Intent: store.IntentResume, Fence: m.Epoch, KeepState: true, Member: store.Member{
-		ConnID: m.ConnID, UserID: m.UserID, Owner: "node2", Epoch: m.Epoch + 1, Write: 1, Token: m.Token,
+		ConnID: m.ConnID, UserID: m.UserID, Owner: "node2", Epoch: m.Epoch + 1, Write: 1, Token: m.Token, GraceMs: m.GraceMs,
 	}}
 }
 
@@ -147,5 +147,19 @@ var resumeTests = []test{
 			s.outcome(res.Outcome, store.Fenced)
 			same(s, res.Member, b.Member)
 		})
+	}},
+	{"takes the grace of the request, and keeps token and time of joining", func(s *suite) {
+		a := graced(s, farAway)
+		p := resumeOf(a.Member)
+		p.Member.GraceMs, p.Member.JoinedMs = 60_000, 5
+		want := a.Member
+		want.Owner, want.Epoch, want.UntilMs, want.Lost = "node2", 2, 0, ""
+		want.GraceMs, want.Write, want.Seq = 60_000, a.Member.Write+1, a.Seq+1
+		same(s, s.put(p).Member, want)
+		p = resumeOf(want)
+		p.Member.Owner, p.Member.GraceMs = "node3", 0
+		if m := s.put(p).Member; m.GraceMs != 0 || m.Token != a.Member.Token || m.JoinedMs != a.Member.JoinedMs {
+			s.Errorf("%+v", m)
+		}
 	}},
 }

@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ type Backend interface {
 	ConnRecord(connID string) (map[string]string, time.Duration)
 	// Wipe drops every record.
 	Wipe()
+	// Age makes every life sign, mark of a dead node and claim older.
+	Age(d time.Duration)
 }
 
 // TTL is the time to live of connection records that a Backend is opened with.
@@ -108,6 +111,20 @@ func (s *suite) load(room string) store.Room {
 		return 1
 	})
 	return r
+}
+
+// now is the store's time, Unix ms.
+func (s *suite) now() int64 {
+	s.Helper()
+	return s.load("nobody").NowMs
+}
+
+// late fails unless the error is that of a write that came after its time.
+func (s *suite) late(err error) {
+	s.Helper()
+	if !errors.Is(err, store.ErrUnavailable) || s.ctx.Err() != nil {
+		s.Errorf("error %v", err)
+	}
 }
 
 func (s *suite) noKeys() {

@@ -1,9 +1,10 @@
 -- Adds a room to a connection's record and makes the node its owner.
 -- KEYS[1] the connection
--- ARGV[1] user   ARGV[2] room   ARGV[3] node   ARGV[4] epoch
--- ARGV[5] last seen, Unix ms    ARGV[6] time to live, ms
+-- ARGV[1] expiry, Unix ms
+-- ARGV[2] user   ARGV[3] room   ARGV[4] node   ARGV[5] epoch
+-- ARGV[6] last seen, Unix ms    ARGV[7] time to live, ms
 local had = redis.call('HMGET', KEYS[1], 'room_id', 'epoch', 'last_seen_ms')
-local id, epoch, seen = had[1], ARGV[4], ARGV[5]
+local id, epoch, seen = had[1], ARGV[5], ARGV[6]
 local list = {}
 if id then
   list = rooms(id)
@@ -16,12 +17,12 @@ if id then
 end
 local found = false
 for _, room in ipairs(list) do
-  found = found or room == ARGV[2]
+  found = found or room == ARGV[3]
 end
 if not found then
-  list[#list + 1] = ARGV[2]
+  list[#list + 1] = ARGV[3]
   id = room_id(list)
 end
-redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'room_id', id, 'node_id', ARGV[3], 'epoch', epoch, 'last_seen_ms', seen)
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('HSET', KEYS[1], 'user_id', ARGV[2], 'room_id', id, 'node_id', ARGV[4], 'epoch', epoch, 'last_seen_ms', seen)
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return 1

@@ -1,14 +1,15 @@
 -- Removes a room from a connection's record; the last removal deletes it. A
 -- record of a higher epoch in another node's hands keeps the room.
 -- KEYS[1] the connection
--- ARGV[1] room   ARGV[2] node   ARGV[3] epoch
+-- ARGV[1] expiry, Unix ms
+-- ARGV[2] room   ARGV[3] node   ARGV[4] epoch
 local had = redis.call('HMGET', KEYS[1], 'room_id', 'node_id', 'epoch')
-if not had[1] or (had[2] ~= ARGV[2] and tonumber(had[3]) > tonumber(ARGV[3])) then
-  return 0
+if not had[1] or (had[2] ~= ARGV[3] and tonumber(had[3]) > tonumber(ARGV[4])) then
+  return 1
 end
 local left = {}
 for _, room in ipairs(rooms(had[1])) do
-  if room ~= ARGV[1] then
+  if room ~= ARGV[2] then
     left[#left + 1] = room
   end
 end

@@ -2,7 +2,7 @@
 -- KEYS[1]   the room
 -- ARGV[1]   channel of the room
 -- ARGV[2]   expiry, Unix ms; 0: none
--- ARGV[3,4] seq and born that the caller's replica stands at; 0 and '': none
+-- ARGV[3,4] seq and born that the caller's replica stands at; born '': any
 -- ARGV[5]   born of a record that begins
 -- ARGV[6]   intent
 -- ARGV[7]   'k' keep the stored state, 'q' quiet, 'kq' both, or ''
@@ -24,7 +24,7 @@ local key, intent, how, user, epoch, write = KEYS[1], ARGV[6], ARGV[7], ARGV[10]
 local field, counter = 'm:' .. ARGV[9], 'u:' .. user
 local had = redis.call('HMGET', key, 'seq', 'born', field, counter)
 local seq, born, stored, conns = had[1], had[2], had[3], had[4] or '0'
-local joined, grace, token, state = ARGV[14], ARGV[15], ARGV[17], ARGV[18]
+local joined, token, state = ARGV[14], ARGV[17], ARGV[18]
 local keep = stored and (how == 'k' or how == 'kq')
 local mseq, muser
 
@@ -33,7 +33,7 @@ local function stands(outcome)
 end
 
 if stored then
-  local mepoch, mwrite, mowner, mjoined, mgrace, muntil, mtoken
+  local mepoch, mwrite, mowner, mjoined, muntil, mtoken
   mseq, mepoch, mwrite, mowner = string.match(stored, HEAD)
   local body = string.find(stored, '\n', 1, true)
   if not mseq or not body then
@@ -44,7 +44,7 @@ if stored then
     muser = string.match(stored, USER)
   end
   if intent == 'r' then
-    mjoined, mgrace, muntil, mtoken = string.match(stored, KEPT)
+    mjoined, muntil, mtoken = string.match(stored, KEPT)
     if token == '' or token ~= mtoken or user ~= muser then
       return stands('f')
     end
@@ -59,7 +59,7 @@ if stored then
     if muntil ~= '0' and tonumber(muntil) <= tonumber(ms) then
       return stands('f')
     end
-    joined, grace = mjoined, mgrace
+    joined = mjoined
     write = string.format('%d', math.max(tonumber(mwrite) + 1, tonumber(write)))
   end
   if keep then
@@ -73,7 +73,7 @@ local reset = lost(seq, born, ARGV[3], ARGV[4])
 local publish = reset or (how ~= 'q' and how ~= 'kq')
 local prev, begins = seq or '0', reset or not seq
 if begins then
-  seq, born = first(time, reset, seq, ARGV[3]), ARGV[5]
+  seq, born = first(time, seq, ARGV[3]), ARGV[5]
 elseif publish then
   seq = string.format(SEQ, seq + 1)
 end
@@ -81,7 +81,7 @@ if joined == '0' then
   joined = ms
 end
 local head = '1' .. (publish and seq or mseq or '0') .. '\t' .. epoch .. '\t' .. write .. '\t' .. ARGV[11] .. '\t'
-  .. joined .. '\t' .. grace .. '\t' .. ARGV[16] .. '\t' .. token .. '\t' .. user .. '\n'
+  .. joined .. '\t' .. ARGV[15] .. '\t' .. ARGV[16] .. '\t' .. token .. '\t' .. user .. '\n'
 local value = head .. state
 
 if muser ~= user then

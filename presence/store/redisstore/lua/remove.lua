@@ -3,7 +3,7 @@
 -- KEYS[1]   the room
 -- ARGV[1]   channel of the room
 -- ARGV[2]   expiry, Unix ms; 0: none
--- ARGV[3,4] seq and born that the caller's replica stands at; 0 and '': none
+-- ARGV[3,4] seq and born that the caller's replica stands at; born '': any
 -- ARGV[5]   born of a record that begins anew
 -- ARGV[6]   connection
 -- ARGV[7]   epoch that the stored member must have
@@ -33,7 +33,7 @@ end
 local prev = seq
 local reset = lost(seq, born, ARGV[3], ARGV[4])
 if reset then
-  seq, born = first(time, true, seq, ARGV[3]), ARGV[5]
+  seq, born = first(time, seq, ARGV[3]), ARGV[5]
 else
   seq = string.format(SEQ, seq + 1)
 end

@@ -5,7 +5,7 @@
 -- lost, token, user. These match the first four; what a resume looks at; the
 -- user.
 local HEAD = '^1(%d+)\t(%d+)\t(%d+)\t([^\t\n]*)\t'
-local KEPT = '^1%d+\t%d+\t%d+\t[^\t\n]*\t(%d+)\t(%d+)\t(%d+)\t[^\t\n]*\t[^\t\n]*\t(%x*)\t'
+local KEPT = '^1%d+\t%d+\t%d+\t[^\t\n]*\t(%d+)\t%d+\t(%d+)\t[^\t\n]*\t[^\t\n]*\t(%x*)\t'
 local USER = '\t([^\t\n]*)\n'
 local UNKNOWN = 'PRSVERSION member of a version that this node does not know'
 
@@ -18,19 +18,15 @@ local function millis(time)
 end
 
 -- Whether the record is not the one that the caller knew: missing, behind it,
--- or of another birth. A caller that knows none gives 0 and ''.
+-- or of another birth. A caller that knows none gives '' as born.
 local function lost(seq, born, fromSeq, fromBorn)
-  if fromSeq == '0' and fromBorn == '' then
+  if fromBorn == '' then
     return false
   end
   return not seq or born ~= fromBorn or tonumber(seq) < tonumber(fromSeq)
 end
 
--- The first seq of a record that begins now, or anew above both known ones.
-local function first(time, reset, seq, fromSeq)
-  local us = time[1] * 1000000 + time[2]
-  if reset then
-    us = math.max(us, tonumber(fromSeq) + 1, (tonumber(seq) or 0) + 1)
-  end
-  return string.format(SEQ, us)
+-- The first seq of a record that begins now, or anew: above both known ones.
+local function first(time, seq, fromSeq)
+  return string.format(SEQ, math.max(time[1] * 1000000 + time[2], fromSeq + 1, (seq or 0) + 1))
 end
