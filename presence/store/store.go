@@ -38,6 +38,9 @@ type Store interface {
 	// Load reads a whole room. A room without a record is a Room with a zero
 	// Position and no members.
 	Load(ctx context.Context, room string) (Room, error)
+	// LoadMembers reads some members of a room, by connId, as Load would; those
+	// that do not stand are left out.
+	LoadMembers(ctx context.Context, room string, connIDs []string) (Room, error)
 	// Positions reads where rooms stand, in the order asked; a room without a
 	// record is the zero Position.
 	Positions(ctx context.Context, rooms []string) ([]Position, error)

@@ -77,6 +77,27 @@ func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
 	return out, nil
 }
 
+// LoadMembers implements store.Store.
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (store.Room, error) {
+	if err := s.ready(ctx, "load members"); err != nil {
+		return store.Room{}, err
+	}
+	s.rooms.mu.Lock()
+	defer s.rooms.mu.Unlock()
+	out := store.Room{NowMs: s.now().UnixMilli()}
+	r := s.rooms.byID[id]
+	if r == nil {
+		return out, nil
+	}
+	out.Position = r.Position
+	for _, connID := range connIDs {
+		if m, ok := r.members[connID]; ok {
+			out.Members = append(out.Members, m)
+		}
+	}
+	return out, nil
+}
+
 // Positions implements store.Store.
 func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, error) {
 	if err := s.ready(ctx, "read positions"); err != nil {

@@ -13,6 +13,7 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	_, errs["Put"] = b.Put(ctx, joinOf("c1", "u1"))
 	_, errs["Remove"] = b.Remove(ctx, store.Remove{Room: room, ConnID: "c1", Epoch: 1})
 	_, errs["Load"] = b.Load(ctx, room)
+	_, errs["LoadMembers"] = b.LoadMembers(ctx, room, []string{"c1"})
 	_, errs["Positions"] = b.Positions(ctx, []string{room})
 	_, errs["Subscribe"] = b.Subscribe(ctx, room, newRecorder())
 	_, errs["SubscribeNodes"] = b.SubscribeNodes(ctx, newRecorder())

@@ -33,6 +33,14 @@ func (f *Faulty) Load(ctx context.Context, room string) (store.Room, error) {
 	})
 }
 
+// LoadMembers implements store.Store.
+func (f *Faulty) LoadMembers(ctx context.Context, room string, connIDs []string) (store.Room, error) {
+	connIDs = slices.Clone(connIDs)
+	return do(ctx, f, Call{"LoadMembers", room, ""}, func(ctx context.Context) (store.Room, error) {
+		return f.Backend.LoadMembers(ctx, room, connIDs)
+	})
+}
+
 // Positions implements store.Store.
 func (f *Faulty) Positions(ctx context.Context, rooms []string) ([]store.Position, error) {
 	rooms = slices.Clone(rooms)

@@ -43,6 +43,24 @@ var joinTests = []test{
 			s.Errorf("%d members", n)
 		}
 	}},
+	{"some members are read alone", func(s *suite) {
+		for _, id := range []string{"c1", "c2", "c3"} {
+			s.put(joinOf(id, "u1"))
+		}
+		all := s.load(room)
+		some, err := s.b.LoadMembers(s.ctx, room, []string{"c3", "nobody", "c1"})
+		s.must(err)
+		same(s, some.Position, all.Position)
+		same(s, some.Members, []store.Member{all.Members[2], all.Members[0]})
+		if some.NowMs == 0 {
+			s.Error("no time")
+		}
+		none, err := s.b.LoadMembers(s.ctx, "no such room", []string{"c1"})
+		s.must(err)
+		if len(none.Members) != 0 || none.Position != (store.Position{}) {
+			s.Errorf("of a room without a record: %+v", none)
+		}
+	}},
 	{"joined time is kept", func(s *suite) {
 		p := joinOf("c1", "u1")
 		p.Member.JoinedMs = 12345

@@ -1,0 +1,66 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// LoadMembers implements store.Store.
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (store.Room, error) {
+	r, err := s.loadMembers(ctx, id, connIDs)
+	if err != nil {
+		return store.Room{}, fmt.Errorf("load %d members of room %q: %w", len(connIDs), id, err)
+	}
+	return r, nil
+}
+
+func (s *Store) loadMembers(ctx context.Context, id string, connIDs []string) (r store.Room, err error) {
+	key, b := s.keys.room(id), s.client.B()
+	fields := append(make([]string, 0, 2+len(connIDs)), "seq", "born")
+	for _, connID := range connIDs {
+		fields = append(fields, memberField+connID)
+	}
+	res, err := s.pipe.doMany(ctx, []rueidis.Completed{
+		b.Hmget().Key(key).Field(fields...).Build(),
+		b.Eval().Script(timeScript).Numkeys(1).Key(key).Build(),
+	})
+	if err != nil {
+		return r, err
+	}
+	values, err := res[0].ToArray()
+	if err == nil {
+		r.NowMs, err = res[1].AsInt64()
+	}
+	if err != nil || values[0].IsNil() {
+		return r, s.pipe.wrap(err)
+	}
+	for i := range values {
+		if values[i].IsNil() {
+			continue
+		}
+		text, err := values[i].ToString()
+		if err != nil {
+			return r, s.pipe.wrap(err)
+		}
+		switch i {
+		case 0:
+			r.Seq, err = strconv.ParseInt(text, 10, 64)
+		case 1:
+			r.Born = text
+		default:
+			var m store.Member
+			if m, err = parseMember(connIDs[i-2], text); err == nil {
+				r.Members = append(r.Members, m)
+			}
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
