@@ -52,3 +52,16 @@ type Beat struct {
 	// first, at most MaxDead; none when the node itself is.
 	Dead []string
 }
+
+// NodeState is how a node stands.
+type NodeState byte
+
+// How nodes stand.
+const (
+	// NodeUnknown: there is no life sign of it, nor a mark.
+	NodeUnknown NodeState = iota
+	// NodeAlive: nobody has marked it dead.
+	NodeAlive
+	// NodeDead: it was marked dead within MarkTime.
+	NodeDead
+)

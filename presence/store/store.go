@@ -93,6 +93,8 @@ type Store interface {
 	// Retire removes the node's life sign, or its mark, when it has nothing
 	// left to reap.
 	Retire(ctx context.Context, node string) error
+	// NodeStates reads how nodes stand, in the order asked.
+	NodeStates(ctx context.Context, nodes []string) ([]NodeState, error)
 	// Claim makes by the claimant of a dead node for ClaimTime, or prolongs
 	// that. It is false when another one holds the claim. A claim ends by
 	// itself, or with NodeDone.

@@ -102,6 +102,24 @@ func (s *Store) Retire(ctx context.Context, node string) error {
 	return nil
 }
 
+// NodeStates implements store.Store.
+func (s *Store) NodeStates(ctx context.Context, nodes []string) ([]store.NodeState, error) {
+	if err := s.ready(ctx, "read how nodes stand"); err != nil {
+		return nil, err
+	}
+	s.nodes.mu.Lock()
+	defer s.nodes.mu.Unlock()
+	out := make([]store.NodeState, len(nodes))
+	for i, id := range nodes {
+		if score, ok := s.nodes.score[id]; ok && score < 0 {
+			out[i] = store.NodeDead
+		} else if ok {
+			out[i] = store.NodeAlive
+		}
+	}
+	return out, nil
+}
+
 // Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, dead, by string) (bool, error) {
 	if err := s.ready(ctx, "claim node"); err != nil {

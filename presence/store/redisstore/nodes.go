@@ -74,6 +74,33 @@ func (s *Store) Retire(ctx context.Context, node string) error {
 	return nil
 }
 
+// NodeStates implements store.Store.
+func (s *Store) NodeStates(ctx context.Context, nodes []string) ([]store.NodeState, error) {
+	b := s.client.B()
+	cmds := make([]rueidis.Completed, len(nodes))
+	for i, id := range nodes {
+		cmds[i] = b.Zscore().Key(s.keys.nodes()).Member(id).Build()
+	}
+	res, err := s.pipe.doMany(ctx, cmds)
+	if err != nil {
+		return nil, fmt.Errorf("read how %d nodes stand: %w", len(nodes), err)
+	}
+	out := make([]store.NodeState, len(nodes))
+	for i := range res {
+		score, err := res[i].AsFloat64()
+		switch {
+		case rueidis.IsRedisNil(err):
+		case err != nil:
+			return nil, fmt.Errorf("read how node %q stands: %w", nodes[i], s.pipe.wrap(err))
+		case score < 0:
+			out[i] = store.NodeDead
+		default:
+			out[i] = store.NodeAlive
+		}
+	}
+	return out, nil
+}
+
 // Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, dead, by string) (bool, error) {
 	msg, err := s.pipe.exec(ctx, &s.scripts.claim, s.keys.claim(dead), []string{by, num(store.ClaimTime.Milliseconds())})

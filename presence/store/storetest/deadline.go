@@ -31,6 +31,7 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	errs["MarkDead"] = b.MarkDead(ctx, "n")
 	_, errs["Claim"] = b.Claim(ctx, "n", "n2")
 	_, errs["NodeEntries"] = b.NodeEntries(ctx, "n", 10)
+	_, errs["NodeStates"] = b.NodeStates(ctx, []string{"n"})
 	errs["NodeDone"] = b.NodeDone(ctx, "n")
 	errs["Retire"] = b.Retire(ctx, "n")
 	return errs

@@ -156,3 +156,11 @@ func (f *Faulty) NodeDone(ctx context.Context, dead string) error {
 		return f.Backend.NodeDone(ctx, dead)
 	})
 }
+
+// NodeStates implements store.Store.
+func (f *Faulty) NodeStates(ctx context.Context, nodes []string) ([]store.NodeState, error) {
+	nodes = slices.Clone(nodes)
+	return do(ctx, f, Call{"NodeStates", "", ""}, func(ctx context.Context) ([]store.NodeState, error) {
+		return f.Backend.NodeStates(ctx, nodes)
+	})
+}

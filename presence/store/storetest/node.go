@@ -172,6 +172,7 @@ var nodeTests = []test{
 				}
 				seen[id] = true
 			}
+			s.lives("judge", store.BeatRenewed) // no more than that were marked
 		}
 		if len(seen) != store.MaxDead+10 || seen["judge"] {
 			s.Errorf("%d dead", len(seen))
@@ -208,6 +209,18 @@ var nodeTests = []test{
 		s.b.Age(time.Second)
 		s.claims("a", "n2", true)
 		s.claims("b", "n2", false)
+	}},
+	{"how nodes stand", func(s *suite) {
+		s.lives("n1", store.BeatNew)
+		s.must(s.b.MarkDead(s.ctx, "n2"))
+		got, err := s.b.NodeStates(s.ctx, []string{"n2", "n3", "n1", "n2"})
+		s.must(err)
+		same(s, got, []store.NodeState{store.NodeDead, store.NodeUnknown, store.NodeAlive, store.NodeDead})
+		got, err = s.b.NodeStates(s.ctx, nil)
+		s.must(err)
+		if len(got) != 0 {
+			s.Errorf("%v for no nodes", got)
+		}
 	}},
 	{"done with a node, its mark stays", func(s *suite) {
 		s.lives("n1", store.BeatNew)
