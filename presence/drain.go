@@ -34,7 +34,8 @@ func (e *engine) drain(ctx context.Context) error {
 		return fmt.Errorf("presence: drain: %w", ctx.Err())
 	}
 	if left.Load() > 0 {
-		return nil // the life sign stays for whoever ends their graces
+		// Whoever finds the mark ends their graces.
+		return e.store.MarkDead(ctx, e.self())
 	}
 	return e.store.Retire(ctx, e.self())
 }

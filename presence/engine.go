@@ -48,6 +48,7 @@ type settings struct {
 	lookback       time.Duration
 	awayAfter      time.Duration
 	storeTimeout   time.Duration
+	leaseTime      time.Duration
 	log            *slog.Logger
 }
 
@@ -63,6 +64,9 @@ type engine struct {
 	// offset is the store's time less the node's own, in ms.
 	offset   atomic.Int64
 	draining atomic.Bool
+	// doubted is when the store last left a write unanswered, by its clock; 0:
+	// everything is settled.
+	doubted atomic.Int64
 
 	mu      sync.Mutex
 	rooms   map[string]*room
@@ -70,6 +74,8 @@ type engine struct {
 
 	departures pool
 	mender     mender
+	lease      lease
+	undertaker undertaker
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -92,12 +98,14 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.rename()
 	e.departures = pool{limit: departing, start: e.start}
 	e.mender.lanes = make(map[*lane]struct{})
+	e.undertaker.graves = make(map[string]*grave)
 	if err := e.beat(ctx); err != nil {
 		return nil, fmt.Errorf("presence: first life sign: %w", err)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.every(beatInterval, e.tryBeat)
 	e.every(mendInterval, e.mend)
+	e.every(auditInterval, e.audit)
 	e.every(quietAfter, e.checkQuiet)
 	e.every(s.ttl/3, e.refresh)
 	e.every(s.reaperInterval, e.reaper())
@@ -178,6 +186,7 @@ type mender struct {
 // out or make it irrelevant. Called by operations of the lane only.
 func (e *engine) unsettle(l *lane, settle func(context.Context) error) {
 	l.unsettled = append(l.unsettled, settle)
+	e.doubt()
 	e.mender.mu.Lock()
 	e.mender.lanes[l] = struct{}{}
 	e.mender.mu.Unlock()

@@ -7,19 +7,50 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// beatInterval is how often a node gives its life sign and learns the store's time.
-const beatInterval = time.Second
+const (
+	// beatInterval is how often a node gives its life sign and learns the
+	// store's time.
+	beatInterval = time.Second
+	// steadyGap is how far apart two good beats may be for a node to judge others.
+	steadyGap = 2 * time.Second
+	// steadyExtra is for how much longer than a lease a node's own beats must
+	// have run unbroken before it judges others: so nobody is judged by an old
+	// clock, or for an outage that hit everybody.
+	steadyExtra = 5 * time.Second
+)
 
+// lease is what a node knows of its own life signs. Only the beat touches it.
+type lease struct {
+	last   time.Time // of the last good beat
+	steady time.Time // since when good beats were never further apart than steadyGap
+}
+
+// beat gives the life sign, learns the store's time, and does what the answer
+// asks for.
 func (e *engine) beat(ctx context.Context) error {
 	before := e.clock.Now()
-	b, err := e.store.Beat(ctx, store.BeatRequest{Node: e.self()})
+	b, err := e.store.Beat(ctx, store.BeatRequest{
+		Node: e.self(), LeaseMs: e.leaseTime.Milliseconds(), Judge: e.mayJudge(before),
+	})
 	if err != nil {
 		return err
 	}
 	after := e.clock.Now()
-	middle := before.Add(after.Sub(before) / 2)
-	e.offset.Store(b.NowMs - middle.UnixMilli())
+	e.offset.Store(b.NowMs - before.Add(after.Sub(before)/2).UnixMilli())
+	if after.Sub(e.lease.last) > steadyGap {
+		e.lease.steady = after
+	}
+	e.lease.last = after
+	if b.Status == store.BeatReaped {
+		return e.reborn(ctx)
+	}
+	e.bury(b.Dead)
 	return nil
+}
+
+func (e *engine) mayJudge(now time.Time) bool {
+	l := &e.lease
+	return !l.last.IsZero() && now.Sub(l.last) <= steadyGap && now.Sub(l.steady) >= e.leaseTime+steadyExtra
 }
 
 func (e *engine) tryBeat() {

@@ -27,6 +27,7 @@ type membership struct {
 	graceMs  int64
 	token    string // "" when the node only ever saw the digest
 	digest   store.Digest
+	doubtMs  int64 // until when a restore without an answer may still take effect
 
 	// Guarded by room.mu.
 	seat  *seat  // nil in grace and when gone
@@ -34,6 +35,8 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
+	// restoring: it was reaped although its socket is here.
+	restoring bool
 }
 
 // record is the member as it shall stand, online.
@@ -148,6 +151,11 @@ const (
 	asBefore                // here again, or about to be, as the same user
 	asOther                 // here as another user
 )
+
+func (r *room) isHere(connID string) bool {
+	now, _ := r.presence(store.Entry{ConnID: connID})
+	return now != absent
+}
 
 func (r *room) presence(entry store.Entry) (present, *membership) {
 	r.mu.Lock()

@@ -67,6 +67,11 @@ type Options struct {
 	// with CodeForbidden. Nil: everybody may join.
 	Authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 
+	// NodeLease is how long a node may give no life sign before the others take
+	// it for dead and reap its members. Life signs come each second. Default
+	// 4 s, at least 3 s: a shorter one takes every hiccup for a death.
+	NodeLease time.Duration
+
 	// Logger gets what operators should know. Default: silent.
 	Logger *slog.Logger
 }
@@ -91,6 +96,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxIDBytes = orDefault(o.MaxIDBytes, 256)
 	o.MaxStateBytes = orDefault(o.MaxStateBytes, 16<<10)
 	o.MaxRooms = orDefault(o.MaxRooms, 100)
+	o.NodeLease = orDefault(o.NodeLease, 4*time.Second)
 	o.StoreTimeout = orDefault(o.StoreTimeout, 2*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -118,6 +124,7 @@ func (o Options) validate() error {
 		{"AwayAfter", o.AwayAfter, time.Millisecond},
 		{"MaxGrace", o.MaxGrace, time.Millisecond},
 		{"StoreTimeout", o.StoreTimeout, 10 * time.Millisecond},
+		{"NodeLease", o.NodeLease, 3 * time.Second},
 	} {
 		if d.value < d.least {
 			return fmt.Errorf("presence: Options.%s is %v; it must be at least %v", d.name, d.value, d.least)
@@ -146,6 +153,6 @@ func (o Options) settings() settings {
 			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
 		},
 		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
-		awayAfter: o.AwayAfter, storeTimeout: o.StoreTimeout, log: o.Logger,
+		awayAfter: o.AwayAfter, storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease, log: o.Logger,
 	}
 }

@@ -60,7 +60,7 @@ func (e *engine) refresh() {
 		}
 		for _, id := range missing {
 			for _, c := range conns[id] {
-				if e.owns(c) && e.store.ConnJoin(ctx, c) != nil {
+				if e.owns(c.Room, c.ConnID) && e.store.ConnJoin(ctx, c) != nil {
 					return // the next refresh finds it again
 				}
 			}
@@ -78,17 +78,12 @@ func (e *engine) refresh() {
 	}
 }
 
-// owns tells whether the node still owns a member that it listed before.
-func (e *engine) owns(c store.Conn) bool {
+// owns tells whether a member is this node's, or about to be.
+func (e *engine) owns(room, connID string) bool {
 	e.mu.Lock()
-	r := e.rooms[c.Room]
+	r := e.rooms[room]
 	e.mu.Unlock()
-	if r == nil {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.owned[c.ConnID] != nil
+	return r != nil && r.isHere(connID)
 }
 
 // conns lists what the node owns, by connection.

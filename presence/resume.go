@@ -132,14 +132,12 @@ func (m *membership) forget(ctx context.Context, found store.PutResult) error {
 // unregister takes back index entries that may have been written for a resume
 // that then did not begin, or did not last.
 func (m *membership) unregister(ctx context.Context) error {
-	loaded, err := m.room.eng.store.Load(ctx, m.room.id)
+	found, err := m.room.eng.store.LoadMembers(ctx, m.room.id, []string{m.connID})
 	if err != nil {
 		return err
 	}
-	for _, stands := range loaded.Members {
-		if stands.ConnID == m.connID {
-			return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: stands})
-		}
+	if len(found.Members) > 0 {
+		return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: found.Members[0]})
 	}
 	return m.forget(ctx, store.PutResult{Outcome: store.Missing})
 }

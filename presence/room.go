@@ -278,9 +278,15 @@ func (r *room) follow(e store.Event) {
 	epoch := m.epoch.Load()
 	switch {
 	case e.Intent == store.IntentLeave:
-		if e.Member.Epoch >= epoch {
+		switch {
+		case e.Member.Epoch < epoch:
+		case e.Reason == ReasonNodeLost && m.seat != nil && !m.leaving:
+			r.restoreLive(m) // the node was taken for dead
+		default:
 			r.evict(m, evictRemoved, e.Reason)
 		}
+	case e.Member.UntilMs > 0 && m.seat != nil && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
+		r.restoreLive(m) // taken over without a socket: likewise
 	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.evict(m, evictMoved, "")
 	}

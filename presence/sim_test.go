@@ -32,6 +32,7 @@ var testSettings = settings{
 	lookback:       60 * time.Second,
 	awayAfter:      2 * time.Second,
 	storeTimeout:   2 * time.Second,
+	leaseTime:      4 * time.Second,
 	log:            slog.New(slog.DiscardHandler),
 }
 

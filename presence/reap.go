@@ -1,0 +1,228 @@
+package presence
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// Bounds of the work on a dead node: entries read at once, and rooms in work
+// at once.
+const (
+	reapBatch  = 256
+	reapAtOnce = 16
+	reapAgain  = 10 * time.Second // how long entries written late are looked for
+)
+
+// undertaker reaps dead nodes: one goroutine for each, for as long as this
+// node is its claimant.
+type undertaker struct {
+	mu     sync.Mutex
+	graves map[string]*grave
+}
+
+// grave is a dead node as this one knows it.
+type grave struct {
+	busy    bool
+	emptied time.Time // when it was first found without entries
+	closed  bool
+}
+
+// bury sees to the dead that a beat named.
+func (e *engine) bury(dead []string) {
+	if e.draining.Load() {
+		return
+	}
+	u := &e.undertaker
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, node := range dead {
+		g := u.graves[node]
+		if g == nil {
+			g = &grave{}
+			u.graves[node] = g
+		}
+		if !g.busy && !g.closed {
+			g.busy = true
+			e.start(func() { e.reap(node, g) })
+		}
+	}
+}
+
+// reap works on a dead node until nothing of it is left, or another node is
+// its claimant, or the store does not answer; the next beat begins again.
+func (e *engine) reap(node string, g *grave) {
+	for e.reapSome(node, g) {
+	}
+	e.undertaker.mu.Lock()
+	g.busy = false
+	e.undertaker.mu.Unlock()
+}
+
+func (e *engine) reapSome(node string, g *grave) (more bool) {
+	ctx, cancel := e.bounded()
+	defer cancel()
+	mine, err := e.store.Claim(ctx, node, e.self())
+	if err != nil || !mine || e.draining.Load() {
+		return false
+	}
+	entries, err := e.store.NodeEntries(ctx, node, reapBatch)
+	if err != nil {
+		return false
+	}
+	if len(entries) == 0 {
+		e.closeGrave(ctx, node, g)
+		return false
+	}
+	rooms := make(map[string][]store.Entry)
+	for _, entry := range entries {
+		rooms[entry.Room] = append(rooms[entry.Room], entry)
+	}
+	return e.reapRooms(rooms)
+}
+
+// closeGrave ends the work on a node that has no entries left: at once, and
+// for good once entries that were on their way when it died cannot come any more.
+func (e *engine) closeGrave(ctx context.Context, node string, g *grave) {
+	now := e.clock.Now()
+	e.undertaker.mu.Lock()
+	if g.emptied.IsZero() {
+		g.emptied = now
+	}
+	g.closed = now.Sub(g.emptied) >= reapAgain
+	closed := g.closed
+	e.undertaker.mu.Unlock()
+	if closed {
+		if err := e.store.NodeDone(ctx, node); err != nil {
+			e.log.Warn("closing a dead node failed", "node", node, "error", err)
+		}
+	}
+}
+
+// reapRooms works on some rooms at a time. It reports whether all went well.
+func (e *engine) reapRooms(rooms map[string][]store.Entry) bool {
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	turn := make(chan struct{}, reapAtOnce)
+	for room, entries := range rooms {
+		turn <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turn }()
+			if err := e.reapRoom(room, entries); err != nil {
+				failed.Store(true)
+				e.doubt()
+				e.log.Warn("reaping failed", "room", room, "members", len(entries), "error", err)
+			}
+		})
+	}
+	wg.Wait()
+	return !failed.Load()
+}
+
+func (e *engine) reapRoom(room string, entries []store.Entry) error {
+	ctx, cancel := e.bounded()
+	defer cancel()
+	ids := make([]string, len(entries))
+	for i, entry := range entries {
+		ids[i] = entry.ConnID
+	}
+	found, err := e.store.LoadMembers(ctx, room, ids)
+	if err != nil {
+		return err
+	}
+	stand := make(map[string]*store.Member, len(found.Members))
+	for i := range found.Members {
+		stand[found.Members[i].ConnID] = &found.Members[i]
+	}
+	for _, entry := range entries {
+		if err := e.reapMember(ctx, entry, stand[entry.ConnID], found.NowMs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reapMember settles one index entry of a dead node: a plain member leaves, a
+// resumable one is taken over for the rest of its grace, and an entry whose
+// member is another node's by now, or gone, is removed.
+func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Member, nowMs int64) error {
+	entry.ExpiresMs = e.expires()
+	switch {
+	case m == nil:
+		return e.erase(ctx, entry)
+	case m.Owner != entry.Node && (m.Owner != e.self() || e.owns(entry.Room, entry.ConnID)):
+		return e.store.Disown(ctx, entry)
+	case m.GraceMs > 0 && (m.UntilMs == 0 || m.UntilMs > nowMs):
+		return e.adopt(ctx, entry, m, nowMs)
+	}
+	reason := ReasonNodeLost
+	if m.UntilMs > 0 {
+		reason = m.Lost // its grace ran out while nobody watched
+	}
+	res, err := e.store.Remove(ctx, store.Remove{
+		Room: entry.Room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: reason, ExpiresMs: e.expires(),
+	})
+	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Expired {
+		return err // the entry stays, and is looked at again
+	}
+	return e.erase(ctx, entry)
+}
+
+// erase removes what the indexes hold of a member that is gone.
+func (e *engine) erase(ctx context.Context, entry store.Entry) error {
+	err := e.store.ConnLeave(ctx, store.Conn{
+		ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch, ExpiresMs: entry.ExpiresMs,
+	})
+	if err != nil {
+		return err
+	}
+	return e.store.Unregister(ctx, entry)
+}
+
+// adopt takes a resumable member of a dead node over, without a socket: its
+// own index entry first, then the member, then the dead node's entry.
+func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Member, nowMs int64) error {
+	r, err := e.acquire(ctx, entry.Room)
+	if err != nil {
+		return err
+	}
+	defer e.release(r)
+	m := &membership{
+		room: r, owner: e.self(), connID: stands.ConnID, userID: stands.UserID, state: stands.State, digest: stands.Token,
+		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, write: stands.Write + 1, place: -1,
+	}
+	m.epoch.Store(stands.Epoch + 1)
+	m.clientEpoch.Store(stands.Epoch + 1)
+	x := loss{reason: stands.Lost, atMs: nowMs - e.awayAfter.Milliseconds(), untilMs: stands.UntilMs, shown: stands.Away}
+	if x.untilMs == 0 {
+		x.reason, x.untilMs = ReasonNodeLost, nowMs+stands.GraceMs
+	}
+	coming := r.await(m.connID, m.epoch.Load())
+	defer r.unexpect(coming)
+	if err := e.store.Register(ctx, m.entry()); err != nil {
+		return err
+	}
+	put := m.graced(x)
+	put.Intent, put.Quiet, put.Fence, put.KeepState = store.IntentResume, false, stands.Epoch, true
+	put.Member.Write = m.write
+	res, err := e.put(ctx, put, r)
+	if err != nil {
+		return err
+	}
+	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		return nil // looked at again
+	}
+	m.write, m.state = res.Member.Write, res.Member.State
+	r.succeed(m)
+	m.beginGrace(new(lane), x)
+	if err := e.store.ConnJoin(ctx, m.conn()); err != nil {
+		return err
+	}
+	if entry.Node == m.owner {
+		return nil
+	}
+	return e.store.Disown(ctx, entry)
+}
