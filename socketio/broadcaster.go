@@ -9,7 +9,7 @@ import (
 
 // Broadcaster addresses a set of sockets of a namespace: those of the rooms
 // given to To, or all when there are none, without those of the rooms given to
-// Except. The id of a socket is a room with that socket in it. A socket gets a
+// Except. The id of a socket addresses that socket and nobody else. A socket gets a
 // packet once, however many of the rooms it is in. It is a small value; each
 // method returns a changed copy.
 type Broadcaster struct {

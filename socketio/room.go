@@ -16,12 +16,12 @@ type membership struct {
 }
 
 // join puts a socket into rooms. A socket that has left the namespace joins
-// nothing any more; its own id needs no entry.
+// nothing any more. Ids name their sockets and no rooms.
 func (n *Namespace) join(s *Socket, names []string) {
 	n.mu.Lock()
 	if s.listed {
 		for _, name := range names {
-			if name != s.id && s.membership(name) < 0 {
+			if s.membership(name) < 0 && !isID(name) {
 				n.enter(s, name)
 			}
 		}

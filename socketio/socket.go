@@ -2,8 +2,6 @@ package socketio
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -61,13 +59,6 @@ func newSocket(c *conn, n *Namespace, auth []byte) *Socket {
 	return s
 }
 
-// newID returns 20 characters with 120 random bits.
-func newID() string {
-	var b [15]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
 // ID returns the socket's id: 20 random characters of [A-Za-z0-9_-], known to
 // its client and safe to show to others.
 func (s *Socket) ID() string { return s.id }
@@ -97,6 +88,12 @@ func (s *Socket) Connected() bool {
 }
 
 // Join puts the socket into rooms. One that is not connected joins nothing.
+//
+// Names that have the form of a socket id, of this process or another, are
+// ignored, which [Socket.InRoom] tells: an id addresses its socket alone, and
+// since ids are public, clients that choose their rooms could listen otherwise.
+// For a room about a socket, put something in front: "watch:" + id. Ids carry a
+// checksum; of other names with 20 characters one in four billion looks like one.
 func (s *Socket) Join(rooms ...string) { s.ns.join(s, rooms) }
 
 // Leave takes the socket out of a room. Its own id it cannot leave.

@@ -1,0 +1,54 @@
+package socketio
+
+import (
+	"regexp"
+	"testing"
+)
+
+func TestIDsAreRecognised(t *testing.T) {
+	form := regexp.MustCompile(`^[A-Za-z0-9_-]{20}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		id := newID()
+		if !form.MatchString(id) || !isID(id) || seen[id] {
+			t.Fatalf("id %q, form %v, seen %v", id, isID(id), seen[id])
+		}
+		seen[id] = true
+		changed := []byte(id)
+		if changed[7]++; isID(string(changed)) {
+			t.Errorf("%q passes for an id", changed)
+		}
+	}
+	for _, name := range []string{"", "lobby", "customer-support-eu1", "AAAAAAAAAAAAAAAAAAAA", "____________________",
+		"twenty characters :)", newID() + "A", newID()[1:], "a\n" + newID()[2:]} {
+		if isID(name) {
+			t.Errorf("%q passes for an id", name)
+		}
+	}
+}
+
+// What the application sends to a socket's id must not be heard by others, on
+// whichever process they join a room of that name.
+func TestIDIsNobodyElsesRoom(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		victim, spy := e.join("/"), e.join("/")
+		var log adapterLog
+		if err := e.io.SetAdapter(&log); err != nil {
+			t.Fatal(err)
+		}
+		elsewhere := newID() // of a socket of another process
+		s := e.socket(spy)
+		s.Join(victim.sid, "x", elsewhere)
+		if rooms := s.Rooms(); len(rooms) != 1 || rooms[0] != "x" || s.InRoom(victim.sid) || s.InRoom(elsewhere) {
+			t.Errorf("the spy is in %q", rooms)
+		}
+		log.want(t, "open / x")
+		for _, id := range []string{victim.sid, elsewhere} {
+			if err := e.root.To(id).Emit(t.Context(), "secret"); err != nil {
+				t.Error(err)
+			}
+		}
+		victim.want(`42["secret"]`)
+		spy.wantNothing()
+	})
+}
