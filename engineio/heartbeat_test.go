@@ -108,6 +108,26 @@ func TestHeartbeatLateTick(t *testing.T) {
 	})
 }
 
+// A ping that leaves late leaves the client time to answer.
+func TestHeartbeatLatePing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, quick)
+		c := e.openWS()
+		s := e.session()
+		s.s.mu.Lock()
+		s.s.due -= 250 * time.Millisecond // more than the timeout
+		s.s.mu.Unlock()
+		c.want("2")
+		time.Sleep(99 * time.Millisecond)
+		c.send("3")
+		start := time.Now()
+		c.want("2")
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("next ping after %v", took)
+		}
+	})
+}
+
 // While the handler blocks, nothing is read, so that no pong can be missed.
 func TestHeartbeatBusyReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
