@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
@@ -74,11 +75,14 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 		return nil
 	}
 	return func(ctx context.Context, r JoinRequest) error {
-		err := guard(func() error { return b.authorize(ctx, s, r) })
+		err := b.engine.guard(func() error { return b.authorize(ctx, s, r) })
 		var coded *Error
 		var fault *panicError
 		if err == nil || errors.As(err, &coded) || errors.As(err, &fault) {
 			return err
+		}
+		if ctx.Err() != nil { // it was not a no
+			return fmt.Errorf("authorize: %w: %w", ctx.Err(), err)
 		}
 		b.engine.log.Warn("join refused", "room", r.RoomID, "user", r.UserID, "error", err)
 		return ErrForbidden

@@ -54,6 +54,8 @@ func (c *cluster) close() {
 	c.mu.Unlock()
 	c.wg.Wait()
 	c.nodes.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, in := range c.interests {
 		if in.sub != nil {
 			in.sub.Close()
@@ -113,27 +115,23 @@ func (c *cluster) change(room string, by int) *interest {
 func (c *cluster) follow(room string, in *interest) {
 	for c.step(room, in) {
 	}
-	c.mu.Lock()
-	close(in.busy)
-	in.busy = nil
-	if in.count == 0 && in.sub == nil && c.interests[room] == in {
-		delete(c.interests, room)
-	}
-	c.mu.Unlock()
 }
 
-// step makes one change, and reports whether there may be another to make.
+// step makes one change. When there is none to make it ends the following, at
+// once: whoever changes the count after that begins another.
 func (c *cluster) step(room string, in *interest) bool {
 	c.mu.Lock()
 	want, sub := in.count > 0 && !c.closed, in.sub
+	if want == (sub != nil) || c.eng.ctx.Err() != nil {
+		c.rest(room, in)
+		c.mu.Unlock()
+		return false
+	}
 	if !want {
 		in.sub = nil
 	}
 	c.mu.Unlock()
-	switch {
-	case want == (sub != nil):
-		return false
-	case !want:
+	if !want {
 		sub.Close()
 		return true
 	}
@@ -142,12 +140,22 @@ func (c *cluster) step(room string, in *interest) bool {
 	sub, err := c.eng.store.Subscribe(ctx, room, c)
 	if err != nil {
 		c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", room, "error", err)
-		return c.eng.sleep(mendInterval)
+		c.eng.sleep(mendInterval)
+		return true
 	}
 	c.mu.Lock()
 	in.sub = sub
 	c.mu.Unlock()
 	return true
+}
+
+// rest ends the following of an interest. The lock is held.
+func (c *cluster) rest(room string, in *interest) {
+	close(in.busy)
+	in.busy = nil
+	if in.count == 0 && in.sub == nil && c.interests[room] == in {
+		delete(c.interests, room)
+	}
 }
 
 // castVersion is the first byte of a broadcast between nodes; then come the

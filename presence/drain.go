@@ -12,20 +12,20 @@ import (
 // or ctx ends.
 func (e *engine) drain(ctx context.Context) error {
 	e.draining.Store(true)
-	var wg sync.WaitGroup
-	var left atomic.Int64 // members that stay in the store
-	for _, m := range e.memberships() {
-		wg.Add(1)
-		e.drainOne(m, func(gone bool) {
-			if !gone {
-				left.Add(1)
-			}
-			wg.Done()
-		})
+	d := &draining{eng: e}
+	for _, s := range e.connected() {
+		s.mu.Lock()
+		for _, st := range s.seats {
+			d.add(&st.lane, func(ctx context.Context) { d.seat(ctx, st) })
+		}
+		s.mu.Unlock()
+	}
+	for _, g := range e.graces() {
+		d.add(&g.lane, func(ctx context.Context) { d.grace(ctx, g) })
 	}
 	done := make(chan struct{})
 	e.start(func() {
-		wg.Wait()
+		d.wg.Wait()
 		close(done)
 	})
 	select {
@@ -33,11 +33,79 @@ func (e *engine) drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("presence: drain: %w", ctx.Err())
 	}
-	if left.Load() > 0 {
-		// Whoever finds the mark ends their graces.
-		return e.store.MarkDead(ctx, e.self())
+	if d.left.Load() {
+		return e.store.MarkDead(ctx, e.self()) // whoever finds the mark sees to them
 	}
 	return e.store.Retire(ctx, e.self())
+}
+
+// draining is a drain under way.
+type draining struct {
+	eng  *engine
+	wg   sync.WaitGroup
+	left atomic.Bool // something of this node stays in the store, or may
+}
+
+// add lets one lane do its part, behind what it is doing.
+func (d *draining) add(l *lane, part func(ctx context.Context)) {
+	d.wg.Add(1)
+	d.eng.later(l, func() {
+		defer d.wg.Done()
+		ctx, cancel := d.eng.bounded()
+		defer cancel()
+		part(ctx)
+		if l.settle(ctx) != nil {
+			d.left.Store(true)
+		}
+	})
+}
+
+// seat lets a socket's member go: plain ones leave, resumable ones are handed over.
+func (d *draining) seat(ctx context.Context, st *seat) {
+	m := st.member.Load()
+	switch {
+	case m == nil:
+	case m.graceMs == 0:
+		_ = d.eng.depart(ctx, &st.lane, m, ReasonShutdown) // what fails is unsettled
+	default:
+		st.detach(m)
+		d.handOver(ctx, &st.lane, m, d.eng.lossNow(ReasonShutdown, m.graceMs))
+	}
+}
+
+func (d *draining) grace(ctx context.Context, g *grace) {
+	if !g.isOver() {
+		d.handOver(ctx, &g.lane, g.m, g.loss)
+	}
+}
+
+// handOver stores the grace of a member and forgets it: any node can resume
+// it. If the store does not answer, the grace begins when this node is found dead.
+func (d *draining) handOver(ctx context.Context, l *lane, m *membership, x loss) {
+	d.left.Store(true)
+	err := l.settle(ctx)
+	if err == nil {
+		err = m.storeGrace(x)(ctx)
+	}
+	if err != nil {
+		d.eng.log.Warn("handing a member over failed", "room", m.room.id, "connId", m.connID, "error", err)
+	}
+	m.room.mu.Lock()
+	m.room.disown(m)
+	m.room.mu.Unlock()
+}
+
+// graces lists the members of this node that have no socket.
+func (e *engine) graces() []*grace {
+	var list []*grace
+	for _, m := range e.memberships() {
+		m.room.mu.Lock()
+		if m.grace != nil {
+			list = append(list, m.grace)
+		}
+		m.room.mu.Unlock()
+	}
+	return list
 }
 
 // memberships lists what the node owns.
@@ -51,55 +119,4 @@ func (e *engine) memberships() []*membership {
 		r.mu.Unlock()
 	}
 	return list
-}
-
-// drainOne lets one member go, behind what its lane is doing.
-func (e *engine) drainOne(m *membership, done func(gone bool)) {
-	r := m.room
-	r.mu.Lock()
-	l, g := (*lane)(nil), m.grace
-	switch {
-	case g != nil:
-		l = &g.lane
-	case m.seat != nil:
-		l = &m.seat.lane
-	}
-	r.mu.Unlock()
-	if l == nil { // on its way out already
-		done(true)
-		return
-	}
-	l.post(func() {
-		ctx, cancel := e.bounded()
-		defer cancel()
-		switch {
-		case g != nil:
-			e.handOver(ctx, m, g.loss)
-		case m.graceMs > 0:
-			e.handOver(ctx, m, e.lossNow(ReasonShutdown, m.graceMs))
-		default:
-			done(e.depart(ctx, l, m, ReasonShutdown) == nil)
-			return
-		}
-		done(false)
-	}, 0, e.departures.run)
-}
-
-// handOver stores the grace of a member whose node is about to stop, and
-// forgets the member: any node can resume it. If the store does not answer,
-// the grace begins when this node is found dead. An operation of the lane.
-func (e *engine) handOver(ctx context.Context, m *membership, x loss) {
-	r := m.room
-	r.mu.Lock()
-	st := m.seat
-	r.mu.Unlock()
-	if st != nil {
-		st.detach(m)
-	}
-	if _, err := e.put(ctx, m.graced(x), r); err != nil {
-		e.log.Warn("handing a member over failed", "room", r.id, "connId", m.connID, "error", err)
-	}
-	r.mu.Lock()
-	r.disown(m)
-	r.mu.Unlock()
 }

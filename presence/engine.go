@@ -61,8 +61,7 @@ type engine struct {
 	node   atomic.Pointer[string]
 	hooks  roomHooks // nil: nobody needs to know
 
-	// offset is the store's time less the node's own, in ms.
-	offset   atomic.Int64
+	learned  atomic.Pointer[reading] // by the last good beat
 	draining atomic.Bool
 	// doubted is when the store last left a write unanswered, by its clock; 0:
 	// everything is settled.
@@ -79,9 +78,7 @@ type engine struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	life   sync.RWMutex // guards closed against start
-	closed bool
-	wg     sync.WaitGroup
+	crew   crew
 }
 
 // departing is how many removals of ended connections are at the store at once.
@@ -123,13 +120,11 @@ func (e *engine) rename() {
 
 // start runs f on a goroutine that close waits for; a closed engine runs
 // nothing any more.
-func (e *engine) start(f func()) {
-	e.life.RLock()
-	defer e.life.RUnlock()
-	if !e.closed {
-		e.wg.Go(f)
-	}
-}
+func (e *engine) start(f func()) { _ = e.tryStart(f) }
+
+// tryStart is start for those who need to know: it reports false, and runs
+// nothing, when the engine is closed.
+func (e *engine) tryStart(f func()) bool { return e.crew.start(f) }
 
 // every runs f again and again, d after it last returned, until the engine closes.
 func (e *engine) every(d time.Duration, f func()) {
@@ -149,28 +144,33 @@ func (e *engine) every(d time.Duration, f func()) {
 }
 
 // storeNow is the store's time in Unix ms, as far as the node knows it.
-func (e *engine) storeNow() int64 { return e.clock.Now().UnixMilli() + e.offset.Load() }
+func (e *engine) storeNow() int64 { return e.storeTime(e.clock.Now()) }
 
 // bounded is a context for one request to the store.
 func (e *engine) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(e.ctx, e.storeTimeout)
 }
 
-// close ends every goroutine of the engine. Members that still stand are left
-// to whoever finds the node dead; drain first to avoid that.
-func (e *engine) close() {
+// close ends every goroutine of the engine, however long that takes.
+func (e *engine) close() { _ = e.closeWithin(context.Background()) }
+
+// closeWithin ends every goroutine of the engine. Members that still stand are
+// left to whoever finds the node dead; drain first to avoid that. Functions of
+// the application that run are waited for until ctx ends; the error says that
+// some still do.
+func (e *engine) closeWithin(ctx context.Context) error {
 	e.cancel()
-	e.life.Lock()
-	e.closed = true
-	e.life.Unlock()
-	e.wg.Wait()
+	e.crew.close()
+	err := e.crew.wait(ctx)
 	e.mu.Lock()
 	rooms := e.rooms
 	e.rooms = nil
 	e.mu.Unlock()
 	for _, r := range rooms {
+		r.endWatches()
 		r.shut()
 	}
+	return err
 }
 
 // mendInterval is how often writes in doubt are tried again.
@@ -199,7 +199,7 @@ func (e *engine) mend() {
 	e.mender.lanes = make(map[*lane]struct{})
 	e.mender.mu.Unlock()
 	for l := range lanes {
-		l.post(func() {
+		e.later(l, func() {
 			ctx, cancel := e.bounded()
 			defer cancel()
 			if l.settle(ctx) != nil {
@@ -207,6 +207,21 @@ func (e *engine) mend() {
 				e.mender.lanes[l] = struct{}{}
 				e.mender.mu.Unlock()
 			}
-		}, 0, e.departures.run)
+		})
 	}
+}
+
+// later posts an operation to a lane when the pool has a turn for it.
+func (e *engine) later(l *lane, op func()) {
+	e.departures.run(func() {
+		done := make(chan struct{})
+		l.post(func() {
+			defer close(done)
+			op()
+		}, 0, e.start)
+		select {
+		case <-done:
+		case <-e.ctx.Done():
+		}
+	})
 }

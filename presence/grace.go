@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"context"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -31,12 +32,35 @@ type grace struct {
 	over  bool // guarded by room.mu
 }
 
-// graced is the write that stores a grace without telling anybody.
-func (m *membership) graced(x loss) store.Put {
+// graced is the member as it stands while a grace runs.
+func (m *membership) graced(x loss) store.Member {
 	next := m.record()
 	next.Write++
 	next.Away, next.UntilMs, next.Lost = x.shown, x.untilMs, x.reason
-	return store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch, Quiet: true}
+	return next
+}
+
+// storeGrace is the step that stores a grace without telling anybody; it may
+// be repeated. What it writes is made when it first runs.
+func (m *membership) storeGrace(x loss) func(context.Context) error {
+	return m.writing(func() store.Put { return store.Put{Member: m.graced(x), Quiet: true} })
+}
+
+// writing is a step that writes a member in place, again and again until the
+// store answers. An operation of the lane.
+func (m *membership) writing(make func() store.Put) func(context.Context) error {
+	var put store.Put
+	return func(ctx context.Context) error {
+		if put.Intent == 0 {
+			put = make()
+			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
+		}
+		res, err := m.room.eng.put(ctx, put, m.room)
+		if err == nil {
+			m.wrote(res, put.Member)
+		}
+		return err
+	}
 }
 
 // beginGrace lets a member without a socket live on. Called by operations of
@@ -74,7 +98,7 @@ func (g *grace) at(ms int64, op func()) {
 	g.timer = e.clock.AfterFunc(max(wait, 0), func() { g.post(op) })
 }
 
-func (g *grace) post(op func()) { g.lane.post(op, 0, g.m.room.eng.departures.run) }
+func (g *grace) post(op func()) { g.m.room.eng.later(&g.lane, op) }
 
 // showAway tells the room that the member is gone, for now.
 func (g *grace) showAway() {
@@ -91,28 +115,38 @@ func (g *grace) showAway() {
 	}
 	ctx, cancel := e.bounded()
 	defer cancel()
-	if g.settle(ctx) != nil {
-		return
+	x := g.loss
+	x.shown = true
+	write := m.writing(func() store.Put { return store.Put{Member: m.graced(x)} })
+	step := func(ctx context.Context) error {
+		if err := write(ctx); err != nil {
+			return err
+		}
+		g.shown = true
+		return nil
 	}
-	next := m.record()
-	next.Write++
-	next.Away, next.UntilMs, next.Lost = true, g.untilMs, g.reason
-	_, _ = e.update(ctx, &g.lane, m, next) // repeated in the background if it failed
+	if g.settle(ctx) != nil || step(ctx) != nil {
+		e.unsettle(&g.lane, step)
+	}
 }
 
 // end removes the member when nobody resumed it in time.
 func (g *grace) end() {
 	r := g.m.room
-	r.mu.Lock()
-	over := g.over
-	r.mu.Unlock()
-	if over {
+	if g.isOver() {
 		return
 	}
 	e := r.eng
 	ctx, cancel := e.bounded()
 	defer cancel()
 	_ = e.depart(ctx, &g.lane, g.m, g.reason) // remembered if it failed
+}
+
+func (g *grace) isOver() bool {
+	r := g.m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return g.over
 }
 
 // stop ends the grace early: the member was resumed or removed, or this was

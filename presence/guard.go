@@ -14,8 +14,11 @@ type panicError struct {
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
 // guard runs code of the application; its panic becomes an error, so that it
-// costs one request and not the process.
-func guard(f func() error) (err error) {
+// costs one request and not the process. Called on goroutines of the engine
+// only: close does not wait for this code longer than it was allowed to.
+func (e *engine) guard(f func() error) (err error) {
+	e.crew.leave()
+	defer e.crew.back()
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{v, debug.Stack()}

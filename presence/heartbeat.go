@@ -2,6 +2,7 @@ package presence
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
@@ -15,9 +16,6 @@ func (s *socket) heartbeat(payload []byte, a answerer) {
 	p, err := parseHeartbeat(payload, e.limits)
 	if err == nil && e.draining.Load() {
 		err = errShuttingDown
-	}
-	if err == nil && len(p.patch) > e.limits.stateBytes {
-		err = stateTooLarge(len(p.patch), e.limits.stateBytes)
 	}
 	if err == nil {
 		err = s.routeHeartbeat(&p, a)
@@ -39,25 +37,55 @@ func (s *socket) routeHeartbeat(p *heartbeatPayload, a answerer) error {
 			return invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", rooms)
 		}
 		if rooms > 1 {
-			a.answer(appendHeartbeatAck(nil, heartbeatAck{}))
+			s.beatAll(last, a)
 			return nil
 		}
 		st = last
 	}
-	if st == nil {
+	if st == nil || !st.wanted {
 		return notJoined(p.roomID)
 	}
-	if p.patch == nil && st.joining == 0 {
-		m := st.member.Load()
-		if m == nil || !st.wanted {
-			return notJoined(p.roomID)
-		}
-		a.answer(appendHeartbeatAck(make([]byte, 0, 64), m.heard(p.epoch)))
+	epoch, patch := p.epoch, bytes.Clone(p.patch)
+	switch {
+	case patch == nil && st.joining == 0:
+		st.answerBeat(epoch, a)
+		return nil
+	case patch == nil && st.wait(func() { st.answerBeat(epoch, a) }):
 		return nil
 	}
-	epoch, patch := p.epoch, bytes.Clone(p.patch)
-	st.post(a, func(deadline time.Time) { st.runHeartbeat(deadline, epoch, patch, a) })
+	st.post(a, len(patch), func(deadline time.Time) { st.runHeartbeat(deadline, epoch, patch, a) })
 	return nil
+}
+
+// beatAll answers a heartbeat for all rooms: at once if the socket is in any,
+// else behind the joins on their way. s.mu is held.
+func (s *socket) beatAll(last *seat, a answerer) {
+	in := func() bool {
+		return slices.ContainsFunc(s.seats, func(st *seat) bool { return st.wanted && st.member.Load() != nil })
+	}
+	waits := !in() && last.wait(func() {
+		s.mu.Lock()
+		ok := in()
+		s.mu.Unlock()
+		if ok {
+			a.answer(appendHeartbeatAck(nil, heartbeatAck{}))
+		} else {
+			a.answer(appendRefusal(nil, notJoined("")))
+		}
+	})
+	if !waits {
+		a.answer(appendHeartbeatAck(nil, heartbeatAck{}))
+	}
+}
+
+// answerBeat answers a heartbeat without a patch.
+func (st *seat) answerBeat(epoch optional, a answerer) {
+	m := st.member.Load()
+	if m == nil {
+		a.answer(appendRefusal(nil, notJoined(st.roomID)))
+		return
+	}
+	a.answer(appendHeartbeatAck(make([]byte, 0, 64), m.heard(epoch)))
 }
 
 // heard is the answer to a heartbeat that changes nothing.
@@ -65,7 +93,7 @@ func (m *membership) heard(epoch optional) heartbeatAck {
 	return heartbeatAck{epoch: m.epoch.Load(), stale: epoch.given && epoch.value < m.clientEpoch.Load()}
 }
 
-// runHeartbeat is the lane's half of a heartbeat: behind a join, or with a patch.
+// runHeartbeat is the lane's half of a heartbeat with a patch.
 func (st *seat) runHeartbeat(deadline time.Time, epoch optional, patch []byte, a answerer) {
 	ack, err := st.tryPatch(deadline, epoch, patch)
 	if err != nil {
@@ -74,6 +102,10 @@ func (st *seat) runHeartbeat(deadline time.Time, epoch optional, patch []byte, a
 	}
 	a.answer(appendHeartbeatAck(make([]byte, 0, 64), ack))
 }
+
+// patchRoom is by how much a patch's text may be longer than a state: it may
+// have spaces, and say a key twice.
+const patchRoom = 4
 
 func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (heartbeatAck, error) {
 	e := st.sock.eng
@@ -84,6 +116,9 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 	ack := m.heard(epoch)
 	if patch == nil || ack.stale {
 		return ack, nil
+	}
+	if limit := patchRoom * e.limits.stateBytes; len(patch) > limit {
+		return ack, stateTooLarge(len(patch), e.limits.stateBytes)
 	}
 	ctx, cancel := e.until(deadline)
 	defer cancel()

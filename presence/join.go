@@ -32,28 +32,28 @@ func (s *socket) join(payload []byte, allow authorizer, a answerer) {
 		a.answer(appendRefusal(nil, tooManyRooms(e.limits.rooms)))
 		return
 	}
+	if st == nil && len(s.seats) >= 2*e.limits.rooms { // those it left are not gone yet
+		a.answer(appendRefusal(nil, errTooManyWaiting))
+		return
+	}
 	st = s.seatFor(p.roomID)
-	if st.post(a, func(deadline time.Time) { st.runJoin(deadline, &p, allow, a) }) {
+	if st.post(a, len(payload), func(deadline time.Time) { st.runJoin(deadline, &p, allow, a) }) {
 		st.wanted = true
+		st.joins++
 		st.joining++
 	}
 }
 
 // runJoin is the lane's half of a join.
 func (st *seat) runJoin(deadline time.Time, p *joinPayload, allow authorizer, a answerer) {
-	s, e := st.sock, st.sock.eng
+	e := st.sock.eng
 	ctx, cancel := e.until(deadline)
 	defer cancel()
 	err := st.tryJoin(ctx, p, allow, a)
-	s.mu.Lock()
-	st.joining--
-	if st.joining == 0 {
-		st.wanted = st.wanted && st.member.Load() != nil
-	}
-	s.mu.Unlock()
 	if err != nil {
 		a.answer(appendRefusal(nil, e.refusal(err, "join")))
 	}
+	st.joinDone()
 }
 
 // until is a context that ends at a time of the engine's clock.
@@ -63,6 +63,9 @@ func (e *engine) until(deadline time.Time) (context.Context, context.CancelFunc)
 
 // tryJoin does what a join asks for and answers it, or says why not.
 func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a answerer) error {
+	if st.sock.eng.draining.Load() {
+		return errShuttingDown
+	}
 	if allow != nil {
 		r := JoinRequest{RoomID: p.roomID, UserID: p.userID, State: p.state, Resume: p.resume != ""}
 		if err := allow(ctx, r); err != nil {
@@ -100,7 +103,7 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 	e, r := st.sock.eng, st.room
 	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, write: 1, state: p.state, place: -1}
-	m.setGrace(p.grace)
+	m.setGrace(p.grace.value)
 	if m.state == nil {
 		m.state = emptyState
 	}
@@ -116,11 +119,12 @@ func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 		m.joinedMs = res.Member.JoinedMs
 		err = waiting.wait(ctx, r)
 	}
-	if err == nil && st.welcome(m, a, waiting, false) {
-		return nil
-	}
 	if err == nil {
-		err = notJoined(r.id) // removed before the answer was ready
+		if st.welcome(m, a, waiting, false) {
+			return nil
+		}
+		e.unsettle(&st.lane, m.unregister)
+		return notJoined(r.id) // removed before the answer was ready
 	}
 	r.mu.Lock()
 	r.disown(m)
@@ -132,30 +136,35 @@ func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 var emptyState = []byte("{}")
 
 // freeConnID is the socket's id, unless a member that was once this socket's
-// lives on under it.
+// lives on under it, or did.
 func (st *seat) freeConnID() string {
-	id := st.sock.peer.id()
-	st.room.mu.Lock()
-	defer st.room.mu.Unlock()
-	if st.room.members[id] != nil || st.room.owned[id] != nil {
+	s, r := st.sock, st.room
+	id := s.peer.id()
+	s.mu.Lock()
+	taken := s.idTaken
+	s.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stands := r.members[id] // one of this node's own just left
+	if taken || r.owned[id] != nil || stands != nil && stands.Owner != s.eng.self() {
 		return randomID(15)
 	}
 	return id
 }
 
-// setGrace takes a join's grace: with one the member has a token, the same
-// for its whole life.
-func (m *membership) setGrace(grace optional) {
-	m.graceMs = grace.value
-	switch {
-	case m.graceMs == 0:
-		m.setToken("")
-	case m.token == "":
-		m.setToken(newToken(m.connID))
+// setGrace takes a join's grace: with one the member can be resumed with its
+// token, which stays the same for its whole life.
+func (m *membership) setGrace(graceMs int64) {
+	m.graceMs = graceMs
+	if graceMs == 0 {
+		m.digest = store.Digest{}
+		return
 	}
+	if m.token == "" {
+		m.token = newToken(m.connID)
+	}
+	m.digest = digestOf(m.token)
 }
-
-func (m *membership) setToken(token string) { m.token, m.digest = token, digestOf(token) }
 
 // enterStore writes a new member: index, room, connection, in this order.
 func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
@@ -199,8 +208,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	if next.State == nil {
 		next.State = emptyState
 	}
-	oldToken := m.token
-	m.setGrace(p.grace)
+	m.setGrace(p.grace.value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
 	waiting := r.await(m.connID, next.Epoch)
 	defer r.unexpect(waiting)
@@ -222,8 +230,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 		err = waiting.wait(ctx, r)
 	}
 	if err != nil {
-		m.graceMs = before.GraceMs
-		m.setToken(oldToken)
+		m.setGrace(before.GraceMs)
 		st.unsettleRejoin(m, put, before)
 		return err
 	}
@@ -234,23 +241,31 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	return nil
 }
 
-// unsettleRejoin finds out later whether a refused join of a member took
-// effect, and if so puts everything but the epoch back as it was before.
+// unsettleRejoin finds out later, when it cannot any more, whether a refused
+// join of a member took effect, and if so puts everything but the epoch back as
+// it was before.
 func (st *seat) unsettleRejoin(m *membership, put store.Put, before store.Member) {
 	e, r := st.sock.eng, st.room
+	after := e.expires()
 	e.unsettle(&st.lane, func(ctx context.Context) error {
-		res, err := e.put(ctx, put, r)
-		if err != nil {
+		if e.storeNow() <= after {
+			return fmt.Errorf("undo of a join: too early: %w", store.ErrUnavailable)
+		}
+		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
+		if err != nil || len(found.Members) == 0 {
 			return err
 		}
-		if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-			return nil // taken over or removed; the event says so
+		stands := found.Members[0]
+		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
+			return nil // it did not, or somebody took the member over
 		}
 		back := before
-		back.Epoch, back.Write = put.Member.Epoch, put.Member.Write+1
+		back.Epoch, back.Write = stands.Epoch, stands.Write+1
 		m.epoch.Store(back.Epoch)
-		m.write, m.state = back.Write, back.State
 		_, err = e.put(ctx, store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
+		if err == nil {
+			m.write, m.state = back.Write, back.State
+		}
 		return err
 	})
 }

@@ -95,7 +95,8 @@ func (l *lane) settle(ctx context.Context) error {
 
 // pool runs functions on a bounded number of goroutines, the rest waits in
 // order: so that ten thousand connections that end at once are not ten
-// thousand goroutines at the store.
+// thousand goroutines at the store. A lane that waits for its turn here is free
+// for other operations.
 type pool struct {
 	limit int
 	start func(func()) // runs a goroutine; its owner waits for it

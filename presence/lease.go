@@ -25,6 +25,20 @@ type lease struct {
 	steady time.Time // since when good beats were never further apart than steadyGap
 }
 
+// reading is what the store's clock showed, in Unix ms, at a moment of the
+// node's own.
+type reading struct {
+	at      time.Time
+	storeMs int64
+}
+
+// storeTime is a moment of the node's in the store's time. It counts from the
+// last beat by the monotonic clock: a step of the wall clock changes nothing.
+func (e *engine) storeTime(t time.Time) int64 {
+	r := e.learned.Load()
+	return r.storeMs + t.Sub(r.at).Milliseconds()
+}
+
 // beat gives the life sign, learns the store's time, and does what the answer
 // asks for.
 func (e *engine) beat(ctx context.Context) error {
@@ -36,7 +50,7 @@ func (e *engine) beat(ctx context.Context) error {
 		return err
 	}
 	after := e.clock.Now()
-	e.offset.Store(b.NowMs - before.Add(after.Sub(before)/2).UnixMilli())
+	e.learned.Store(&reading{at: before.Add(after.Sub(before) / 2), storeMs: b.NowMs})
 	if after.Sub(e.lease.last) > steadyGap {
 		e.lease.steady = after
 	}

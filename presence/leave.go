@@ -4,8 +4,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // leave handles presence:leave. It does not block. The answer comes when every
@@ -30,7 +28,7 @@ func (s *socket) leave(payload []byte, a answerer) {
 		}
 	}
 	for _, st := range seats {
-		if st.post(a, func(deadline time.Time) { st.runLeave(deadline, p.grace); done() }) {
+		if st.post(a, 0, func(deadline time.Time) { st.runLeave(deadline, p.grace); done() }) {
 			st.wanted = false
 		}
 	}
@@ -48,19 +46,16 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	ctx, cancel := e.until(deadline)
 	defer cancel()
 	st.detach(m)
-	if grace.value == 0 || m.token == "" {
+	if grace.value == 0 || m.graceMs == 0 {
 		_ = e.depart(ctx, &st.lane, m, ReasonLeave)
 		return
 	}
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
 	x := e.lossNow(ReasonLeave, grace.value)
-	put := m.graced(x)
-	if st.settle(ctx) == nil {
-		if res, err := e.put(ctx, put, m.room); err == nil && res.Outcome == store.Applied {
-			m.write = put.Member.Write
-		}
+	step := m.storeGrace(x)
+	if st.settle(ctx) != nil || step(ctx) != nil {
+		e.unsettle(&st.lane, step)
 	}
-	m.write = max(m.write, put.Member.Write) // in doubt: never use the number twice
 	m.beginGrace(&st.lane, x)
 }

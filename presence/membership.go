@@ -133,12 +133,12 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	}
 	switch {
 	case s != nil:
-		s.vacate(m, func() {
+		s.vacate(m, why, func() {
 			s.leaveRoom(why == evictRemoved && reason == ReasonKicked)
 			cleanUp(&s.lane)
 		})
 	case g != nil:
-		g.lane.post(func() { cleanUp(&g.lane) }, 0, e.departures.run)
+		e.later(&g.lane, func() { cleanUp(&g.lane) })
 	}
 }
 
@@ -250,11 +250,27 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	if res.Outcome == store.Expired {
 		return fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
 	}
-	r.mu.Lock()
-	r.disown(m)
-	r.mu.Unlock()
+	r.letGo(m)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
 	}
 	return r.eraseEntry(ctx, m.entry())
+}
+
+// letGo forgets a member that left. A socket that still hears the room, since
+// it did not ask to leave, is let go by the event, so that it hears that too.
+func (r *room) letGo(m *membership) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.seat == nil {
+		r.disown(m)
+		return
+	}
+	r.eng.clock.AfterFunc(missingAfter, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.owned[m.connID] == m {
+			r.evict(m, evictRemoved, "")
+		}
+	})
 }

@@ -83,14 +83,25 @@ func (e *engine) watch(ctx context.Context, id string, f func(Event)) (*Subscrip
 
 // deliver queues an event. The room's lock is held.
 func (w *watcher) deliver(event Event) {
-	w.lane.post(func() {
-		w.room.mu.Lock()
-		done := w.done
-		w.room.mu.Unlock()
-		if !done {
-			w.f(event)
-		}
-	}, 0, w.room.eng.start)
+	w.lane.post(func() { w.call(event) }, 0, w.room.eng.start)
+}
+
+// call is the lane's half of deliver.
+func (w *watcher) call(event Event) {
+	r, e := w.room, w.room.eng
+	r.mu.Lock()
+	done := w.done
+	r.mu.Unlock()
+	if done {
+		return
+	}
+	err := e.guard(func() error {
+		w.f(event)
+		return nil
+	})
+	if err != nil {
+		e.log.Error("internal error", "id", randomID(9), "doing", "function of a subscription", "room", r.id, "error", err)
+	}
 }
 
 func (w *watcher) close() {
@@ -103,4 +114,14 @@ func (w *watcher) close() {
 	if !was {
 		r.eng.release(r)
 	}
+}
+
+// endWatches lets no call begin any more.
+func (r *room) endWatches() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.watchers {
+		w.done = true
+	}
+	r.watchers = nil
 }

@@ -205,10 +205,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	if err := e.store.Register(ctx, m.entry()); err != nil {
 		return err
 	}
-	put := m.graced(x)
-	put.Intent, put.Quiet, put.Fence, put.KeepState = store.IntentResume, false, stands.Epoch, true
-	put.Member.Write = m.write
-	res, err := e.put(ctx, put, r)
+	next := m.graced(x)
+	next.Write = m.write
+	res, err := e.put(ctx, store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
 	if err != nil {
 		return err
 	}
@@ -216,7 +215,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return nil // looked at again
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
-	r.succeed(m)
+	if !r.succeed(m, res) {
+		return nil // looked at again
+	}
 	m.beginGrace(new(lane), x)
 	if err := e.store.ConnJoin(ctx, m.conn()); err != nil {
 		return err

@@ -38,12 +38,17 @@ func (r *room) resumeEvents() {
 		}
 		r.take(e)
 	}
+	if r.again {
+		r.again = false
+		r.refetch()
+	}
 }
 
 // refetch loads the room again, holding its events back, and shows the
 // difference. One load serves all who ask while it is under way. The lock is held.
 func (r *room) refetch() {
 	if r.loading {
+		r.again = true // what is asked about may be younger than that load
 		return
 	}
 	r.loading = true

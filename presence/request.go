@@ -195,6 +195,9 @@ func parseToken(value []byte) (string, error) {
 	if value[0] != '"' {
 		return "", invalid("resume must be a string.")
 	}
+	if len(value) > maxToken {
+		return "", nil // not one of ours: an ordinary join
+	}
 	token, err := rawjson.String(value)
 	if err != nil {
 		return "", invalid("resume is not valid UTF-8.")

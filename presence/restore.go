@@ -40,7 +40,7 @@ func (r *room) restoreLive(m *membership) {
 		if len(st.unsettled) > 0 || step(ctx) != nil {
 			r.eng.unsettle(&st.lane, step)
 		}
-	}, r.eng.departures.run)
+	}, r.eng.start)
 }
 
 // restoreTries is how often a restore follows a member that is written meanwhile.

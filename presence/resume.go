@@ -13,32 +13,34 @@ const resumeTries = 4
 // resume takes a membership over that another socket had, here or on any node.
 // done is false when the token fits nothing: the join is an ordinary one then.
 func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bool, err error) {
-	r := st.room
-	stands, ok := r.resumable(p)
-	if !ok {
-		return false, nil
+	e, r := st.sock.eng, st.room
+	stands, err := r.resumable(ctx, p)
+	if err != nil || stands == nil {
+		return false, err
 	}
 	m := &membership{
-		room: r, owner: st.sock.eng.self(), connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume, digest: digestOf(p.resume),
-		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
+		room: r, owner: e.self(), connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume,
+		joinedMs: stands.JoinedMs, place: -1,
 	}
+	m.setGrace(stands.GraceMs)
 	if p.grace.given {
 		m.graceMs = p.grace.value
 	}
-	waiting := r.await(m.connID, stands.Epoch+1)
+	res, waiting, err := st.takeOver(ctx, m, *stands, p.state == nil)
 	defer r.unexpect(waiting)
-	res, err := st.takeOver(ctx, m, stands, waiting, p.state == nil)
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
-		r.unexpect(waiting)
 		if err == nil {
-			st.sock.eng.cleanUp(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res) })
+			e.unsettle(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res) })
 		}
 		return false, err
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
 	m.clientEpoch.Store(m.epoch.Load())
-	r.succeed(m)
-	if err = st.sock.eng.store.ConnJoin(ctx, m.conn()); err == nil {
+	if !r.succeed(m, res) {
+		e.unsettle(&st.lane, m.unregister)
+		return true, notJoined(r.id)
+	}
+	if err = e.store.ConnJoin(ctx, m.conn()); err == nil {
 		err = waiting.wait(ctx, r)
 	}
 	if err == nil && st.welcome(m, a, waiting, true) {
@@ -46,54 +48,66 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	}
 	// The client is told that it has no membership: back into grace with it,
 	// unless somebody took or removed it meanwhile.
-	m.beginGrace(&st.lane, st.sock.eng.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
+	m.beginGrace(&st.lane, e.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
 	if err == nil {
 		err = notJoined(r.id)
 	}
 	return true, err
 }
 
-// resumable finds the member that a join's token speaks of, as the replica
-// knows it.
-func (r *room) resumable(p *joinPayload) (store.Member, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m := r.members[tokenConn(p.resume)]
-	if m == nil || m.UserID != p.userID || m.GraceMs == 0 || m.Token != digestOf(p.resume) {
-		return store.Member{}, false
+// maxToken is more than any token has; longer ones are nobody's.
+const maxToken = 512
+
+// resumable finds the member that a join's token speaks of; nil if there is
+// none. A replica that lags behind is no reason to refuse: the store decides.
+func (r *room) resumable(ctx context.Context, p *joinPayload) (*store.Member, error) {
+	fits := func(m *store.Member) bool {
+		return m.UserID == p.userID && m.GraceMs > 0 && m.Token == digestOf(p.resume)
 	}
-	return m.Member, true
+	connID := tokenConn(p.resume)
+	if connID == "" {
+		return nil, nil
+	}
+	r.mu.Lock()
+	known := r.members[connID]
+	r.mu.Unlock()
+	if known != nil && fits(&known.Member) {
+		stands := known.Member
+		return &stands, nil
+	}
+	found, err := r.eng.store.LoadMembers(ctx, r.id, []string{connID})
+	if err != nil || len(found.Members) == 0 || !fits(&found.Members[0]) {
+		return nil, err
+	}
+	return &found.Members[0], nil
 }
 
 // takeOver moves the member to this node and this socket in one step of the
 // store, following it when it was written meanwhile.
-func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member, waiting *arrival, keepState bool) (store.PutResult, error) {
+func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member, keepState bool) (res store.PutResult, waiting *arrival, err error) {
 	e, r := st.sock.eng, st.room
-	var res store.PutResult
 	for range resumeTries {
 		m.epoch.Store(stands.Epoch + 1)
 		m.write = stands.Write + 1
-		r.mu.Lock()
-		waiting.epoch = m.epoch.Load()
-		r.mu.Unlock()
-		if err := e.store.Register(ctx, m.entry()); err != nil {
+		r.unexpect(waiting)
+		waiting = r.await(m.connID, m.epoch.Load())
+		if err = e.store.Register(ctx, m.entry()); err != nil {
 			e.unsettle(&st.lane, m.unregister)
-			return res, err
+			return res, waiting, err
 		}
-		var err error
 		res, err = e.put(ctx, store.Put{
 			Intent: store.IntentResume, Member: m.record(), Fence: stands.Epoch, KeepState: keepState,
 		}, r)
 		if err != nil {
 			e.unsettle(&st.lane, func(ctx context.Context) error { return st.unresume(ctx, m) })
-			return res, err
+			return res, waiting, err
 		}
 		if res.Outcome != store.Fenced || res.Member.Epoch == stands.Epoch || res.Member.Token != stands.Token {
-			return res, nil
+			return res, waiting, nil
 		}
 		stands = res.Member
 	}
-	return res, nil
+	return res, waiting, nil
 }
 
 // unresume settles a resume in doubt: if it took effect the member is this
@@ -112,7 +126,9 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
 	m.clientEpoch.Store(record.Epoch)
-	r.succeed(m)
+	if !r.succeed(m, res) {
+		return m.unregister(ctx)
+	}
 	m.beginGrace(&st.lane, st.sock.eng.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
 	return nil
 }
@@ -143,12 +159,21 @@ func (m *membership) unregister(ctx context.Context) error {
 }
 
 // succeed makes a resumed membership this node's; one that it had of the same
-// member before, with a socket or in grace, is out.
-func (r *room) succeed(m *membership) {
+// member before, with a socket or in grace, is out. It reports false when the
+// replica knows better by now: the member was taken over again, or removed.
+func (r *room) succeed(m *membership, res store.PutResult) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if before := r.owned[m.connID]; before != nil && before != m {
+	epoch, stands, before := m.epoch.Load(), r.members[m.connID], r.owned[m.connID]
+	switch {
+	case stands != nil && stands.Epoch > epoch,
+		stands == nil && r.pos.Born == res.Born && r.pos.Seq >= res.Seq,
+		before != nil && before != m && before.epoch.Load() > epoch:
+		return false
+	}
+	if before != nil && before != m {
 		r.evict(before, evictReplaced, "")
 	}
 	r.own(m)
+	return true
 }

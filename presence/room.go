@@ -31,6 +31,7 @@ type room struct {
 	members map[string]*member
 	// loading holds the events back while a load is under way.
 	loading bool
+	again   bool // once more after that
 	held    []store.Event
 
 	owned    map[string]*membership // by connId
@@ -46,10 +47,11 @@ type member struct {
 }
 
 // acquire returns the node's replica of a room, opened, and takes a reference
-// to it; release gives that back. It blocks for at most ctx.
+// to it; release gives that back. It blocks for at most ctx, and fails when the
+// engine closes.
 func (e *engine) acquire(ctx context.Context, id string) (*room, error) {
 	e.mu.Lock()
-	if e.rooms == nil {
+	if e.rooms == nil || e.ctx.Err() != nil {
 		e.mu.Unlock()
 		return nil, store.ErrClosed
 	}
@@ -59,8 +61,11 @@ func (e *engine) acquire(ctx context.Context, id string) (*room, error) {
 			eng: e, id: id, ready: make(chan struct{}), loading: true,
 			members: make(map[string]*member), owned: make(map[string]*membership),
 		}
+		if !e.tryStart(r.open) {
+			e.mu.Unlock()
+			return nil, store.ErrClosed
+		}
 		e.rooms[id] = r
-		e.start(r.open)
 	}
 	r.refs++
 	e.mu.Unlock()
@@ -263,7 +268,11 @@ func (r *room) show(event *Event, connID string, epoch int64) {
 	}
 	for _, a := range r.arrivals {
 		if a.connID == connID && epoch >= a.epoch {
-			a.complete(f, r.pos.Seq)
+			if event != nil && event.Type == EventJoin {
+				a.complete(f, event.Seq)
+			} else {
+				a.complete(nil, r.pos.Seq)
+			}
 		}
 	}
 }
@@ -296,7 +305,7 @@ func (r *room) follow(e store.Event) {
 // the store's clock. The lock is held.
 func (r *room) lastSeenMs(m *member) int64 {
 	if own := r.owned[m.ConnID]; own != nil && own.seat != nil {
-		return max(m.seenMs, own.seat.sock.peer.lastPacket().UnixMilli()+r.eng.offset.Load())
+		return max(m.seenMs, r.eng.storeTime(own.seat.sock.peer.lastPacket()))
 	}
 	return m.seenMs
 }

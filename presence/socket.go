@@ -19,6 +19,9 @@ type socket struct {
 	// floor is the highest epoch of a membership that this socket gave up:
 	// epochs of a connId only rise.
 	floor int64
+	// idTaken: the connId that is the socket's own id lives on as somebody else's.
+	idTaken bool
+	queued  int // bytes of the requests that wait
 
 	relayLane *lane // of the events it relays; nil before the first
 }
@@ -34,9 +37,49 @@ type seat struct {
 	member atomic.Pointer[membership] // nil: not in the room
 
 	// Guarded by sock.mu: whether the requests read so far leave the socket in
-	// the room, and how many of them are joins whose outcome is open.
+	// the room, how many of them were joins, and how many of those are open.
 	wanted  bool
+	joins   int
 	joining int
+	beats   []waitingBeat
+}
+
+// waitingBeat is a heartbeat that waits for the joins before it, so many.
+type waitingBeat struct {
+	joins  int
+	answer func()
+}
+
+// wait lets a heartbeat wait for the joins before it. It reports false when
+// too many do. sock.mu is held.
+func (st *seat) wait(answer func()) bool {
+	if len(st.beats) >= maxQueued {
+		return false
+	}
+	st.beats = append(st.beats, waitingBeat{st.joins, answer})
+	return true
+}
+
+// joinDone ends a join and answers the heartbeats that waited for it.
+func (st *seat) joinDone() {
+	s := st.sock
+	s.mu.Lock()
+	st.joining--
+	if st.joining == 0 {
+		st.wanted = st.wanted && st.member.Load() != nil
+	}
+	due := 0
+	for due < len(st.beats) && st.beats[due].joins <= st.joins-st.joining {
+		due++
+	}
+	beats := st.beats[:due]
+	if st.beats = st.beats[due:]; len(st.beats) == 0 {
+		st.beats = nil
+	}
+	s.mu.Unlock()
+	for _, b := range beats {
+		b.answer()
+	}
 }
 
 // connect makes a socket known to the engine.
@@ -81,29 +124,42 @@ func (s *socket) seatFor(room string) *seat {
 	return st
 }
 
-// post queues an operation of a request; when too many wait already, the
-// client is told to slow down. s.mu is held.
-func (st *seat) post(a answerer, op func(deadline time.Time)) bool {
-	e := st.sock.eng
+// maxQueuedBytes bounds the requests of a socket that wait.
+const maxQueuedBytes = 4 << 20
+
+// post queues an operation of a request of so many bytes; when too many wait
+// already, the client is told to slow down. s.mu is held.
+func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
+	s, e := st.sock, st.sock.eng
 	deadline := e.clock.Now().Add(e.storeTimeout)
-	ok := st.lane.post(func() { op(deadline) }, maxQueued, e.start)
+	ok := s.queued+size <= maxQueuedBytes && st.lane.post(func() {
+		op(deadline)
+		s.mu.Lock()
+		s.queued -= size
+		s.mu.Unlock()
+	}, maxQueued, e.start)
 	if !ok {
 		a.answer(appendRefusal(nil, errTooManyWaiting))
+		return false
 	}
-	return ok
+	s.queued += size
+	return true
 }
 
 // vacate takes the membership from the seat after somebody else ended it, and
 // runs then before any request that waits. The room's lock is held.
-func (st *seat) vacate(m *membership, then func()) {
+func (st *seat) vacate(m *membership, why removal, then func()) {
 	s := st.sock
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if why != evictRemoved && m.connID == s.peer.id() {
+		s.idTaken = true
+	}
 	if st.member.CompareAndSwap(m, nil) {
 		s.floor = max(s.floor, m.epoch.Load())
 		st.wanted = st.wanted && st.joining > 0
 	}
-	st.lane.postFirst(then, s.eng.departures.run)
+	st.lane.postFirst(then, s.eng.start)
 }
 
 // leaveRoom takes the socket out of the Socket.IO room, unless it joined again
@@ -160,7 +216,7 @@ func (s *socket) close(reason Reason, clean bool) {
 	s.closed = true
 	for _, st := range s.seats {
 		st.wanted = false
-		st.lane.post(func() { st.disconnect(reason, clean) }, 0, e.departures.run)
+		e.later(&st.lane, func() { st.disconnect(reason, clean) })
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *socket) routeSync(p *syncPayload, a answerer) error {
 		return notJoined(p.roomID)
 	}
 	seq := p.seq
-	st.post(a, func(time.Time) { st.runSync(seq, a) })
+	st.post(a, 0, func(time.Time) { st.runSync(seq, a) })
 	return nil
 }
 

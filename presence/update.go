@@ -13,13 +13,7 @@ func (e *engine) update(ctx context.Context, l *lane, m *membership, next store.
 	put := store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch}
 	res, err := e.put(ctx, put, m.room)
 	if err != nil {
-		e.unsettle(l, func(ctx context.Context) error {
-			res, err := e.put(ctx, put, m.room)
-			if err == nil {
-				m.wrote(res, next)
-			}
-			return err
-		})
+		e.unsettle(l, m.writing(func() store.Put { return put }))
 		return res, err
 	}
 	m.wrote(res, next)

@@ -2,15 +2,15 @@ package rawjson
 
 import "bytes"
 
-// pair is one member of an object, raw.
-type pair struct{ key, value []byte }
+// pair is one member of an object, raw. was is the value it began with.
+type pair struct{ key, value, was []byte }
 
 // Merge merges the object patch into the object state, shallowly: each key of
 // patch replaces the value of the same key of state whole, at its old place;
 // new keys follow in the patch's order. Keys are compared as decoded text; of
 // a key that occurs twice the last counts, as it does to JSON.parse. changed
-// reports whether any value's text changed; if none did, merged is state
-// itself. An error is about the patch unless state is no object either.
+// reports whether any value differs in the end, spaces aside; if none does,
+// merged is state itself. An error is about the patch unless state is no object either.
 func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
 	var m merger
 	m.pairs = m.room[:0]
@@ -20,7 +20,7 @@ func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
 	if err := Object(patch, m.set); err != nil {
 		return nil, false, err
 	}
-	if !m.changed {
+	if !m.changed() {
 		return state, false, nil
 	}
 	return m.encode(len(state) + len(patch)), true, nil
@@ -30,14 +30,22 @@ func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
 const fewPairs = 16
 
 type merger struct {
-	room    [fewPairs]pair
-	pairs   []pair
-	index   map[string]int // decoded key → place in pairs; nil while there are few
-	changed bool
+	room  [fewPairs]pair
+	pairs []pair
+	index map[string]int // decoded key → place in pairs; nil while there are few
+}
+
+func (m *merger) changed() bool {
+	for _, p := range m.pairs {
+		if !SameText(p.value, p.was) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *merger) add(key, value []byte) error {
-	m.pairs = append(m.pairs, pair{key, value})
+	m.pairs = append(m.pairs, pair{key, value, value})
 	if m.index != nil {
 		m.index[text(key)] = len(m.pairs) - 1
 	} else if len(m.pairs) > fewPairs {
@@ -52,13 +60,13 @@ func (m *merger) add(key, value []byte) error {
 func (m *merger) set(key, value []byte) error {
 	i := m.find(key)
 	if i < 0 {
-		m.changed = true
-		return m.add(key, value)
+		i = len(m.pairs)
+		if err := m.add(key, value); err != nil {
+			return err
+		}
+		m.pairs[i].was = nil
 	}
-	if !bytes.Equal(m.pairs[i].value, value) {
-		m.changed = true
-		m.pairs[i].value = value
-	}
+	m.pairs[i].value = value
 	return nil
 }
 
@@ -107,4 +115,35 @@ func sameKey(a, b []byte) bool {
 		return false
 	}
 	return text(a) == text(b)
+}
+
+// SameText reports whether two JSON texts are the same but for the spaces
+// between their parts.
+func SameText(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	quoted := false
+	i, j := 0, 0
+	for {
+		if !quoted {
+			i, j = space(a, i), space(b, j)
+		}
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if a[i] != b[j] {
+			return false
+		}
+		switch {
+		case a[i] == '"':
+			quoted = !quoted
+		case quoted && a[i] == '\\' && i+1 < len(a) && j+1 < len(b):
+			i, j = i+1, j+1
+			if a[i] != b[j] {
+				return false
+			}
+		}
+		i, j = i+1, j+1
+	}
 }
