@@ -30,6 +30,7 @@ type pollCarrier struct {
 	wake    chan struct{} // has a token when a waiting poll should look again
 	getting bool          // a GET waits
 	said    bool          // the last packet is on its way
+	left    bool          // the client has closed
 	posting bool          // a POST is being read or handled
 	posted  chan struct{} // closed at the end of that POST, if an upgrade waits for it
 	probe   *wsCarrier    // the WebSocket of an upgrade under way
@@ -246,7 +247,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	defer s.srv.done()
 	defer c.endPost()
 
-	if refused := s.readPost(r); refused != nil {
+	if refused := c.readPost(r); refused != nil {
 		refused.write(w)
 		return
 	}
@@ -256,7 +257,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok")
 }
 
-func (s *Session) readPost(r *http.Request) *refusal {
+func (c *pollCarrier) readPost(r *http.Request) *refusal {
+	s := c.s
 	limit := int64(s.srv.cfg.MaxPayload)
 	if r.ContentLength > limit {
 		s.finish(ReasonTransportError, nil)
@@ -282,6 +284,9 @@ func (s *Session) readPost(r *http.Request) *refusal {
 	}
 	var refused *refusal
 	if errors.Is(err, errPeerClosed) {
+		s.mu.Lock()
+		c.left = true
+		s.mu.Unlock()
 		s.finish(ReasonTransportClose, noopPacket) // what releases the waiting poll
 	} else {
 		s.finish(ReasonParseError, nil)

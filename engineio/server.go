@@ -95,7 +95,7 @@ func (srv *Server) Close(ctx context.Context) error {
 	srv.refusing, srv.closing = true, true
 	srv.mu.Unlock()
 
-	srv.each(func(s *Session) { s.Close(ReasonShutdown) })
+	srv.each((*Session).shutDown)
 	srv.done()
 	var err error
 	select {

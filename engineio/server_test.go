@@ -55,6 +55,22 @@ func TestServerClose(t *testing.T) {
 	})
 }
 
+// A client that has closed by itself is not waited for.
+func TestServerCloseAfterClientClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, Config{})
+		e.openPolling().wantPost(200, "1")
+		e.session().wantClosed(t, ReasonTransportClose)
+		start := time.Now()
+		if err := e.srv.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
 func TestServerCloseCutsWhenItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newPipeEnv(t, Config{})

@@ -226,6 +226,20 @@ func (s *Session) endTurn() {
 // Send fails from now on, and HandleClose follows on another goroutine. It does not block.
 func (s *Session) Close(reason CloseReason) { s.finish(reason, nil) }
 
+// shutDown is Close by the server. A session that its client has closed is kept only for a poll that
+// may have crossed with that: there is nobody to wait for.
+func (s *Session) shutDown() {
+	s.mu.Lock()
+	poll, polling := s.carrier.(*pollCarrier)
+	left := polling && poll.left && !poll.getting
+	s.mu.Unlock()
+	if left {
+		s.abort(ReasonShutdown)
+		return
+	}
+	s.Close(ReasonShutdown)
+}
+
 // finish closes the session; goodbye is its last frame, nil for that of the transport. Where
 // the client cannot be told any more, it aborts.
 func (s *Session) finish(reason CloseReason, goodbye *Frame) {
