@@ -26,4 +26,5 @@ const (
 	ReasonShutdown       CloseReason = "server shutting down" // Server.Close
 	ReasonSlowConsumer   CloseReason = "slow consumer"        // it did not take what was queued for it
 	ReasonParseError     CloseReason = "parse error"          // the client sent what is no packet
+	ReasonInternalError  CloseReason = "internal error"       // its Handler panicked
 )

@@ -105,18 +105,8 @@ func (s *Session) start(upgrade bool) {
 	s.mu.Unlock()
 	s.startHeartbeat()
 	s.srv.add(s)
-	s.handler = s.srv.accept(s)
-	if s.handler == nil {
-		s.handler = nobody{}
-		s.Close(ReasonForcedClose)
-	}
+	s.admitted()
 }
-
-// nobody stands in for the handler that accept did not return.
-type nobody struct{}
-
-func (nobody) HandleMessage([]byte, bool) {}
-func (nobody) HandleClose(CloseReason)    {}
 
 // newID returns 120 random bits as text.
 func newID() string {

@@ -307,7 +307,7 @@ func (s *Session) packets(payload []byte) error {
 			return nil
 		}
 		if binary {
-			s.handler.HandleMessage(packet, true)
+			s.message(packet, true)
 		} else if err := s.packet(packet); err != nil {
 			return err
 		}
@@ -321,7 +321,7 @@ func (s *Session) packets(payload []byte) error {
 func (s *Session) packet(packet []byte) error {
 	switch packet[0] {
 	case packetMessage:
-		s.handler.HandleMessage(packet[1:], false)
+		s.message(packet[1:], false)
 	case packetPong:
 		s.pong()
 	case packetClose:

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Handler receives what happens to one session. No two of its methods run at the same time.
+// Handler receives what happens to one session. No two of its methods run at the same time. One
+// that panics is logged with its stack, and ends its session with [ReasonInternalError].
 type Handler interface {
 	// HandleMessage is called for each message, in order, on the goroutine that reads the
 	// connection. The data is only valid during the call. It must not block for long, since
@@ -218,7 +219,7 @@ func (s *Session) endTurn() {
 		c.flush()
 	}
 	if tell {
-		s.handler.HandleClose(reason)
+		s.tell(reason)
 	}
 }
 
@@ -295,5 +296,5 @@ func (s *Session) leaveOpen(to state, reason CloseReason) {
 		return // endTurn will tell
 	}
 	s.turn, s.told = true, true
-	s.srv.spawn(func() { s.handler.HandleClose(reason) })
+	s.srv.spawn(func() { s.tell(reason) })
 }

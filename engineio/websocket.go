@@ -43,6 +43,8 @@ func (c *wsCarrier) goodbye(reason CloseReason) *Frame {
 		code = ws.StatusGoingAway
 	case ReasonParseError, ReasonTransportError:
 		code = ws.StatusProtocolError
+	case ReasonInternalError:
+		code = ws.StatusInternalServerError
 	}
 	return newCloseFrame(code, "")
 }
@@ -222,7 +224,7 @@ func (c *wsCarrier) dispatch(m message) error {
 			return errProbe
 		}
 		if c.s.isOpen() {
-			c.s.handler.HandleMessage(m.data, true)
+			c.s.message(m.data, true)
 		}
 	case ws.OpPing:
 		pong := newControl(ws.OpPong, m.data)

@@ -1,0 +1,50 @@
+package engineio
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+)
+
+// The application's code runs on goroutines that serve others too, or that nobody would recover: a
+// panic of it must cost no more than its own session.
+
+// admitted lets the application take the session.
+func (s *Session) admitted() {
+	defer s.recovered()
+	s.handler = nobody{}
+	if h := s.srv.accept(s); h != nil {
+		s.handler = h
+		return
+	}
+	s.Close(ReasonForcedClose)
+}
+
+// nobody stands in for the handler that accept did not return.
+type nobody struct{}
+
+func (nobody) HandleMessage([]byte, bool) {}
+func (nobody) HandleClose(CloseReason)    {}
+
+// message hands one message to the handler.
+func (s *Session) message(data []byte, binary bool) {
+	defer s.recovered()
+	s.handler.HandleMessage(data, binary)
+}
+
+// tell tells the handler of the end.
+func (s *Session) tell(reason CloseReason) {
+	defer s.recovered()
+	s.handler.HandleClose(reason)
+}
+
+// recovered is deferred around the application's code.
+func (s *Session) recovered() {
+	r := recover()
+	if r == nil {
+		return
+	}
+	s.srv.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "engine.io handler panicked",
+		slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+	s.Close(ReasonInternalError)
+}
