@@ -11,11 +11,11 @@ import (
 type signals struct {
 	first, second context.Context // done once it came
 	raw           chan os.Signal
-	done          chan struct{}
+	done, ended   chan struct{}
 }
 
 func watchSignals() *signals {
-	s := &signals{raw: make(chan os.Signal, 2), done: make(chan struct{})}
+	s := &signals{raw: make(chan os.Signal, 2), done: make(chan struct{}), ended: make(chan struct{})}
 	first, gotFirst := context.WithCancel(context.Background())
 	second, gotSecond := context.WithCancel(context.Background())
 	s.first, s.second = first, second
@@ -25,6 +25,7 @@ func watchSignals() *signals {
 }
 
 func (s *signals) watch(got ...context.CancelFunc) {
+	defer close(s.ended)
 	for _, cancel := range got {
 		select {
 		case <-s.raw:
@@ -35,7 +36,9 @@ func (s *signals) watch(got ...context.CancelFunc) {
 	}
 }
 
+// stop ends the watching. Signals stay caught: one that comes on the way out of
+// the process must not change its exit code.
 func (s *signals) stop() {
-	signal.Stop(s.raw)
 	close(s.done)
+	<-s.ended
 }
