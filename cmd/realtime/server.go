@@ -52,6 +52,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		TTL:            c.TTL.Millis(),
 		ReaperInterval: c.ReaperInterval.Millis(),
 		ReaperLookback: c.Lookback(),
+		NodeLease:      c.NodeLease.Millis(),
 		AwayAfter:      c.AwayAfter.Millis(),
 		MaxGrace:       c.MaxGrace.Millis(),
 		MaxIDBytes:     int(c.MaxIDBytes),

@@ -19,6 +19,7 @@ type Config struct {
 	TTL            Number `name:"presence-ttl-ms" env:"PRESENCE_TTL_MS" default:"30000" min:"1000" max:"86400000" placeholder:"MS" help:"Time to live of prs:conn:<connId> (${default})."`
 	ReaperInterval Number `name:"presence-reaper-interval-ms" env:"PRESENCE_REAPER_INTERVAL_MS" default:"3000" min:"10" max:"86400000" placeholder:"MS" help:"How often silent connections are looked for (${default})."`
 	ReaperLookback Number `name:"presence-reaper-lookback-ms" env:"PRESENCE_REAPER_LOOKBACK_MS" min:"200" max:"172800000" placeholder:"MS" help:"Silence after which a connection is closed (default: twice the TTL)."`
+	NodeLease      Number `name:"presence-node-lease-ms" env:"PRESENCE_NODE_LEASE_MS" default:"4000" min:"3000" max:"86400000" placeholder:"MS" help:"Silence of a server after which the others take it for dead (${default})."`
 	AwayAfter      Number `name:"presence-away-after-ms" env:"PRESENCE_AWAY_AFTER_MS" default:"2000" min:"1" max:"86400000" placeholder:"MS" help:"Time without a connection after which a resumable member is shown away (${default})."`
 	MaxGrace       Number `name:"presence-max-grace-ms" env:"PRESENCE_MAX_GRACE_MS" default:"120000" min:"1" max:"86400000" placeholder:"MS" help:"Longest graceMs that a member gets (${default})."`
 	MaxIDBytes     Number `name:"presence-max-id-bytes" env:"PRESENCE_MAX_ID_BYTES" default:"256" min:"1" max:"65536" placeholder:"BYTES" help:"Longest roomId and userId (${default})."`

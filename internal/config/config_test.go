@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 	want := testCLI{
 		Config: Config{
 			Port: 3000, MaxPayload: 1_000_000, RelayEvents: Patterns{"chat:*"},
-			TTL: 30_000, ReaperInterval: 3000, AwayAfter: 2000, MaxGrace: 120_000,
+			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
 			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, LogFormat: "text",
 		},
 		Redis: Redis{URL: "redis://localhost:6379"},
@@ -65,6 +65,7 @@ var settings = []setting{
 	{"PRESENCE_TTL_MS", "--presence-ttl-ms", "1000", func(c testCLI) any { return c.TTL }, Number(1000), []string{"0", "-1", "999", "1s", "9223372036854775808"}},
 	{"PRESENCE_REAPER_INTERVAL_MS", "--presence-reaper-interval-ms", "100", func(c testCLI) any { return c.ReaperInterval }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_REAPER_LOOKBACK_MS", "--presence-reaper-lookback-ms", "2000", func(c testCLI) any { return c.ReaperLookback }, Number(2000), []string{"0", "x"}},
+	{"PRESENCE_NODE_LEASE_MS", "--presence-node-lease-ms", "3000", func(c testCLI) any { return c.NodeLease }, Number(3000), []string{"2999", "x"}},
 	{"PRESENCE_AWAY_AFTER_MS", "--presence-away-after-ms", "100", func(c testCLI) any { return c.AwayAfter }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_MAX_GRACE_MS", "--presence-max-grace-ms", "100", func(c testCLI) any { return c.MaxGrace }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_MAX_ID_BYTES", "--presence-max-id-bytes", "64", func(c testCLI) any { return c.MaxIDBytes }, Number(64), []string{"0", "x"}},
