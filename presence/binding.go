@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
@@ -69,6 +68,9 @@ func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte
 	}
 }
 
+// errUndecided is the answer when Authorize ran out of time: not a no for ever.
+var errUndecided = &Error{Code: CodeUnavailable, Message: "It was not decided in time whether you may join; try again in a moment."}
+
 // authorizer is Options.Authorize for one socket, its errors coded.
 func (b *binding) authorizer(s *socketio.Socket) authorizer {
 	if b.authorize == nil {
@@ -81,11 +83,16 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 		if err == nil || errors.As(err, &coded) || errors.As(err, &fault) {
 			return err
 		}
-		if ctx.Err() != nil { // it was not a no
-			return fmt.Errorf("authorize: %w: %w", ctx.Err(), err)
+		refused := ErrForbidden
+		switch {
+		case ctx.Err() == nil:
+		case b.engine.draining.Load():
+			refused = errShuttingDown
+		default:
+			refused = errUndecided
 		}
-		b.engine.log.Warn("join refused", "room", r.RoomID, "user", r.UserID, "error", err)
-		return ErrForbidden
+		b.engine.log.Warn("join refused", "room", r.RoomID, "user", r.UserID, "code", refused.Code, "error", err)
+		return refused
 	}
 }
 

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"time"
 
@@ -135,16 +136,27 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 	if len(state) > e.limits.stateBytes {
 		return ack, stateTooLarge(len(state), e.limits.stateBytes)
 	}
-	next := m.record()
-	next.State = state
-	next.Write++
-	res, err := e.update(ctx, &st.lane, m, next)
+	res, err := st.write(ctx, m, state)
 	if err != nil {
 		return ack, err
 	}
-	if res.Outcome == store.Fenced || res.Outcome == store.Missing {
-		return ack, st.lost(m, res.Outcome)
-	}
-	ack.changed, ack.seq = true, res.Member.Seq
+	ack.epoch, ack.changed, ack.seq = m.epoch.Load(), true, res.Member.Seq
 	return ack, nil
+}
+
+// write stores a new state of a member. One that the store lost meanwhile is
+// restored first.
+func (st *seat) write(ctx context.Context, m *membership, state []byte) (store.PutResult, error) {
+	for {
+		next := m.record()
+		next.State = state
+		next.Write++
+		res, err := st.sock.eng.update(ctx, &st.lane, m, next)
+		if err != nil || res.Outcome == store.Applied || res.Outcome == store.Repeated {
+			return res, err
+		}
+		if restored, err := st.explain(ctx, m, res.Outcome); err != nil || !restored {
+			return res, err
+		}
+	}
 }

@@ -216,7 +216,11 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
 	res, err := e.put(ctx, put, r)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
-		return st.lost(m, res.Outcome)
+		restored, err := st.explain(ctx, m, res.Outcome)
+		if err != nil || !restored {
+			return err
+		}
+		return st.rejoin(ctx, m, p, a)
 	}
 	if err == nil {
 		m.epoch.Store(next.Epoch)

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -12,35 +13,64 @@ const kickTries = 4
 
 // kick removes the members that t names. Their owners learn it from the event
 // and clean up the indexes: only the owner writes those.
-func (e *engine) kick(ctx context.Context, t KickTarget) (int, error) {
-	removed := 0
-	for range kickTries {
-		loaded, err := e.store.Load(ctx, t.RoomID)
-		if err != nil {
+func (e *engine) kick(ctx context.Context, t KickTarget) (removed int, err error) {
+	for moves := 0; moves < kickTries; {
+		n, missed, err := e.kickOnce(ctx, t)
+		removed += n
+		if err == nil && missed == store.Expired {
+			err = e.pause(ctx)
+		}
+		switch {
+		case err != nil:
 			return removed, fmt.Errorf("presence: kick: %w", err)
-		}
-		moved := false
-		for i := range loaded.Members {
-			m := &loaded.Members[i]
-			if m.ConnID != t.ConnID && (t.UserID == "" || m.UserID != t.UserID) {
-				continue
-			}
-			res, err := e.store.Remove(ctx, store.Remove{
-				Room: t.RoomID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonKicked, ExpiresMs: e.expires(),
-			})
-			if err != nil {
-				return removed, fmt.Errorf("presence: kick: %w", err)
-			}
-			switch res.Outcome {
-			case store.Applied:
-				removed++
-			case store.Fenced:
-				moved = true
-			}
-		}
-		if !moved {
-			break
+		case missed == 0:
+			return removed, nil
+		case missed == store.Fenced:
+			moves++
 		}
 	}
-	return removed, nil
+	return removed, fmt.Errorf("presence: kick: a member moved at each try: %w", store.ErrUnavailable)
+}
+
+// kickOnce removes those that are there now. missed is why it has to be tried
+// again for some: Fenced, they moved; Expired, the removal came too late.
+func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, missed store.Outcome, err error) {
+	loaded, err := e.store.Load(ctx, t.RoomID)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range loaded.Members {
+		m := &loaded.Members[i]
+		if m.ConnID != t.ConnID && (t.UserID == "" || m.UserID != t.UserID) {
+			continue
+		}
+		res, err := e.store.Remove(ctx, store.Remove{
+			Room: t.RoomID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonKicked, ExpiresMs: e.expires(),
+		})
+		if err != nil {
+			return removed, 0, err
+		}
+		switch res.Outcome {
+		case store.Applied:
+			removed++
+		case store.Fenced, store.Expired:
+			missed = max(missed, res.Outcome)
+		}
+	}
+	return removed, missed, nil
+}
+
+// pause waits before the store is asked again for something that came too late.
+func (e *engine) pause(ctx context.Context) error {
+	done := make(chan struct{})
+	t := e.clock.AfterFunc(mendInterval, func() { close(done) })
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(store.ErrUnavailable, ctx.Err())
+	case <-e.ctx.Done():
+		return store.ErrClosed
+	}
 }

@@ -21,6 +21,7 @@ const (
 
 // lease is what a node knows of its own life signs. Only the beat touches it.
 type lease struct {
+	known  bool      // the store knew this node's id at the last beat
 	last   time.Time // of the last good beat
 	steady time.Time // since when good beats were never further apart than steadyGap
 }
@@ -55,9 +56,14 @@ func (e *engine) beat(ctx context.Context) error {
 		e.lease.steady = after
 	}
 	e.lease.last = after
-	if b.Status == store.BeatReaped {
+	switch {
+	case b.Status == store.BeatReaped:
+		e.lease.known = false
 		return e.reborn(ctx)
+	case b.Status == store.BeatNew && e.lease.known:
+		e.storeLost()
 	}
+	e.lease.known = true
 	e.bury(b.Dead)
 	return nil
 }

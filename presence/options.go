@@ -64,7 +64,8 @@ type Options struct {
 	// Authorize decides on each join, the resuming ones included. It may
 	// block until ctx ends and is called for many sockets at the same time.
 	// An error that is or wraps an *Error is answered as it says, any other one
-	// with CodeForbidden. Nil: everybody may join.
+	// with CodeForbidden, or CodeUnavailable once ctx has ended. Nil: everybody
+	// may join.
 	Authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 
 	// NodeLease is how long a node may give no life sign before the others take

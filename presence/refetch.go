@@ -103,6 +103,9 @@ func (r *room) reconcile(loaded store.Room) {
 		m.Owner = r.eng.intern(m.Owner)
 		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
 	}
+	if r.keeping || r.pos.Born != "" && loaded.Born != r.pos.Born {
+		r.keep(r.members, fresh)
+	}
 	events := difference(r.members, fresh, r.pos.Seq)
 	users := countUsers(r.members)
 	old := r.members

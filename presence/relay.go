@@ -1,9 +1,11 @@
 package presence
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -47,75 +49,154 @@ func (r relay) handle(sock *socket, s *socketio.Socket, m *socketio.Message) {
 		return
 	}
 	a := ackAnswerer{m.Ack()}
-	rooms, err := sock.relayRooms(m.Arg(0))
-	if err == nil && r.engine.draining.Load() {
-		err = errShuttingDown
-	}
-	if err != nil {
+	if err := r.queue(sock, s, m, a); err != nil {
 		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
-		return
-	}
-	p, err := relayed(s, m)
-	if err != nil {
-		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
-		return
-	}
-	ok := sock.relays().post(func() {
-		ctx, cancel := r.engine.bounded()
-		defer cancel()
-		if len(rooms) > 0 {
-			if err := s.To(rooms...).Send(ctx, p); err != nil {
-				a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
-				return
-			}
-		}
-		a.answer(ackOK)
-	}, maxQueued, r.engine.start)
-	if !ok {
-		a.answer(appendRefusal(nil, errTooManyWaiting))
 	}
 }
 
-// relayed is the event as it came, for others.
-func relayed(s *socketio.Socket, m *socketio.Message) (*socketio.Packet, error) {
-	return socketio.NewEventRaw(s.Namespace().Name(), m.Raw(), m.Binary()...)
+// queue has an event sent and answered when its turn comes, or says why not.
+func (r relay) queue(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) error {
+	e := r.engine
+	deadline := e.clock.Now().Add(e.storeTimeout)
+	room, err := relayRoom(m.Arg(0), e.limits)
+	switch {
+	case err != nil:
+		return err
+	case e.draining.Load():
+		return errShuttingDown
+	}
+	p, err := socketio.NewEventRaw(s.Namespace().Name(), m.Raw(), m.Binary()...)
+	if err != nil {
+		return err
+	}
+	sock.mu.Lock()
+	defer sock.mu.Unlock()
+	way, err := sock.route(room)
+	if err != nil {
+		return err
+	}
+	return sock.postRelay(sizeOf(m), func() {
+		ack := ackOK
+		if err := r.send(deadline, s, p, way); err != nil {
+			ack = appendRefusal(nil, e.refusal(err, "relay"))
+		}
+		a.answer(ack)
+	})
 }
 
-// relayRooms is where an event goes: the room that its first argument names,
-// else all rooms of the socket.
-func (s *socket) relayRooms(first json.RawMessage) ([]string, error) {
-	var room string
-	if len(first) > 0 && first[0] == '{' {
-		err := fields(first, func(key, value []byte) (err error) {
-			if rawjson.KeyIs(key, "roomId") {
-				room, err = parseID("roomId", value, s.eng.limits)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+// send is the lane's half of a relay.
+func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route) error {
+	ctx, cancel := r.engine.until(deadline)
+	defer cancel()
+	rooms, err := way.rooms(ctx)
+	if err != nil || len(rooms) == 0 {
+		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var rooms []string
+	if ctx.Err() != nil {
+		return fmt.Errorf("its turn came too late: %w", ctx.Err())
+	}
+	return s.To(rooms...).Send(ctx, p)
+}
+
+// sizeOf is the number of bytes that a message holds while it waits.
+func sizeOf(m *socketio.Message) int {
+	size := len(m.Raw())
+	for _, b := range m.Binary() {
+		size += len(b)
+	}
+	return size
+}
+
+// relayRoom is the room that an event's first argument names; "": none.
+func relayRoom(first json.RawMessage, l limits) (room string, err error) {
+	if len(first) == 0 || first[0] != '{' {
+		return "", nil
+	}
+	err = fields(first, func(key, value []byte) (err error) {
+		if rawjson.KeyIs(key, "roomId") {
+			room, err = parseID("roomId", value, l)
+		}
+		return err
+	})
+	return room, err
+}
+
+// route is where an event goes.
+type route struct {
+	named string // the room that it names; "": all that the sender is in
+	stops []stop
+}
+
+// stop is a room on a route.
+type stop struct {
+	room string
+	// in tells, once the requests before the event took effect, whether the
+	// sender is in the room; nil: it is.
+	in chan bool
+}
+
+// route is the way to a room, or to all rooms of the socket. s.mu is held.
+func (s *socket) route(room string) (route, error) {
+	way := route{named: room}
 	for _, st := range s.seats {
-		if st.member.Load() != nil && st.wanted && (room == "" || room == st.roomID) {
-			rooms = append(rooms, st.roomID)
+		if !st.wanted || room != "" && room != st.roomID {
+			continue
+		}
+		next := stop{room: st.roomID}
+		if st.joining > 0 {
+			in := make(chan bool, 1)
+			if !st.lane.post(func() { in <- st.member.Load() != nil }, maxQueued, s.eng.start) {
+				return way, errTooManyWaiting
+			}
+			next.in = in
+		} else if st.member.Load() == nil {
+			continue
+		}
+		way.stops = append(way.stops, next)
+	}
+	if room != "" && len(way.stops) == 0 {
+		return way, notJoined(room)
+	}
+	return way, nil
+}
+
+// rooms waits for the joins under way and returns the rooms that the sender is in.
+func (way route) rooms(ctx context.Context) ([]string, error) {
+	rooms := make([]string, 0, len(way.stops))
+	for _, next := range way.stops {
+		in := next.in == nil
+		if !in {
+			select {
+			case in = <-next.in:
+			case <-ctx.Done():
+				return nil, fmt.Errorf("wait for a join of room %q: %w", next.room, ctx.Err())
+			}
+		}
+		if in {
+			rooms = append(rooms, next.room)
 		}
 	}
-	if room != "" && len(rooms) == 0 {
-		return nil, notJoined(room)
+	if way.named != "" && len(rooms) == 0 {
+		return nil, notJoined(way.named)
 	}
 	return rooms, nil
 }
 
-// relays is the lane of the socket's relayed events, made when first needed.
-func (s *socket) relays() *lane {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// postRelay queues an operation on the lane of the socket's relayed events,
+// made when first needed, and counts its bytes as waiting. s.mu is held.
+func (s *socket) postRelay(size int, op func()) error {
 	if s.relayLane == nil {
 		s.relayLane = new(lane)
 	}
-	return s.relayLane
+	ok := s.queued+size <= maxQueuedBytes && s.relayLane.post(func() {
+		op()
+		s.mu.Lock()
+		s.queued -= size
+		s.mu.Unlock()
+	}, maxQueued, s.eng.start)
+	if !ok {
+		return errTooManyWaiting
+	}
+	s.queued += size
+	return nil
 }

@@ -66,6 +66,10 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 		next.Owner = e.self()
 		if len(found.Members) > 0 {
 			stands := found.Members[0]
+			if stands.Owner == m.owner && stands.Epoch == m.epoch.Load() && m.owner == e.self() {
+				m.restored() // it stands as it should
+				return nil
+			}
 			if stands.Owner != m.owner && stands.UntilMs == 0 {
 				r.mu.Lock()
 				r.evict(m, evictMoved, "") // a client resumed it
@@ -104,8 +108,12 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return false, nil
 	}
-	r.mu.Lock()
-	m.restoring = false
-	r.mu.Unlock()
+	m.restored()
 	return true, e.store.ConnJoin(ctx, m.conn())
+}
+
+func (m *membership) restored() {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	m.restoring = false
 }

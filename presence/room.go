@@ -32,6 +32,7 @@ type room struct {
 	// loading holds the events back while a load is under way.
 	loading bool
 	again   bool // once more after that
+	keeping bool // some members are shown that the store lost
 	held    []store.Event
 
 	owned    map[string]*membership // by connId
@@ -44,6 +45,8 @@ type room struct {
 type member struct {
 	store.Member
 	seenMs int64 // when the last event about it was decided
+	// keepUntil: the store lost it; shown on until then for its owner to restore it.
+	keepUntil time.Time
 }
 
 // acquire returns the node's replica of a room, opened, and takes a reference
@@ -206,6 +209,9 @@ func (r *room) apply(e store.Event) {
 	m := e.Member
 	old := r.members[m.ConnID]
 	event := r.describe(e, old)
+	if r.keeping && event != nil { // the store counts only what it has
+		event.UserConns = r.countAfter(e)
+	}
 	if e.Intent == store.IntentLeave {
 		delete(r.members, m.ConnID)
 	} else {
@@ -241,6 +247,20 @@ func (r *room) describe(e store.Event, old *member) *Event {
 		return nil
 	}
 	return event
+}
+
+// countAfter is how many members the event's user has after it, by the replica.
+func (r *room) countAfter(e store.Event) int {
+	n := 0
+	for id, m := range r.members {
+		if m.UserID == e.Member.UserID && id != e.Member.ConnID {
+			n++
+		}
+	}
+	if e.Intent != store.IntentLeave {
+		n++
+	}
+	return n
 }
 
 // sameToClients reports whether nothing that a client shows differs.

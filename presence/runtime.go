@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
@@ -23,9 +24,14 @@ type Runtime struct {
 	binding *binding
 	unwatch func() bool // forgets Init's context
 
-	closing sync.Once
-	closed  error
+	closing atomic.Bool
+	closed  chan struct{} // closed when the first Close is done
+	err     error         // what it returned; set before closed closes
 }
+
+// closePatience is how long a Close waits whose context has no deadline: it may
+// have been called from the very function of the application that it waits for.
+const closePatience = 30 * time.Second
 
 // Init gives the namespace of a Socket.IO server presence: it opens the store,
 // wires the handlers of presence:join, presence:heartbeat, presence:leave and
@@ -40,7 +46,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &Runtime{store: o.Store}
+	rt := &Runtime{store: o.Store, closed: make(chan struct{})}
 	if rt.store == nil {
 		rt.ours = true
 		if rt.store, err = openStore(ctx, o); err != nil {
@@ -95,31 +101,49 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 // answered with CodeShuttingDown, plain members leave with ReasonShutdown,
 // resumable ones go into grace, for any other server to take over. Then it ends
 // every goroutine and connection that Init started. It blocks until that is
-// done; when ctx ends first, what is left of the draining is given up, and the
-// error of ctx returned. Closing twice returns what the first call did.
+// done; when ctx ends first, what is left of the draining is given up, functions
+// of the application that still run (Options.Authorize, those of Subscribe) are
+// not waited for, and the error of ctx is returned. A ctx without a deadline is
+// given one of 30 s, so that Close may be called from such a function. Another
+// Close waits for the first one and returns what that did.
 func (rt *Runtime) Close(ctx context.Context) error {
-	rt.closing.Do(func() {
-		if rt.unwatch != nil {
-			rt.unwatch()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, closePatience)
+		defer cancel()
+	}
+	if rt.closing.Swap(true) {
+		select {
+		case <-rt.closed:
+			return rt.err
+		case <-ctx.Done():
+			return fmt.Errorf("presence: close: %w", ctx.Err())
 		}
-		err := rt.engine.drain(ctx)
-		rt.closed = errors.Join(err, rt.shut(ctx))
-	})
-	return rt.closed
+	}
+	if rt.unwatch != nil {
+		rt.unwatch()
+	}
+	err := rt.engine.drain(ctx)
+	rt.err = errors.Join(err, rt.shut(ctx))
+	close(rt.closed)
+	return rt.err
 }
 
 // shut ends what was started, in the reverse order.
 func (rt *Runtime) shut(ctx context.Context) error {
+	var err error
 	if rt.engine != nil {
-		rt.engine.close()
+		if err = rt.engine.closeWithin(ctx); err != nil {
+			err = fmt.Errorf("presence: close: %w", err)
+		}
 	}
 	if rt.cluster != nil {
 		rt.cluster.close()
 	}
 	if rt.ours {
-		return rt.store.Close(ctx)
+		err = errors.Join(err, rt.store.Close(ctx))
 	}
-	return nil
+	return err
 }
 
 // Members returns who is in a room now, in no order. It reads the store unless
@@ -152,7 +176,9 @@ func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, erro
 // Subscribe calls f with each event of a room, whether or not this server has
 // sockets in it, in order and one at a time, until the Subscription is closed.
 // The members it returns are those before the first event. f may block; events
-// wait in memory meanwhile. Subscribe blocks for at most ctx.
+// wait in memory meanwhile. A panic of f is logged and costs that one call.
+// Subscribe blocks for at most ctx, and fails with store.ErrClosed once the
+// Runtime closes.
 func (rt *Runtime) Subscribe(ctx context.Context, roomID string, f func(Event)) (*Subscription, []Member, error) {
 	return rt.engine.watch(ctx, roomID, f)
 }
@@ -169,7 +195,8 @@ type KickTarget struct {
 // grace included, with ReasonKicked, and returns how many it removed. A socket
 // that this leaves in no room is sent a Socket.IO disconnect packet, after which
 // clients do not reconnect by themselves. Kick does not keep anybody from
-// joining again; Options.Authorize does. It blocks for at most ctx.
+// joining again; Options.Authorize does. It blocks for at most ctx. An error
+// that wraps store.ErrUnavailable means that members may still stand.
 func (rt *Runtime) Kick(ctx context.Context, t KickTarget) (int, error) {
 	if t.RoomID == "" || (t.ConnID == "") == (t.UserID == "") {
 		return 0, errors.New("presence: Kick needs a RoomID and either a ConnID or a UserID")

@@ -31,6 +31,7 @@ func measure(b *testing.B, s *backend, op func(ctx context.Context, caller, i in
 	b.Helper()
 	b.ReportAllocs()
 	var wg sync.WaitGroup
+	must(b, s.raw.Do(context.Background(), s.raw.B().ConfigResetstat().Build()).Error())
 	redis, own := redisCPU(b, s.raw), ownCPU(b)
 	b.ResetTimer()
 	for c := range callers {
@@ -51,6 +52,7 @@ func measure(b *testing.B, s *backend, op func(ctx context.Context, caller, i in
 	perOp := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(b.N) }
 	b.ReportMetric(perOp(redisCPU(b, s.raw)-redis), "redis-µs/op")
 	b.ReportMetric(perOp(ownCPU(b)-own), "client-µs/op")
+	b.ReportMetric(scriptTime(b, s.raw)/float64(b.N), "script-µs/op")
 }
 
 func ownCPU(b *testing.B) time.Duration {
@@ -79,10 +81,47 @@ func redisCPU(b *testing.B, c rueidis.Client) (sum time.Duration) {
 	return sum
 }
 
+// scriptTime is how many µs Redis says to have spent in scripts.
+func scriptTime(b *testing.B, c rueidis.Client) float64 {
+	info, err := c.Do(context.Background(), c.B().Info().Section("commandstats").Build()).ToString()
+	must(b, err)
+	_, rest, _ := strings.Cut(info, "cmdstat_evalsha:")
+	_, rest, _ = strings.Cut(rest, "usec=")
+	digits, _, _ := strings.Cut(rest, ",")
+	n, err := strconv.ParseFloat(digits, 64)
+	must(b, err)
+	return n
+}
+
+// bare is the least that a fenced write costs: its four commands, and nothing
+// done with them.
+const bare = `redis.call('TIME')
+redis.call('HMGET', KEYS[1], 'seq', 'born', ARGV[1], ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3], 'seq', ARGV[4])
+redis.call('PUBLISH', ARGV[5], ARGV[3])
+return ARGV[4]`
+
+// BenchmarkBare is what to compare BenchmarkPatch with.
+func BenchmarkBare(b *testing.B) {
+	s, script := open(b, Options{URL: redistest.Start(b).URL()}), newScript(bare)
+	value := strings.Repeat("x", 160)
+	for c := range callers {
+		_, err := s.Subscribe(context.Background(), "room "+strconv.Itoa(c), silent{})
+		must(b, err)
+	}
+	measure(b, s, func(ctx context.Context, c, i int) error {
+		n := strconv.Itoa(c)
+		room := "room " + n
+		_, err := s.pipe.exec(ctx, &script, s.keys.room(room), []string{
+			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.events(room)})
+		return err
+	})
+}
+
 // BenchmarkPatch is one fenced write in a room of its own, heard by this node.
 func BenchmarkPatch(b *testing.B) {
 	s := open(b, Options{URL: redistest.Start(b).URL()})
-	members := make([]store.Member, callers)
+	members, at := make([]store.Member, callers), make([]store.Position, callers)
 	for c := range members {
 		room := "room " + strconv.Itoa(c)
 		if _, err := s.Subscribe(context.Background(), room, silent{}); err != nil {
@@ -92,16 +131,17 @@ func BenchmarkPatch(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		members[c] = res.Member
+		members[c], at[c] = res.Member, res.Position
 	}
 	measure(b, s, func(ctx context.Context, c, i int) error {
 		m := members[c]
 		m.Write++
 		m.State = []byte(`{"cursor":{"x":` + strconv.Itoa(i) + `,"y":200},"name":"Someone"}`)
 		res, err := s.Put(ctx, store.Put{
-			Room: "room " + strconv.Itoa(c), Intent: store.IntentUpdate, Member: m, Fence: m.Epoch, ExpiresMs: 1 << 50,
+			Room: "room " + strconv.Itoa(c), Intent: store.IntentUpdate, Member: m, Fence: m.Epoch,
+			From: at[c], ExpiresMs: 1 << 50,
 		})
-		members[c] = res.Member
+		members[c], at[c] = res.Member, res.Position
 		return err
 	})
 }
