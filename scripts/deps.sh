@@ -9,14 +9,21 @@ die() {
 	exit 1
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+# With the compiler that Go will use, and with the C library's headers.
+compiles() {
+	local cc
+	cc=$("$GO" env CC)
+	echo '#include <stdlib.h>' | $cc -x c -c -o /dev/null - 2>/dev/null
+}
 
-have go || die "Go is missing: install Go 1.26 or newer from https://go.dev/dl/"
+GO=${GO:-go}
+have "$GO" || die "Go is missing: install Go 1.26 or newer from https://go.dev/dl/"
 have node && have npm || die "Node.js is missing: install Node.js 20 or newer with npm from https://nodejs.org/"
 node_major=$(node -p 'process.versions.node.split(".")[0]')
 [ "$node_major" -ge 20 ] || die "Node.js $node_major is too old: install 20 or newer"
 
 packages=()
-have cc || have gcc || have clang || packages+=(gcc libc6-dev)
+compiles || packages+=(gcc libc6-dev)
 have redis-server || packages+=(redis-server)
 [ ${#packages[@]} -gt 0 ] || exit 0
 
