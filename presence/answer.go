@@ -69,7 +69,7 @@ func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 		dst = append(dst, `,"resume":`...)
 		dst = rawjson.AppendString(dst, a.token)
 	}
-	dst = appendInt(dst, `},"seq":`, r.pos.Seq)
+	dst = appendInt(dst, `},"seq":`, r.at())
 	dst = append(dst, `,"resumed":`...)
 	dst = strconv.AppendBool(dst, a.resumed)
 	dst = append(dst, `,"snapshot":`...)
@@ -80,9 +80,9 @@ func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 // appendSyncAck writes the answer to a sync of a client that stands at seq.
 // The room's lock is held.
 func (r *room) appendSyncAck(dst []byte, seq optional) []byte {
-	dst = appendInt(append(dst, `{"ok":true`...), `,"seq":`, r.pos.Seq)
+	dst = appendInt(append(dst, `{"ok":true`...), `,"seq":`, r.at())
 	// A number that clients need not see does not make theirs old.
-	if seq.given && seq.value >= r.shown && seq.value <= r.pos.Seq {
+	if seq.given && seq.value >= r.shown && seq.value <= r.at() {
 		return append(dst, `,"unchanged":true}`...)
 	}
 	dst = append(dst, `,"snapshot":`...)

@@ -319,7 +319,7 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
 	}))
 	r.listen(m)
-	if !heard && !resumed && came.event != nil && came.seq == r.pos.Seq {
+	if !heard && !resumed && came.event != nil && came.seq == r.at() {
 		st.sock.peer.deliver(came.event)
 	}
 	return true

@@ -27,7 +27,7 @@ type membership struct {
 	graceMs  int64
 	token    string // "" when the node only ever saw the digest
 	digest   store.Digest
-	doubtMs  int64 // until when a restore without an answer may still take effect
+	doubtMs  atomic.Int64 // until when a restore without an answer may still take effect
 
 	// Guarded by room.mu.
 	seat  *seat  // nil in grace and when gone
@@ -127,6 +127,8 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 		case leaving || why == evictReplaced:
 		case why == evictMoved:
 			e.cleanUp(l, func(ctx context.Context) error { return r.disownEntry(ctx, entry) })
+		case m.doubtMs.Load() > 0:
+			e.unsettle(l, func(ctx context.Context) error { return e.remove(ctx, m, ReasonDisconnect) })
 		default:
 			e.cleanUp(l, func(ctx context.Context) error { return r.eraseEntry(ctx, entry) })
 		}
@@ -240,6 +242,9 @@ func (e *engine) depart(ctx context.Context, l *lane, m *membership, reason Reas
 // indexes. It may be repeated.
 func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error {
 	r := m.room
+	if e.storeNow() <= m.doubtMs.Load() { // a restore would bring it back
+		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
+	}
 	res, err := e.store.Remove(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Reason: reason,
 		From: r.position(), ExpiresMs: e.expires(),

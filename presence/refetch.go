@@ -106,11 +106,10 @@ func (r *room) reconcile(loaded store.Room) {
 	if r.keeping || r.pos.Born != "" && loaded.Born != r.pos.Born {
 		r.keep(r.members, fresh)
 	}
-	events := difference(r.members, fresh, r.pos.Seq)
+	events := difference(r.members, fresh, r.at())
 	users := countUsers(r.members)
 	old := r.members
 	r.members = fresh
-	last := max(r.pos.Seq, loaded.Seq)
 	for _, e := range events {
 		switch e.Type {
 		case EventJoin:
@@ -119,17 +118,13 @@ func (r *room) reconcile(loaded store.Room) {
 			users[e.UserID]--
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
-		last = max(last, e.Seq)
 		r.show(e, e.ConnID, e.Epoch)
 	}
-	r.pos.Seq = last
-	if loaded.Born != "" {
-		r.pos.Born = loaded.Born
-	}
+	r.pos = loaded.Position
 	r.settleOwned(old)
 	for _, a := range r.arrivals {
 		if m := r.members[a.connID]; m != nil && m.Epoch >= a.epoch {
-			a.complete(nil, r.pos.Seq)
+			a.complete(nil, r.at())
 		}
 	}
 	r.resumeEvents()
@@ -141,7 +136,7 @@ func (r *room) settleOwned(old map[string]*member) {
 	for id, own := range r.owned {
 		now := r.members[id]
 		switch {
-		case now == nil && old[id] != nil:
+		case now == nil && old[id] != nil && old[id].Epoch >= own.epoch.Load():
 			r.evict(own, evictRemoved, ReasonDisconnect)
 		case now != nil && now.Owner != own.owner && now.Epoch > own.epoch.Load():
 			r.evict(own, evictMoved, "")

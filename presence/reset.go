@@ -79,6 +79,7 @@ func (r *room) restoreGrace(m *membership) {
 		}
 		res, err := e.put(ctx, next, r)
 		if err != nil {
+			m.doubtMs.Store(e.expires())
 			return err
 		}
 		if res.Outcome == store.Applied || res.Outcome == store.Repeated {

@@ -52,9 +52,6 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 	e, r := st.sock.eng, m.room
 	for range restoreTries {
 		if st.member.Load() != m { // left, or resumed elsewhere
-			if e.storeNow() <= m.doubtMs {
-				return fmt.Errorf("restore: too early to say that it did not happen: %w", store.ErrUnavailable)
-			}
 			return nil
 		}
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
@@ -99,12 +96,12 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	m.owner = next.Owner
 	m.epoch.Store(next.Epoch) // also if nobody answers: a leave must find it
 	r.mu.Unlock()
-	m.write, m.doubtMs = next.Write, e.expires()
+	m.write = next.Write
 	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
+		m.doubtMs.Store(e.expires())
 		return false, err
 	}
-	m.doubtMs = 0
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return false, nil
 	}

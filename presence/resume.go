@@ -145,15 +145,20 @@ func (m *membership) forget(ctx context.Context, found store.PutResult) error {
 	return m.room.disownEntry(ctx, m.entry())
 }
 
-// unregister takes back index entries that may have been written for a resume
-// that then did not begin, or did not last.
+// unregister settles a membership that was given up while others wrote it: what
+// still stands of it under this node's id ends as on a dead node, index entries
+// that have no member are removed.
 func (m *membership) unregister(ctx context.Context) error {
 	found, err := m.room.eng.store.LoadMembers(ctx, m.room.id, []string{m.connID})
 	if err != nil {
 		return err
 	}
 	if len(found.Members) > 0 {
-		return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: found.Members[0]})
+		stands := found.Members[0]
+		if stands.Owner == m.owner && !m.room.isHere(m.connID) { // this node's, and forgotten
+			return m.room.eng.reapMember(ctx, m.entry(), &stands, found.NowMs)
+		}
+		return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: stands})
 	}
 	return m.forget(ctx, store.PutResult{Outcome: store.Missing})
 }

@@ -23,8 +23,8 @@ type room struct {
 	closeOnce sync.Once
 
 	mu sync.Mutex
-	// pos is where the replica stands, shown the seq of the last event that
-	// clients were to see.
+	// pos is where the store stood when the replica was last in line with it,
+	// shown the seq of the last event that clients were to see.
 	pos     store.Position
 	shown   int64
 	heardAt time.Time // when the replica was last in line with the store
@@ -159,12 +159,16 @@ func (r *room) fill(ctx context.Context) (err error) {
 	return nil
 }
 
-// position is where the replica stands.
+// position is where the replica stands, as the store shall know it: what was
+// shown here is the least that it may count on from.
 func (r *room) position() store.Position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.pos
+	return store.Position{Seq: r.at(), Born: r.pos.Born}
 }
+
+// at is the seq that the replica's clients stand at. The lock is held.
+func (r *room) at() int64 { return max(r.pos.Seq, r.shown) }
 
 // HandleEvent implements store.Receiver.
 func (r *room) HandleEvent(e store.Event) {
@@ -196,11 +200,18 @@ func (r *room) take(e store.Event) {
 		r.apply(e) // it began the record, which holds nothing else
 	case e.Seq <= r.pos.Seq:
 		// Known already: published before the load that the replica is from.
-	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq:
+	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq || r.changesUser(e):
 		r.refetch() // what came before the load is in it, this event too
 	default:
 		r.apply(e)
 	}
+}
+
+// changesUser tells whether an event gives a member to another user without
+// the leave between: that is two events to clients, which a load makes.
+func (r *room) changesUser(e store.Event) bool {
+	old := r.members[e.Member.ConnID]
+	return old != nil && old.UserID != e.Member.UserID && e.Intent != store.IntentLeave
 }
 
 // apply makes the event part of the replica and shows it. The lock is held.
@@ -274,7 +285,8 @@ func sameToClients(a, b *store.Member) bool {
 func (r *room) show(event *Event, connID string, epoch int64) {
 	var f frame
 	if event != nil {
-		event.Prev = r.shown
+		// After data was lost the store may count from below what was shown.
+		event.Seq, event.Prev = max(event.Seq, r.shown+1), r.shown
 		r.shown = event.Seq
 		if len(r.audience) > 0 || len(r.arrivals) > 0 {
 			f = r.eng.encode(appendEvent(make([]byte, 0, 256+len(event.State)), event))
@@ -291,7 +303,7 @@ func (r *room) show(event *Event, connID string, epoch int64) {
 			if event != nil && event.Type == EventJoin {
 				a.complete(f, event.Seq)
 			} else {
-				a.complete(nil, r.pos.Seq)
+				a.complete(nil, r.at())
 			}
 		}
 	}
