@@ -1,0 +1,46 @@
+package presence
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+)
+
+// steppedClock is the system's after somebody set it forward; its monotonic
+// half goes on as before.
+type steppedClock struct {
+	systemClock
+	step atomic.Int64 // seconds
+}
+
+// Now changes the seconds of the wall clock, bits 30 to 62 of a time's first
+// word, which no function of package time can do.
+func (c *steppedClock) Now() time.Time {
+	now := time.Now()
+	*(*uint64)(unsafe.Pointer(&now)) += uint64(c.step.Load()) << 30
+	return now
+}
+
+// A step of the node's wall clock does not change what it takes for the
+// store's time.
+func TestStoreTimeIgnoresTheWallClock(t *testing.T) {
+	st := memstore.New(memstore.Options{})
+	defer st.Close(t.Context())
+	c := new(steppedClock)
+	e, err := newEngine(t.Context(), testSettings, st, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	before := e.storeNow()
+	c.step.Store(7200)
+	if now := c.Now(); time.Until(now) > time.Hour || time.Until(now.Round(0)) < time.Hour {
+		t.Fatal("the clock of the test does not step as it should")
+	}
+	if stepped := e.storeNow() - before; stepped > time.Hour.Milliseconds() {
+		t.Errorf("the store's time went forward by %d ms with the wall clock", stepped)
+	}
+}
