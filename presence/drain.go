@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 )
 
@@ -12,7 +11,8 @@ import (
 // or ctx ends.
 func (e *engine) drain(ctx context.Context) error {
 	e.draining.Store(true)
-	d := &draining{eng: e}
+	d := &draining{eng: e, done: make(chan struct{})}
+	d.open.Store(1) // this function's own
 	for _, s := range e.connected() {
 		s.mu.Lock()
 		for _, st := range s.seats {
@@ -23,13 +23,9 @@ func (e *engine) drain(ctx context.Context) error {
 	for _, g := range e.graces() {
 		d.add(&g.lane, func(ctx context.Context) { d.grace(ctx, g) })
 	}
-	done := make(chan struct{})
-	e.start(func() {
-		d.wg.Wait()
-		close(done)
-	})
+	d.finished()
 	select {
-	case <-done:
+	case <-d.done:
 	case <-ctx.Done():
 		return fmt.Errorf("presence: drain: %w", ctx.Err())
 	}
@@ -42,15 +38,16 @@ func (e *engine) drain(ctx context.Context) error {
 // draining is a drain under way.
 type draining struct {
 	eng  *engine
-	wg   sync.WaitGroup
+	open atomic.Int64 // lanes that are not done yet
+	done chan struct{}
 	left atomic.Bool // something of this node stays in the store, or may
 }
 
 // add lets one lane do its part, behind what it is doing.
 func (d *draining) add(l *lane, part func(ctx context.Context)) {
-	d.wg.Add(1)
+	d.open.Add(1)
 	d.eng.later(l, func() {
-		defer d.wg.Done()
+		defer d.finished()
 		ctx, cancel := d.eng.bounded()
 		defer cancel()
 		part(ctx)
@@ -58,6 +55,12 @@ func (d *draining) add(l *lane, part func(ctx context.Context)) {
 			d.left.Store(true)
 		}
 	})
+}
+
+func (d *draining) finished() {
+	if d.open.Add(-1) == 0 {
+		close(d.done)
+	}
 }
 
 // seat lets a socket's member go: plain ones leave, resumable ones are handed over.

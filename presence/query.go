@@ -52,6 +52,34 @@ func publicMember(m *store.Member, seenMs int64) Member {
 	}
 }
 
+// roomsOf reads where a user is. The index is only a hint: what it names is
+// looked up, and an entry that a lost answer left behind is removed.
+func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error) {
+	found, err := e.store.UserMembers(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("presence: rooms of user: %w", err)
+	}
+	locations := make([]Location, 0, len(found))
+	for _, l := range found {
+		room, err := e.store.LoadMembers(ctx, l.Room, []string{l.ConnID})
+		if err != nil {
+			return nil, fmt.Errorf("presence: rooms of user: %w", err)
+		}
+		if len(room.Members) == 1 && room.Members[0].UserID == userID {
+			locations = append(locations, Location{RoomID: l.Room, ConnID: l.ConnID})
+			continue
+		}
+		if e.owns(l.Room, l.ConnID) {
+			continue // on its way in
+		}
+		stale := store.Entry{Node: e.self(), Room: l.Room, ConnID: l.ConnID, UserID: userID, ExpiresMs: e.expires()}
+		if err := e.store.Unregister(ctx, stale); err != nil {
+			e.log.Warn("removing a stale index entry failed", "user", userID, "room", l.Room, "error", err)
+		}
+	}
+	return locations, nil
+}
+
 // Subscription is an interest in the events of a room; see Runtime.Subscribe.
 type Subscription struct {
 	w *watcher

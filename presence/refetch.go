@@ -147,51 +147,73 @@ func (r *room) settleOwned(old map[string]*member) {
 // difference lists the events that lead from one set of members to another,
 // for clients that stand at seq at, in the order of their seqs.
 func difference(from, to map[string]*member, at int64) []*Event {
-	var events, leaves []*Event
+	var d folded
 	for id, m := range to {
 		old := from[id]
 		switch {
 		case old != nil && old.UserID != m.UserID:
-			leaves = append(leaves, leaveOf(&old.Member))
-			events = append(events, eventOf(EventJoin, &m.Member))
+			d.changes = append(d.changes, change{leaveOf(&old.Member), eventOf(EventJoin, &m.Member)})
 		case old == nil:
-			events = append(events, eventOf(EventJoin, &m.Member))
+			d.events = append(d.events, eventOf(EventJoin, &m.Member))
 		case !sameToClients(&old.Member, &m.Member):
-			events = append(events, eventOf(EventUpdate, &m.Member))
+			d.events = append(d.events, eventOf(EventUpdate, &m.Member))
 		}
 	}
 	for id, m := range from {
 		if to[id] == nil {
-			leaves = append(leaves, leaveOf(&m.Member))
+			d.leaves = append(d.leaves, leaveOf(&m.Member))
 		}
 	}
-	number(events, leaves, at)
-	events = append(events, leaves...)
-	slices.SortFunc(events, func(a, b *Event) int { return cmp.Compare(a.Seq, b.Seq) })
-	return events
+	return d.number(at)
 }
 
+// folded is a difference before its events have their numbers.
+type folded struct {
+	changes        []change // of users: the leave goes before the join
+	events, leaves []*Event
+}
+
+type change struct{ leave, join *Event }
+
 // number gives each event a seq of its own above at: joins and updates keep
-// that of their member's last write where it is one, the rest take free ones.
-func number(events, leaves []*Event, at int64) {
-	used := make(map[int64]bool, len(events))
-	free := at
-	next := func() int64 {
-		for free++; used[free]; free++ {
-		}
-		return free
+// that of their member's last write where it is one, the rest take free ones,
+// the lowest first for leaves that somebody's join must follow.
+func (d *folded) number(at int64) []*Event {
+	slices.SortFunc(d.changes, func(a, b change) int { return cmp.Compare(a.join.Seq, b.join.Seq) })
+	all := slices.Clone(d.events)
+	for _, c := range d.changes {
+		all = append(all, c.join)
 	}
+	used := make(map[int64]bool, len(all))
 	var homeless []*Event
-	for _, e := range events {
+	for _, e := range all {
 		if e.Seq <= at || used[e.Seq] {
 			homeless = append(homeless, e)
 		} else {
 			used[e.Seq] = true
 		}
 	}
-	for _, e := range slices.Concat(leaves, homeless) {
+	free := at
+	next := func() int64 {
+		for free++; used[free]; free++ {
+		}
+		return free
+	}
+	for _, c := range d.changes {
+		c.leave.Seq = next()
+		all = append(all, c.leave)
+	}
+	for _, e := range slices.Concat(d.leaves, homeless) {
 		e.Seq = next()
 	}
+	for _, c := range d.changes {
+		if c.join.Seq < c.leave.Seq { // no number was left below it
+			c.join.Seq = next()
+		}
+	}
+	all = append(all, d.leaves...)
+	slices.SortFunc(all, func(a, b *Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all
 }
 
 func eventOf(t EventType, m *store.Member) *Event {

@@ -162,15 +162,7 @@ type Location struct {
 // Location for each of the user's connections in each room. It reads the store
 // and blocks for at most ctx.
 func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, error) {
-	found, err := rt.store.UserMembers(ctx, userID)
-	if err != nil {
-		return nil, fmt.Errorf("presence: rooms of user: %w", err)
-	}
-	locations := make([]Location, len(found))
-	for i, l := range found {
-		locations[i] = Location{RoomID: l.Room, ConnID: l.ConnID}
-	}
-	return locations, nil
+	return rt.engine.roomsOf(ctx, userID)
 }
 
 // Subscribe calls f with each event of a room, whether or not this server has

@@ -14,7 +14,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
 
-var seedsFlag = flag.Int("seeds", 300, "how many seeds the simulation runs")
+var seedsFlag = flag.Int("seeds", 200, "how many seeds the simulation runs")
 
 // TestSimulation runs a small cluster through random requests, drops, resumes
 // and kicks, in half of the runs over a store that fails, hangs, answers late
@@ -70,6 +70,11 @@ func simulate(t *testing.T, seed uint64) {
 				c.end(ReasonDisconnect, true)
 			}
 			w.rest(130 * time.Second)
+			for _, user := range simUsers {
+				if at, err := w.nodes[0].roomsOf(context.Background(), user); err != nil || len(at) > 0 {
+					t.Errorf("%s is still in %v, %v", user, at, err)
+				}
+			}
 			if keys := slices.DeleteFunc(st.Keys(), func(k string) bool { return k == "nodes" || k == "prs:nodes" }); len(keys) > 0 {
 				t.Errorf("left behind: %q", keys)
 				for _, user := range simUsers {

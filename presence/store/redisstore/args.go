@@ -3,19 +3,27 @@ package redisstore
 import (
 	"math/rand/v2"
 	"strconv"
+
+	"github.com/redis/rueidis"
 )
 
-// args builds a list of strings in one piece of memory.
+// maxArgs bounds the arguments of a script.
+const maxArgs = 9
+
+// args builds the arguments of a script in one piece of memory.
 type args struct {
 	buf  []byte
-	ends []int
+	ends [maxArgs]int
+	n    int
 }
 
-func newArgs(n int) *args { return &args{buf: make([]byte, 0, 256), ends: make([]int, 0, n)} }
+// newArgs has room for a number of bytes.
+func newArgs(size int) args { return args{buf: make([]byte, 0, size)} }
 
 // end ends the argument that was appended to buf.
 func (a *args) end() *args {
-	a.ends = append(a.ends, len(a.buf))
+	a.ends[a.n] = len(a.buf)
+	a.n++
 	return a
 }
 
@@ -29,17 +37,39 @@ func (a *args) num(n int64) *args {
 	return a.end()
 }
 
-// mark adds what tells one life of a room's record from another.
-func (a *args) mark() *args {
-	a.buf = strconv.AppendUint(a.buf, rand.Uint64(), 36)
+// expiry adds a time as expiry.lua wants it; 0: never.
+func (a *args) expiry(ms int64) *args {
+	a.buf = append(a.buf, expiry(ms)...)
 	return a.end()
 }
 
-func (a *args) list() []string {
-	all, from := string(a.buf), 0
-	out := make([]string, len(a.ends))
-	for i, to := range a.ends {
-		out[i], from = all[from:to], to
+// mark appends what tells one life of a room's record from another.
+func (a *args) mark() *args {
+	a.buf = strconv.AppendUint(a.buf, rand.Uint64(), 36)
+	return a
+}
+
+// list hands the arguments out; the builder is of no use after that.
+func (a *args) list(dst []string) []string {
+	all, from := rueidis.BinaryString(a.buf), 0
+	for _, to := range a.ends[:a.n] {
+		dst, from = append(dst, all[from:to]), to
 	}
-	return out
+	return dst
+}
+
+const never = "9999999999999"
+
+// expiry is a time, Unix ms, as expiry.lua wants it: less a second, and with 13
+// digits or more; 0: never.
+func expiry(ms int64) string {
+	if ms == 0 {
+		return never
+	}
+	var buf [20]byte
+	n := strconv.AppendInt(buf[:0], max(ms-1000, 0), 10)
+	if len(n) < len(never) {
+		n = append([]byte("0000000000000")[:len(never)-len(n)], n...)
+	}
+	return string(n)
 }

@@ -2,46 +2,74 @@ package redisstore
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-var someMembers = []store.Member{
-	{},
-	{ConnID: "c1", UserID: "u1", Owner: "n1", Epoch: 1, Write: 1, Seq: 1 << 52, JoinedMs: 1 << 41, State: []byte(`{"a":1}`)},
-	{
-		ConnID: "c", UserID: "ü {}%:", Owner: "n-_", Epoch: 1<<53 - 1, Write: 2, Seq: 3, JoinedMs: 4, GraceMs: 5, UntilMs: 6,
-		Lost: store.ReasonTimeout, Away: true, Token: store.Digest{1, 0xfe}, State: []byte("{\"\x00\n\t\"\n:\n1}"),
-	},
-}
-
-var someEvents = []store.Event{
-	{Room: "r", Position: store.Position{Seq: 7, Born: "b"}, Prev: 6, Intent: store.IntentJoin, AtMs: 5, UserConns: 1, Member: someMembers[1]},
-	{Room: "r", Position: store.Position{Seq: 7, Born: "b"}, Reset: true, Intent: store.IntentUpdate, Member: someMembers[2]},
-	{
-		Room: "r", Position: store.Position{Seq: 9, Born: "c"}, Prev: 8, Intent: store.IntentLeave, Reason: store.ReasonLeave,
+var someRecords = []record{
+	{Event: store.Event{
+		Position: store.Position{Seq: 1 << 52, Born: "b"}, Prev: 1<<52 - 1, Intent: store.IntentJoin, AtMs: 1 << 41, UserConns: 1,
+		Member: store.Member{
+			ConnID: "c1", UserID: "u1", Owner: "n1", Epoch: 1, Write: 1, Seq: 1 << 52, JoinedMs: 1 << 41, State: []byte(`{"a":1}`),
+		},
+	}},
+	{Event: store.Event{
+		Position: store.Position{Seq: 3, Born: "c"}, Reset: true, Intent: store.IntentUpdate, AtMs: 1_999, UserConns: 12,
+		Member: store.Member{
+			ConnID: "c", UserID: "ü {}%:", Owner: "n-_", Epoch: 1<<53 - 1, Write: 2, Seq: 3, JoinedMs: 4, GraceMs: 5, UntilMs: 6,
+			Lost: store.ReasonTimeout, Away: true, Token: store.Digest{1, 0xfe}, State: []byte("{\"\x00\n\t\"\n:\n1}"),
+		},
+	}},
+	{Event: store.Event{
+		Position: store.Position{Seq: 9, Born: "c"}, Prev: 8, Intent: store.IntentLeave, Reason: store.ReasonLeave, AtMs: 5,
 		Member: store.Member{ConnID: "c", UserID: "u", Owner: "n", Epoch: 3},
-	},
+	}, last: true},
+	{Event: store.Event{Intent: store.IntentLeave}},
 }
 
-func TestMemberRoundTrip(t *testing.T) {
-	for _, m := range someMembers {
-		got, err := parseMember(m.ConnID, string(appendMember(nil, &m)))
-		if err != nil || !reflect.DeepEqual(got, m) {
-			t.Errorf("%v\ngot  %+v\nwant %+v", err, got, m)
+// appendRecord writes what the scripts do.
+func appendRecord(dst []byte, r *record) []byte {
+	m := r.Member
+	tail := appendTail(nil, &m)
+	if r.Intent == store.IntentLeave {
+		flags := ""
+		if r.last {
+			flags = "e"
+		}
+		tail = fmt.Appendf(nil, "\t0\t0\t0\t%s\t%s\t\n", flags, r.Reason)
+	}
+	dst = appendHead(dst, &m, r.Intent)
+	if r.Reset {
+		dst = append(dst, 'r')
+	}
+	dst = append(dst, '\t')
+	if r.Prev != r.Seq-1 {
+		dst = strconv.AppendInt(dst, r.Prev, 10)
+	}
+	dst = fmt.Appendf(dst, "\t%d\t%s\t%d\t%d\t%d", r.Seq, r.Born, r.AtMs/1000, r.AtMs%1000*1000, r.UserConns)
+	return append(append(dst, tail...), m.State...)
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	for _, r := range someRecords {
+		got, err := parseRecord("", string(appendRecord(nil, &r)))
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Errorf("%v\ngot  %+v\nwant %+v", err, got, r)
 		}
 	}
 }
 
-func TestEventRoundTrip(t *testing.T) {
-	for _, e := range someEvents {
-		got, err := parseMessage(e.Room, string(appendEvent(nil, &e)))
-		if err != nil || got.event == nil || !reflect.DeepEqual(*got.event, e) {
-			t.Errorf("%v\ngot  %+v\nwant %+v", err, got.event, e)
-		}
+func TestMemberJoinedAtItsRecord(t *testing.T) {
+	r := someRecords[0]
+	r.Member.JoinedMs = 0
+	m, err := parseMember("c1", string(appendRecord(nil, &r)))
+	if err != nil || m.JoinedMs != r.AtMs {
+		t.Errorf("%v: joined %d, want %d", err, m.JoinedMs, r.AtMs)
 	}
 }
 
@@ -55,12 +83,10 @@ func TestCastRoundTrip(t *testing.T) {
 }
 
 func TestWhatIsNewerIsRefused(t *testing.T) {
-	for _, s := range []string{"", "1", "2e1\n", "1z", "2"} {
+	for _, s := range []string{"", "1", "2\t1\n", "1z", "2", "12\t"} {
 		if _, err := parseMessage("r", s); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), `"r"`) {
 			t.Errorf("message %q: %v", s, err)
 		}
-	}
-	for _, s := range []string{"", "2\n", "21\t1"} {
 		if _, err := parseMember("c", s); !errors.Is(err, errVersion) {
 			t.Errorf("member %q: %v", s, err)
 		}
@@ -68,37 +94,56 @@ func TestWhatIsNewerIsRefused(t *testing.T) {
 }
 
 func TestWhatIsMalformedIsRefused(t *testing.T) {
-	good := string(appendMember(nil, &someMembers[2]))
+	good := string(appendRecord(nil, &someRecords[1]))
+	left := string(appendRecord(nil, &someRecords[2]))
 	for _, s := range []string{
-		"1", "1\n", strings.Replace(good, "\n", "\tmore\n", 1), strings.Replace(good, "\t", "\n", 1),
-		strings.Replace(good, "3\t", "-3\t", 1), strings.Replace(good, "01fe", "01f", 1), strings.Replace(good, "\ta\t", "\tb\t", 1),
+		"1\t", "1\t\n", strings.Replace(good, "\n", "\tmore\n", 1), strings.Replace(good, "\t2\t", "\n2\t", 1),
+		strings.Replace(good, "\t2\t", "\t-2\t", 1), strings.Replace(good, "01fe", "01f", 1),
+		strings.Replace(good, "\ta\t", "\tb\t", 1), strings.Replace(good, "\tr\t", "\tx\t", 1),
+		strings.Replace(good, "999000", "1000000", 1), strings.Replace(good, "\tu\t", "\tuu\t", 1),
+		strings.Replace(left, "\te\t", "\ta\t", 1), left + "{}",
 	} {
-		if m, err := parseMember("c", s); !errors.Is(err, errFields) {
+		if r, err := parseRecord("", s); !errors.Is(err, errFields) {
+			t.Errorf("%q: %+v %v", s, r, err)
+		}
+	}
+	for conn, s := range map[string]string{"other": good, "c": left} {
+		if m, err := parseMember(conn, s); !errors.Is(err, errFields) {
 			t.Errorf("%q: %+v %v", s, m, err)
 		}
 	}
 }
 
+func TestExpiry(t *testing.T) {
+	for ms, want := range map[int64]string{
+		0: "9999999999999", 1: "0000000000000", 1001: "0000000000001", 1_712_345_678_901: "1712345677901", 1 << 50: "1125899906841624",
+	} {
+		if got := expiry(ms); got != want {
+			t.Errorf("%d: %s, want %s", ms, got, want)
+		}
+	}
+}
+
 // What parses must come out the same when written and parsed again.
-func FuzzParseMember(f *testing.F) {
-	for _, m := range someMembers {
-		f.Add(string(appendMember(nil, &m)))
+func FuzzParseRecord(f *testing.F) {
+	for _, r := range someRecords {
+		f.Add(string(appendRecord(nil, &r)))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		m, err := parseMember("c", s)
+		r, err := parseRecord("", s)
 		if err != nil {
 			return
 		}
-		again, err := parseMember("c", string(appendMember(nil, &m)))
-		if err != nil || !reflect.DeepEqual(again, m) {
-			t.Errorf("%v\ngot  %+v\nwant %+v", err, again, m)
+		again, err := parseRecord("", string(appendRecord(nil, &r)))
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%v\ngot  %+v\nwant %+v", err, again, r)
 		}
 	})
 }
 
 func FuzzParseMessage(f *testing.F) {
-	for _, e := range someEvents {
-		f.Add(string(appendEvent(nil, &e)))
+	for _, r := range someRecords {
+		f.Add(string(appendRecord(nil, &r)))
 	}
 	f.Add(string(appendCast(nil, []byte("x"))))
 	f.Fuzz(func(t *testing.T, s string) {
@@ -106,13 +151,22 @@ func FuzzParseMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := appendCast(nil, m.payload)
-		if m.event != nil {
-			text = appendEvent(nil, m.event)
+		if m.event == nil && string(appendCast(nil, m.payload)) != s || m.event != nil && m.event.Room != "r" {
+			t.Errorf("%q: %+v", s, m)
 		}
-		again, err := parseMessage("r", string(text))
-		if err != nil || !reflect.DeepEqual(again, m) {
-			t.Errorf("%v\ngot  %+v\nwant %+v", err, again, m)
+	})
+}
+
+// What a script answers is not trusted blindly.
+func FuzzParseAnswer(f *testing.F) {
+	for _, r := range someRecords {
+		f.Add(string(appendRecord([]byte("f\t5\tb\t1\t2\t3\n"), &r)))
+	}
+	f.Add("x\t0\t\t1\t2\t0\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := readAnswer("r", s)
+		if err == nil && (a.outcome == 0 || a.Seq < 0 || a.AtMs < 0) {
+			t.Errorf("%q: %+v", s, a)
 		}
 	})
 }

@@ -9,8 +9,8 @@ import (
 
 // ConnJoin implements store.Store.
 func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
-	err := s.pipe.write(ctx, &s.scripts.connJoin, run{s.keys.conn(c.ConnID),
-		[]string{num(c.ExpiresMs), c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl}})
+	err := s.pipe.write(ctx, &s.scripts.connJoin, run{[]string{s.keys.conn(c.ConnID)},
+		[]string{expiry(c.ExpiresMs), c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl}})
 	if err != nil {
 		return fmt.Errorf("note connection %q in room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -19,8 +19,8 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 
 // ConnLeave implements store.Store.
 func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
-	err := s.pipe.write(ctx, &s.scripts.connLeave, run{s.keys.conn(c.ConnID),
-		[]string{num(c.ExpiresMs), c.Room, c.Node, num(c.Epoch)}})
+	err := s.pipe.write(ctx, &s.scripts.connLeave, run{[]string{s.keys.conn(c.ConnID)},
+		[]string{expiry(c.ExpiresMs), c.Room, c.Node, num(c.Epoch)}})
 	if err != nil {
 		return fmt.Errorf("note connection %q out of room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -45,7 +45,7 @@ func (s *Store) ConnRefresh(ctx context.Context, node string, seen []store.Seen)
 func (s *Store) refresh(ctx context.Context, node string, seen []store.Seen) (missing []string, err error) {
 	runs := make([]run, len(seen))
 	for i, c := range seen {
-		runs[i] = run{s.keys.conn(c.ConnID), []string{node, num(c.SeenMs), s.ttl}}
+		runs[i] = run{[]string{s.keys.conn(c.ConnID)}, []string{node, num(c.SeenMs), s.ttl}}
 	}
 	res, err := s.pipe.execMany(ctx, &s.scripts.connRefresh, runs)
 	if err != nil {

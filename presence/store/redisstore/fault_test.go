@@ -169,13 +169,13 @@ func TestNewerVersions(t *testing.T) {
 	_, err := s.Put(t.Context(), join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
-	must(t, s.raw.Do(t.Context(), s.raw.B().Publish().Channel("prs:{room:r}:events").Message("2enew").Build()).Error())
+	must(t, s.raw.Do(t.Context(), s.raw.B().Publish().Channel("prs:{room:r}:events").Message("2\tnew").Build()).Error())
 	must(t, s.Publish(t.Context(), "r", []byte("x")))
 	heard.next(t, "cast x")
 	if !strings.Contains(log.String(), "skipped") {
 		t.Errorf("log: %s", log.String())
 	}
-	must(t, s.raw.Do(t.Context(), s.raw.B().Hset().Key("prs:{room:r}").FieldValue().FieldValue("m:c", "2new").Build()).Error())
+	must(t, s.raw.Do(t.Context(), s.raw.B().Hset().Key("prs:{room:r}").FieldValue().FieldValue("m:c", "2\tnew").Build()).Error())
 	_, e1 := s.Load(t.Context(), "r")
 	_, e2 := s.Put(t.Context(), join("r", "c"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "c", Epoch: 1})

@@ -15,32 +15,42 @@ import (
 
 // Register implements store.Store.
 func (s *Store) Register(ctx context.Context, e store.Entry) error {
-	field, until := entryField(&e), num(e.ExpiresMs)
 	return s.writeEntry(ctx, "register", &s.scripts.indexSet, &e,
-		run{s.keys.node(e.Node), []string{until, field, num(e.Epoch) + " " + e.UserID}},
-		run{s.keys.user(e.UserID), []string{until, field, e.Node}})
+		[]string{s.keys.node(e.Node), s.keys.user(e.UserID)}, []string{num(e.Epoch) + " " + e.UserID, e.Node})
 }
 
 // Unregister implements store.Store.
 func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
-	args := []string{num(e.ExpiresMs), entryField(&e)}
 	return s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e,
-		run{s.keys.node(e.Node), args}, run{s.keys.user(e.UserID), args})
+		[]string{s.keys.node(e.Node), s.keys.user(e.UserID)}, nil)
 }
 
 // Disown implements store.Store.
 func (s *Store) Disown(ctx context.Context, e store.Entry) error {
-	return s.writeEntry(ctx, "disown", &s.scripts.indexDel, &e,
-		run{s.keys.node(e.Node), []string{num(e.ExpiresMs), entryField(&e)}})
+	return s.writeEntry(ctx, "disown", &s.scripts.indexDel, &e, []string{s.keys.node(e.Node)}, nil)
 }
 
 func entryField(e *store.Entry) string { return e.ConnID + " " + e.Room }
 
 var errSpace = errors.New("the connection's id has a space")
 
-func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry, runs ...run) error {
+// writeEntry writes the entry in each of the indexes, with a value for each or
+// none: in one go, but one by one on a cluster, where they lie apart.
+func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry, keys, values []string) error {
 	if strings.Contains(e.ConnID, " ") {
 		return fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
+	}
+	until, field := expiry(e.ExpiresMs), entryField(e)
+	runs := []run{{keys, append([]string{until, field}, values...)}}
+	if s.cluster && len(keys) > 1 {
+		runs = nil
+		for i := range keys {
+			args := []string{until, field}
+			if values != nil {
+				args = append(args, values[i])
+			}
+			runs = append(runs, run{keys[i : i+1], args})
+		}
 	}
 	if err := s.pipe.write(ctx, with, runs...); err != nil {
 		return fmt.Errorf("%s member %q of room %q: %w", what, e.ConnID, e.Room, err)

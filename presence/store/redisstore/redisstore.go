@@ -23,6 +23,7 @@ type Store struct {
 	keys    keys
 	ttl     string // of connection records, ms
 	publish string // PUBLISH or SPUBLISH
+	cluster bool   // keys lie apart
 	scripts scripts
 	client  rueidis.Client
 	pipe    *pipeline
@@ -54,6 +55,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		pipe:    newPipeline(client),
 		log:     o.Logger,
 	}
+	s.cluster = client.Mode() == rueidis.ClientModeCluster
 	sharded, err := s.detect(ctx, o.ForcePlainPublish)
 	if err != nil {
 		s.pipe.close()
@@ -85,7 +87,7 @@ func (s *Store) detect(ctx context.Context, plain bool) (sharded bool, err error
 	if major < 6 {
 		return false, fmt.Errorf("it is Redis %d; 6 or newer is needed", major)
 	}
-	return !plain && major >= 7 && s.client.Mode() == rueidis.ClientModeCluster, nil
+	return !plain && major >= 7 && s.cluster, nil
 }
 
 // Close ends subscriptions, calls and connections, and waits for them. Calls

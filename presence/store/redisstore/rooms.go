@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,146 +13,47 @@ import (
 
 // A room is a hash: "m:" and a connId hold a member, "u:" and a userId the
 // number of that user's members, "seq" and "born" where the room stands.
-const memberField = "m:"
+const (
+	memberField  = "m:"
+	counterField = "u:"
+)
 
 var errControl = errors.New("an id has a tab or a line break")
 
-// Put implements store.Store.
-func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
-	m := &p.Member
-	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
-		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", m.ConnID, p.Room, errControl)
-	}
-	msg, err := s.pipe.exec(ctx, &s.scripts.put, s.keys.room(p.Room), s.putArgs(&p))
-	if err != nil {
-		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", m.ConnID, p.Room, err)
-	}
-	res, err := parsePut(&msg, &p)
-	if err != nil {
-		return store.PutResult{}, fmt.Errorf("put member in room %q: %w", p.Room, err)
-	}
-	return res, nil
-}
-
-// putArgs are the ARGV of put.lua.
-func (s *Store) putArgs(p *store.Put) []string {
-	a, m := newArgs(18), &p.Member
-	a.text(s.keys.events(p.Room)).num(p.ExpiresMs).num(p.From.Seq).text(p.From.Born).mark()
-	a.text(string(rune(p.Intent))).text(how(p)).num(p.Fence)
-	a.text(m.ConnID).text(m.UserID).text(m.Owner).num(m.Epoch).num(m.Write)
-	a.num(m.JoinedMs).num(m.GraceMs)
-	a.buf = appendLoss(a.buf, m)
-	a.end()
-	a.buf = appendToken(a.buf, m.Token)
-	a.end()
-	if !p.KeepState || p.Intent == store.IntentRestore {
-		a.buf = append(a.buf, m.State...)
-	}
-	return a.end().list()
-}
-
-// how is ARGV[7] of put.lua.
-func how(p *store.Put) string {
-	switch {
-	case p.KeepState && p.Quiet:
-		return "kq"
-	case p.KeepState:
-		return "k"
-	case p.Quiet:
-		return "q"
-	}
-	return ""
-}
-
-// removeArgs are the ARGV of remove.lua.
-func (s *Store) removeArgs(r *store.Remove) []string {
-	return newArgs(8).text(s.keys.events(r.Room)).num(r.ExpiresMs).num(r.From.Seq).text(r.From.Born).mark().
-		text(r.ConnID).num(r.Epoch).text(string(r.Reason)).list()
-}
-
-func parsePut(msg *rueidis.RedisMessage, p *store.Put) (store.PutResult, error) {
-	a, err := parseAnswer(msg)
-	if err != nil {
-		return store.PutResult{}, err
-	}
-	res := store.PutResult{Outcome: a.outcome, Position: a.Position, Reset: a.flag, NowMs: a.nowMs}
-	if a.outcome == store.Applied || a.outcome == store.Repeated {
-		res.UserConns = a.conns
-	}
-	if a.outcome == store.Expired || a.outcome == store.Missing {
-		return res, nil
-	}
-	if res.Member, err = parseMember(p.Member.ConnID, a.value); err != nil {
-		return res, err
-	}
-	if a.outcome == store.Applied && !p.KeepState {
-		res.Member.State = bytes.Clone(p.Member.State)
-	}
-	return res, nil
-}
-
 // Remove implements store.Store.
 func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
+	res, err := s.remove(ctx, &r)
+	if err != nil {
+		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
+	}
+	return res, nil
+}
+
+func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult, error) {
 	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) {
-		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, errControl)
+		return store.RemoveResult{}, errControl
 	}
-	msg, err := s.pipe.exec(ctx, &s.scripts.remove, s.keys.room(r.Room),
-		s.removeArgs(&r))
+	var list [maxArgs]string
+	msg, err := s.pipe.exec(ctx, &s.scripts.remove, s.keys.room(r.Room), removeArgs(list[:0], r))
 	if err != nil {
-		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
+		return store.RemoveResult{}, err
 	}
-	a, err := parseAnswer(&msg)
+	a, err := parseAnswer(r.Room, &msg)
 	if err != nil {
-		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
+		return store.RemoveResult{}, err
 	}
 	return store.RemoveResult{
-		Outcome: a.outcome, Position: a.Position, NowMs: a.nowMs, UserConns: a.conns, Last: a.flag,
+		Outcome: a.outcome, Position: a.Position, NowMs: a.AtMs, UserConns: a.UserConns, Last: a.last,
 	}, nil
 }
 
-// answer is what the scripts of a room return.
-type answer struct {
-	outcome store.Outcome
-	store.Position
-	flag  bool // of a Put: reset; of a Remove: last
-	nowMs int64
-	conns int
-	value string
-}
-
-func parseAnswer(msg *rueidis.RedisMessage) (answer, error) {
-	s, err := msg.ToString()
-	if err != nil {
-		return answer{}, err
-	}
-	f, value, err := header(s)
-	if err != nil {
-		return answer{}, fmt.Errorf("answer of a script: %w", err)
-	}
-	a := answer{outcome: f.outcome(), value: value}
-	a.Seq, a.Born = f.num(), f.text()
-	a.flag, a.nowMs, a.conns = f.bit(), f.num(), int(f.num())
-	if err := f.end(); err != nil {
-		return answer{}, fmt.Errorf("answer of a script: %w", err)
-	}
-	return a, nil
-}
-
-func (f *fields) outcome() store.Outcome {
-	switch f.text() {
-	case "a":
-		return store.Applied
-	case "r":
-		return store.Repeated
-	case "f":
-		return store.Fenced
-	case "m":
-		return store.Missing
-	case "x":
-		return store.Expired
-	}
-	f.err = errFields
-	return 0
+// removeArgs are the ARGV of remove.lua.
+func removeArgs(dst []string, r *store.Remove) []string {
+	a := newArgs(128)
+	a.expiry(r.ExpiresMs)
+	a.buf = append(a.buf, memberField...)
+	a.text(r.ConnID).num(r.From.Seq).text(r.From.Born).mark().end().num(r.Epoch).text(string(r.Reason))
+	return a.list(dst)
 }
 
 // timeScript reads the time where the key of a room lies.
@@ -238,5 +138,3 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	}
 	return out, nil
 }
-
-func num(n int64) string { return strconv.FormatInt(n, 10) }

@@ -16,6 +16,8 @@ var (
 	roomPrelude string
 	//go:embed lua/conn_prelude.lua
 	connPrelude string
+	//go:embed lua/put_usual.lua
+	putUsualText string
 	//go:embed lua/put.lua
 	putText string
 	//go:embed lua/remove.lua
@@ -40,7 +42,7 @@ var (
 	claimText string
 )
 
-// scripts are the Lua scripts of a store. Each touches one key.
+// scripts are the Lua scripts of a store. On a cluster each touches one key.
 type scripts struct {
 	put, remove                      script
 	indexSet, indexDel               script
@@ -50,10 +52,10 @@ type scripts struct {
 
 // loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH.
 func loadScripts(publish string) scripts {
-	room := "local PUBLISH = '" + publish + "'\n" + roomPrelude
+	with := "local PUBLISH = '" + publish + "'\n"
 	return scripts{
-		put:         newScript(room + putText),
-		remove:      newScript(room + removeText),
+		put:         newScript(with + putUsualText + roomPrelude + putText),
+		remove:      newScript(with + roomPrelude + removeText),
 		indexSet:    newScript(expiryText + indexSetText),
 		indexDel:    newScript(expiryText + indexDelText),
 		connJoin:    newScript(expiryText + connPrelude + connJoinText),
@@ -73,23 +75,20 @@ func newScript(text string) script {
 }
 
 // run is one run of a script.
-type run struct {
-	key  string
-	args []string
-}
+type run struct{ keys, args []string }
 
 func (s *script) bySha(b rueidis.Builder, r run) rueidis.Completed {
-	return b.Evalsha().Sha1(s.sha).Numkeys(1).Key(r.key).Arg(r.args...).Build()
+	return b.Evalsha().Sha1(s.sha).Numkeys(int64(len(r.keys))).Key(r.keys...).Arg(r.args...).Build()
 }
 
 func (s *script) byText(b rueidis.Builder, r run) rueidis.Completed {
-	return b.Eval().Script(s.text).Numkeys(1).Key(r.key).Arg(r.args...).Build()
+	return b.Eval().Script(s.text).Numkeys(int64(len(r.keys))).Key(r.keys...).Arg(r.args...).Build()
 }
 
 // exec runs a script once. It is only sent a second time when Redis says that
 // it does not have it, and so did not run it.
 func (p *pipeline) exec(ctx context.Context, s *script, key string, args []string) (rueidis.RedisMessage, error) {
-	r := run{key, args}
+	r := run{[]string{key}, args}
 	res, err := p.do(ctx, s.bySha(p.client.B(), r))
 	if isNoScript(err) {
 		res, err = p.do(ctx, s.byText(p.client.B(), r))

@@ -1,3 +1,7 @@
--- KEYS[1] the index   ARGV[1] expiry   ARGV[2] field
-redis.call('HDEL', KEYS[1], ARGV[2])
+-- Deletes a field from each of the indexes.
+-- ARGV[1] expiry, as in expiry.lua   ARGV[2] field
+-- Returns 0 when it expired
+for i = 1, #KEYS do
+  redis.call('HDEL', KEYS[i], ARGV[2])
+end
 return 1

@@ -1,55 +1,54 @@
 -- Takes one member out, raises the room's seq and publishes the event. The
 -- last one out takes the room with it.
--- KEYS[1]   the room
--- ARGV[1]   channel of the room
--- ARGV[2]   expiry, Unix ms; 0: none
+-- KEYS[1]   the room; its channel is named after it
+-- ARGV[1]   expiry less a second, Unix ms, 13 digits
+-- ARGV[2]   field of the member
 -- ARGV[3,4] seq and born that the caller's replica stands at; born '': any
 -- ARGV[5]   born of a record that begins anew
--- ARGV[6]   connection
--- ARGV[7]   epoch that the stored member must have
--- ARGV[8]   reason
--- Returns   outcome, seq, born, whether the room went, now, connections that the user has left
-local time = redis.call('TIME')
-local ms = millis(time)
-if ARGV[2] ~= '0' and tonumber(ms) > tonumber(ARGV[2]) then
-  return 'x\t0\t\t0\t' .. ms .. '\t0\n'
+-- ARGV[6]   epoch that the stored member must have
+-- ARGV[7]   reason
+-- Returns   the record that was published, or what put_usual.lua does
+local call = redis.call
+local time = call('TIME')
+local sec, us = time[1], time[2]
+if sec >= ARGV[1] and sec * 1000 + us / 1000 >= ARGV[1] + 1001 then
+  return 'x\t0\t\t' .. sec .. '\t' .. us .. '\t0\n'
 end
-
-local key, field = KEYS[1], 'm:' .. ARGV[6]
-local had = redis.call('HMGET', key, 'seq', 'born', field)
+local key, field = KEYS[1], ARGV[2]
+local had = call('HMGET', key, 'seq', 'born', field)
 local seq, born, stored = had[1], had[2], had[3]
 if not stored then
-  return 'm\t' .. (seq or '0') .. '\t' .. (born or '') .. '\t0\t' .. ms .. '\t0\n'
+  return 'm\t' .. (seq or '0') .. '\t' .. (born or '') .. '\t' .. sec .. '\t' .. us .. '\t0\n'
 end
-local _, epoch, _, owner = string.match(stored, HEAD)
-local user = string.match(stored, USER)
-if not epoch or not user then
+local epoch, _, owner, user = string.match(stored, HEAD)
+if not epoch then
   return redis.error_reply(UNKNOWN)
 end
-if epoch ~= ARGV[7] then
-  return 'f\t' .. seq .. '\t' .. born .. '\t0\t' .. ms .. '\t0\n'
+if epoch ~= ARGV[6] then
+  return 'f\t' .. seq .. '\t' .. born .. '\t' .. sec .. '\t' .. us .. '\t0\n'
 end
 
-local prev = seq
-local reset = lost(seq, born, ARGV[3], ARGV[4])
+local reset, prev = lost(seq, born, ARGV[3], ARGV[4]), ''
 if reset then
+  prev = seq
   seq, born = first(time, seq, ARGV[3]), ARGV[5]
 else
   seq = string.format(SEQ, seq + 1)
 end
 local counter = 'u:' .. user
-local conns = tonumber(redis.call('HGET', key, counter)) - 1
-local last = conns < 1 and redis.call('HLEN', key) == 4 -- seq, born, the member, its user
+local conns = call('HGET', key, counter) - 1
+local last = conns < 1 and call('HLEN', key) == 4 -- seq, born, the member, its user
 if last then
-  redis.call('DEL', key)
+  call('DEL', key)
 elseif conns < 1 then
-  redis.call('HDEL', key, field, counter)
-  redis.call('HSET', key, 'seq', seq, 'born', born)
+  call('HDEL', key, field, counter)
+  call('HSET', key, 'seq', seq, 'born', born)
 else
-  redis.call('HDEL', key, field)
-  redis.call('HSET', key, 'seq', seq, 'born', born, counter, conns)
+  call('HDEL', key, field)
+  call('HSET', key, 'seq', seq, 'born', born, counter, conns)
 end
-redis.call(PUBLISH, ARGV[1], '1e' .. seq .. '\t' .. prev .. '\t' .. born .. '\t' .. (reset and '1' or '0') .. '\tl\t'
-  .. ms .. '\t' .. conns .. '\t' .. ARGV[8] .. '\t' .. ARGV[6] .. '\n'
-  .. '10\t' .. epoch .. '\t0\t' .. owner .. '\t0\t0\t0\t\t\t\t' .. user .. '\n')
-return 'a\t' .. seq .. '\t' .. born .. '\t' .. (last and '1' or '0') .. '\t' .. ms .. '\t' .. conns .. '\n'
+local value = '1\t' .. epoch .. '\t0\t' .. owner .. '\t' .. user .. '\t' .. string.sub(field, 3) .. '\tl\t'
+  .. (reset and 'r' or '') .. '\t' .. prev .. '\t' .. seq .. '\t' .. born .. '\t' .. sec .. '\t' .. us .. '\t' .. conns
+  .. '\t0\t0\t0\t' .. (last and 'e' or '') .. '\t' .. ARGV[7] .. '\t\n'
+call(PUBLISH, key .. ':events', value)
+return value

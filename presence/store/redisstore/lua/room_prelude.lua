@@ -1,21 +1,16 @@
--- Put before the scripts of rooms. PUBLISH or SPUBLISH is filled in for the
--- command to publish with.
+-- Put before the scripts of rooms, or before what is not the usual of them.
 
--- A member's header is seq, epoch, write, owner, joined, grace, until, flags,
--- lost, token, user. These match the first four; what a resume looks at; the
--- user.
-local HEAD = '^1(%d+)\t(%d+)\t(%d+)\t([^\t\n]*)\t'
-local KEPT = '^1%d+\t%d+\t%d+\t[^\t\n]*\t(%d+)\t%d+\t(%d+)\t[^\t\n]*\t[^\t\n]*\t(%x*)\t'
-local USER = '\t([^\t\n]*)\n'
+-- A member's record has, between tabs, the version and then
+--   epoch write owner user conn intent
+--   reset prev seq born sec us conns
+--   joined grace until flags lost token
+-- and after a line break its state. HEAD matches up to seq: epoch, write,
+-- owner, user, seq and where born begins.
+local HEAD = '^1\t(%d+)\t(%d+)\t([^\t\n]*)\t([^\t\n]*)\t[^\t\n]*\t%a\tr?\t%d*\t(%d+)\t()'
 local UNKNOWN = 'PRSVERSION member of a version that this node does not know'
 
 -- A seq is above 10^14: '..' would round it.
 local SEQ = '%d'
-
--- Milliseconds from the answer to TIME.
-local function millis(time)
-  return time[1] .. string.sub('00000' .. time[2], -6, -4)
-end
 
 -- Whether the record is not the one that the caller knew: missing, behind it,
 -- or of another birth. A caller that knows none gives '' as born.
