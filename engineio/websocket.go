@@ -27,6 +27,9 @@ type wsCarrier struct {
 	probing bool // not yet the session's carrier: an upgrade
 	probed  bool // its probe has come
 	deaf    bool // what comes is not looked at any more
+	used    bool // the reading goroutine has handled something
+
+	handOverAt time.Duration // from when on the reading goroutine may be replaced again
 
 	peerClosed bool // the client's close frame has come: cut when all is written
 	garbled    bool // no close frame can be made out: close this side when all is written
@@ -130,7 +133,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 }
 
 func newWSCarrier(s *Session, conn net.Conn, early []byte) *wsCarrier {
-	c := &wsCarrier{s: s, conn: conn, raw: rawConn(conn)}
+	c := &wsCarrier{s: s, conn: conn, raw: rawConn(conn), handOverAt: s.srv.now() - handOverSaved}
 	c.ready = c.readable
 	if len(early) > 0 || c.raw == nil {
 		c.in = &readBuf{data: make([]byte, max(plainReadSize, len(early)))}
@@ -139,8 +142,7 @@ func newWSCarrier(s *Session, conn net.Conn, early []byte) *wsCarrier {
 	return c
 }
 
-// run is the reading goroutine. Its stack stays shallow while it waits, as all sessions do nearly
-// all the time.
+// run is the reading goroutine.
 func (c *wsCarrier) run() {
 	if !c.probing {
 		c.s.endTurn() // that of accept
@@ -148,10 +150,23 @@ func (c *wsCarrier) run() {
 	if c.in != nil && c.in.n > 0 {
 		c.handle()
 	}
-	for c.read() == nil {
-		c.handle()
+	c.loop()
+}
+
+// loop reads and handles until the connection ends, or until another goroutine takes the loop over.
+func (c *wsCarrier) loop() {
+	for {
+		switch c.read() {
+		case nil:
+			c.handle()
+		case errHandOver:
+			go c.loop()
+			return
+		default:
+			c.stop()
+			return
+		}
 	}
-	c.stop()
 }
 
 // stop ends the carrier when nothing can be read any more.
@@ -168,6 +183,7 @@ func (c *wsCarrier) stop() {
 // handle deals with all complete messages of the read buffer in one turn of the session.
 func (c *wsCarrier) handle() {
 	s := c.s
+	c.used = true
 	turn := false
 	if !c.probing {
 		s.stamp()

@@ -28,7 +28,7 @@ func rawConn(conn net.Conn) syscall.RawConn {
 }
 
 // readable tries to read. False, which waits for the descriptor, it returns without holding a
-// buffer, unless the start of a frame is in it.
+// buffer, unless the start of a frame is in it. True without a buffer asks for another goroutine.
 func (c *wsCarrier) readable(fd uintptr) bool {
 	pools := &c.s.srv.pools
 	b := c.in
@@ -43,6 +43,7 @@ func (c *wsCarrier) readable(fd uintptr) bool {
 	case err == syscall.EAGAIN:
 		if c.in == nil {
 			pools.putReadBuf(b)
+			return c.handOver()
 		}
 		return false
 	case err != nil:

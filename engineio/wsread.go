@@ -1,6 +1,10 @@
 package engineio
 
-import "io"
+import (
+	"errors"
+	"io"
+	"time"
+)
 
 const (
 	// readSize is the size of the pooled buffers, which are held only while bytes are handled.
@@ -16,12 +20,40 @@ type readBuf struct {
 	err  error // why the last read gave none
 }
 
+// The stack of a goroutine grows to what the handlers need, and the runtime does not shrink it to what
+// waiting needs. Since nearly all sessions wait nearly all the time, a reading goroutine that has
+// handled something is replaced by a new one, whose stack is small, before it waits: several times
+// after the session's start, when handshake, joins and the like come, and then now and again. That
+// costs about a microsecond.
+const (
+	handOverPause = 5 * time.Second // between two hand-overs
+	handOverBurst = 4               // how many may be saved up
+	handOverSaved = (handOverBurst - 1) * handOverPause
+)
+
+// errHandOver asks the reading goroutine to let another one go on.
+var errHandOver = errors.New("engineio: time for another goroutine")
+
+// handOver says whether the goroutine that is about to wait is to be replaced.
+func (c *wsCarrier) handOver() bool {
+	now := time.Duration(c.s.last.Load()) // near enough, and free
+	if !c.used || now < c.handOverAt {
+		return false
+	}
+	c.used = false
+	c.handOverAt = max(c.handOverAt, now-handOverSaved) + handOverPause
+	return true
+}
+
 // read waits for bytes, and puts them behind those that c.in has. There is always room, since the
 // parser leaves no more behind than the start of a frame that fits.
 func (c *wsCarrier) read() error {
 	if c.raw != nil {
 		if err := c.raw.Read(c.ready); err != nil {
 			return err
+		}
+		if c.in == nil {
+			return errHandOver
 		}
 		return c.in.err
 	}
