@@ -2,6 +2,8 @@ package presence
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,13 +41,15 @@ func (e *engine) bury(dead []string) {
 	u := &e.undertaker
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	maps.DeleteFunc(u.graves, func(node string, g *grave) bool { return g.closed && !slices.Contains(dead, node) })
 	for _, node := range dead {
 		g := u.graves[node]
 		if g == nil {
 			g = &grave{}
 			u.graves[node] = g
 		}
-		if !g.busy && !g.closed {
+		waiting := !g.emptied.IsZero() && e.clock.Now().Sub(g.emptied) < reapAgain
+		if !g.busy && !g.closed && !waiting {
 			g.busy = true
 			e.start(func() { e.reap(node, g) })
 		}
@@ -84,21 +88,16 @@ func (e *engine) reapSome(node string, g *grave) (more bool) {
 	return e.reapRooms(rooms)
 }
 
-// closeGrave ends the work on a node that has no entries left: at once, and
-// for good once entries that were on their way when it died cannot come any more.
+// closeGrave ends the work on a node that has no entries left: for now, and
+// the second time, when entries that were on their way when it died cannot come
+// any more, for good.
 func (e *engine) closeGrave(ctx context.Context, node string, g *grave) {
-	now := e.clock.Now()
 	e.undertaker.mu.Lock()
-	if g.emptied.IsZero() {
-		g.emptied = now
-	}
-	g.closed = now.Sub(g.emptied) >= reapAgain
-	closed := g.closed
+	g.closed = !g.emptied.IsZero()
+	g.emptied = e.clock.Now()
 	e.undertaker.mu.Unlock()
-	if closed {
-		if err := e.store.NodeDone(ctx, node); err != nil {
-			e.log.Warn("closing a dead node failed", "node", node, "error", err)
-		}
+	if err := e.store.NodeDone(ctx, node); err != nil {
+		e.log.Warn("giving up the claim on a dead node failed", "node", node, "error", err)
 	}
 }
 
