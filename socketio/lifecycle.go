@@ -1,8 +1,6 @@
 package socketio
 
 import (
-	"context"
-
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
 
@@ -45,7 +43,7 @@ func (s *Socket) start() {
 
 // decide runs what has a say in joining.
 func (s *Socket) decide(h *hooks) {
-	ctx := s.context()
+	ctx := lazyContext{s}
 	for _, f := range h.admit {
 		if err := s.guard(func() error { return f(ctx, s) }); err != nil {
 			s.refuse(err)
@@ -91,19 +89,6 @@ func (s *Socket) open(next phase) bool {
 	_ = s.conn.session.Send(engineio.NewFrame(b, false)) // closing: HandleClose follows
 	s.ns.list(s)
 	return true
-}
-
-// context returns the context of the socket's handlers, made when first needed.
-func (s *Socket) context() context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
-		if s.phase == phaseClosed {
-			s.cancel()
-		}
-	}
-	return s.ctx
 }
 
 // close ends the socket, once. It leaves its rooms at once; the OnDisconnect

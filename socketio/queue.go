@@ -104,7 +104,7 @@ func (s *Socket) pop() *Message {
 func (s *Socket) run() {
 	defer s.leaveBusy()
 	for m := s.pop(); m != nil; m = s.pop() {
-		s.dispatch(s.context(), m)
+		s.dispatch(lazyContext{s}, m)
 	}
 }
 
