@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,9 @@ func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, 
 	ctx, cancel := r.engine.until(deadline)
 	defer cancel()
 	rooms, err := way.rooms(ctx)
+	// A room named like a socket's id has no Socket.IO room: that name would
+	// reach the socket.
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return isSocketID(room) && !s.InRoom(room) })
 	if err != nil || len(rooms) == 0 {
 		return err
 	}

@@ -47,6 +47,21 @@ func TestARoomNamedLikeASocket(t *testing.T) {
 	}
 }
 
+// Nor does a relayed event to such a room reach that socket.
+func TestARelayToARoomNamedLikeASocket(t *testing.T) {
+	_, url := serve(t, presence.Options{RelayEvents: []string{"chat"}})
+	victim, spy := connect(t, url, ""), connect(t, url, "")
+	id := decode(t, victim.ask("presence:join", `{"roomId":"r","userId":"u"}`)).Self.ConnID
+	spy.ask("presence:join", `{"roomId":"`+id+`","userId":"spy"}`)
+	spy.ask("chat", `{"roomId":"`+id+`"}`)
+	victim.ask("presence:heartbeat", `{}`)
+	for _, e := range victim.events {
+		if strings.Contains(e, "chat") {
+			t.Errorf("the socket heard %s of a room that it is not in", e)
+		}
+	}
+}
+
 func serveOn(t *testing.T, server *socketio.Server, o presence.Options) string {
 	t.Helper()
 	o.IO = server
