@@ -7,10 +7,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// maxArgs bounds the arguments of a script.
-const maxArgs = 9
+// maxArgs bounds what args builds.
+const maxArgs = 10
 
-// args builds the arguments of a script in one piece of memory.
+// args builds a key and the arguments of a script in one piece of memory.
 type args struct {
 	buf  []byte
 	ends [maxArgs]int
@@ -39,7 +39,7 @@ func (a *args) num(n int64) *args {
 
 // expiry adds a time as expiry.lua wants it; 0: never.
 func (a *args) expiry(ms int64) *args {
-	a.buf = append(a.buf, expiry(ms)...)
+	a.buf = appendExpiry(a.buf, ms)
 	return a.end()
 }
 
@@ -49,7 +49,7 @@ func (a *args) mark() *args {
 	return a
 }
 
-// list hands the arguments out; the builder is of no use after that.
+// list hands it all out; the builder is of no use after that.
 func (a *args) list(dst []string) []string {
 	all, from := rueidis.BinaryString(a.buf), 0
 	for _, to := range a.ends[:a.n] {
@@ -60,16 +60,17 @@ func (a *args) list(dst []string) []string {
 
 const never = "9999999999999"
 
-// expiry is a time, Unix ms, as expiry.lua wants it: less a second, and with 13
-// digits or more; 0: never.
-func expiry(ms int64) string {
+// appendExpiry appends a time, Unix ms, as expiry.lua wants it: less a second,
+// and with 13 digits or more; 0: never.
+func appendExpiry(dst []byte, ms int64) []byte {
 	if ms == 0 {
-		return never
+		return append(dst, never...)
 	}
-	var buf [20]byte
-	n := strconv.AppendInt(buf[:0], max(ms-1000, 0), 10)
-	if len(n) < len(never) {
-		n = append([]byte("0000000000000")[:len(never)-len(n)], n...)
+	n := max(ms-1000, 0)
+	for pad := int64(1e12); pad > max(n, 1); pad /= 10 {
+		dst = append(dst, '0')
 	}
-	return string(n)
+	return strconv.AppendInt(dst, n, 10)
 }
+
+func expiry(ms int64) string { return string(appendExpiry(nil, ms)) }

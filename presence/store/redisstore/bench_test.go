@@ -112,8 +112,8 @@ func BenchmarkBare(b *testing.B) {
 	measure(b, s, func(ctx context.Context, c, i int) error {
 		n := strconv.Itoa(c)
 		room := "room " + n
-		_, err := s.pipe.exec(ctx, &script, s.keys.room(room), []string{
-			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.events(room)})
+		_, err := s.pipe.exec(ctx, &script, run{[]string{s.keys.room(room)}, []string{
+			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.events(room)}})
 		return err
 	})
 }

@@ -17,10 +17,10 @@ func (s *Store) Beat(ctx context.Context, b store.BeatRequest) (store.Beat, erro
 	if b.Judge {
 		lease = num(b.LeaseMs)
 	}
-	msg, err := s.pipe.exec(ctx, &s.scripts.beat, s.keys.nodes(), []string{
+	msg, err := s.pipe.exec(ctx, &s.scripts.beat, run{[]string{s.keys.nodes()}, []string{
 		b.Node, num(b.ExpiresMs), lease,
 		num(store.MaxJudgeGap.Milliseconds()), num(store.MarkTime.Milliseconds()), num(store.MaxDead),
-	})
+	}})
 	if err != nil {
 		return store.Beat{}, fmt.Errorf("beat: %w", err)
 	}
@@ -60,7 +60,7 @@ func parseBeat(msg *rueidis.RedisMessage) (b store.Beat, err error) {
 
 // MarkDead implements store.Store.
 func (s *Store) MarkDead(ctx context.Context, node string) error {
-	if _, err := s.pipe.exec(ctx, &s.scripts.markDead, s.keys.nodes(), []string{node}); err != nil {
+	if _, err := s.pipe.exec(ctx, &s.scripts.markDead, run{[]string{s.keys.nodes()}, []string{node}}); err != nil {
 		return fmt.Errorf("mark node dead: %w", err)
 	}
 	return nil
@@ -103,7 +103,8 @@ func (s *Store) NodeStates(ctx context.Context, nodes []string) ([]store.NodeSta
 
 // Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, dead, by string) (bool, error) {
-	msg, err := s.pipe.exec(ctx, &s.scripts.claim, s.keys.claim(dead), []string{by, num(store.ClaimTime.Milliseconds())})
+	msg, err := s.pipe.exec(ctx, &s.scripts.claim,
+		run{[]string{s.keys.claim(dead)}, []string{by, num(store.ClaimTime.Milliseconds())}})
 	if err != nil {
 		return false, fmt.Errorf("claim node %q: %w", dead, err)
 	}

@@ -32,6 +32,7 @@ const (
 // full, and so does the wait for a connection that another caller dials.
 type pipeline struct {
 	client rueidis.Client
+	calls  sync.Pool // of *call
 
 	mu     sync.Mutex
 	queue  []*call
@@ -50,6 +51,23 @@ type call struct {
 	done chan []rueidis.RedisResult
 }
 
+// newCall returns a call to fill in.
+func (p *pipeline) newCall(ctx context.Context) *call {
+	c, ok := p.calls.Get().(*call)
+	if !ok {
+		c = &call{done: make(chan []rueidis.RedisResult, 1)}
+	}
+	c.ctx = ctx
+	return c
+}
+
+// free takes a call back that was answered. One whose caller left may be
+// answered yet.
+func (p *pipeline) free(c *call) {
+	c.ctx, c.cmds, c.one[0] = nil, nil, rueidis.Completed{}
+	p.calls.Put(c)
+}
+
 func newPipeline(c rueidis.Client) *pipeline {
 	p := &pipeline{client: c}
 	p.ends, p.end = context.WithCancel(context.Background())
@@ -58,12 +76,14 @@ func newPipeline(c rueidis.Client) *pipeline {
 
 // do sends one command.
 func (p *pipeline) do(ctx context.Context, cmd rueidis.Completed) (rueidis.RedisMessage, error) {
-	c := &call{ctx: ctx, one: [1]rueidis.Completed{cmd}, done: make(chan []rueidis.RedisResult, 1)}
+	c := p.newCall(ctx)
+	c.one[0] = cmd
 	c.cmds = c.one[:]
 	res, err := p.send(c)
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}
+	p.free(c)
 	msg, err := res[0].ToMessage()
 	return msg, p.wrap(err)
 }
@@ -74,10 +94,13 @@ func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]ruei
 	if len(cmds) == 0 {
 		return nil, nil
 	}
-	res, err := p.send(&call{ctx: ctx, cmds: cmds, done: make(chan []rueidis.RedisResult, 1)})
+	c := p.newCall(ctx)
+	c.cmds = cmds
+	res, err := p.send(c)
 	if err != nil {
 		return nil, err
 	}
+	p.free(c)
 	for i := range res {
 		if err := res[i].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
 			return nil, p.wrap(err)

@@ -34,7 +34,8 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 		return store.RemoveResult{}, errControl
 	}
 	var list [maxArgs]string
-	msg, err := s.pipe.exec(ctx, &s.scripts.remove, s.keys.room(r.Room), removeArgs(list[:0], r))
+	all := s.removeArgs(list[:0], r)
+	msg, err := s.pipe.exec(ctx, &s.scripts.remove, run{all[:1], all[1:]})
 	if err != nil {
 		return store.RemoveResult{}, err
 	}
@@ -47,17 +48,15 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 	}, nil
 }
 
-// removeArgs are the ARGV of remove.lua.
-func removeArgs(dst []string, r *store.Remove) []string {
-	a := newArgs(128)
-	a.expiry(r.ExpiresMs)
+// removeArgs are KEYS and ARGV of remove.lua.
+func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
+	a := newArgs(128 + len(r.Room) + len(r.ConnID))
+	a.buf = s.keys.appendRoom(a.buf, r.Room)
+	a.end().expiry(r.ExpiresMs)
 	a.buf = append(a.buf, memberField...)
 	a.text(r.ConnID).num(r.From.Seq).text(r.From.Born).mark().end().num(r.Epoch).text(string(r.Reason))
 	return a.list(dst)
 }
-
-// timeScript reads the time where the key of a room lies.
-const timeScript = `local t = redis.call('TIME') return string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))`
 
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
@@ -70,10 +69,8 @@ func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
 
 func (s *Store) load(ctx context.Context, id string) (r store.Room, err error) {
 	key, b := s.keys.room(id), s.client.B()
-	res, err := s.pipe.doMany(ctx, []rueidis.Completed{
-		b.Hgetall().Key(key).Build(),
-		b.Eval().Script(timeScript).Numkeys(1).Key(key).Build(),
-	})
+	at := run{keys: []string{key}}
+	res, err := s.pipe.doMany(ctx, []rueidis.Completed{b.Hgetall().Key(key).Build(), s.scripts.time.bySha(b, at)})
 	if err != nil {
 		return r, err
 	}
@@ -81,7 +78,14 @@ func (s *Store) load(ctx context.Context, id string) (r store.Room, err error) {
 	if err != nil {
 		return r, s.pipe.wrap(err)
 	}
-	if r.NowMs, err = res[1].AsInt64(); err != nil {
+	now, err := res[1].ToMessage()
+	if isNoScript(err) {
+		now, err = s.pipe.do(ctx, s.scripts.time.byText(b, at))
+	}
+	if err == nil {
+		r.NowMs, err = now.AsInt64()
+	}
+	if err != nil {
 		return r, s.pipe.wrap(err)
 	}
 	return r, readRoom(&r, all)

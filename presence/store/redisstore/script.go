@@ -22,12 +22,16 @@ var (
 	putText string
 	//go:embed lua/remove.lua
 	removeText string
+	//go:embed lua/conn_join_usual.lua
+	connJoinUsualText string
 	//go:embed lua/conn_join.lua
 	connJoinText string
 	//go:embed lua/conn_leave.lua
 	connLeaveText string
 	//go:embed lua/conn_refresh.lua
 	connRefreshText string
+	//go:embed lua/time.lua
+	timeText string
 	//go:embed lua/expiry.lua
 	expiryText string
 	//go:embed lua/index_set.lua
@@ -44,7 +48,7 @@ var (
 
 // scripts are the Lua scripts of a store. On a cluster each touches one key.
 type scripts struct {
-	put, remove                      script
+	put, remove, time                script
 	indexSet, indexDel               script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim            script
@@ -56,9 +60,10 @@ func loadScripts(publish string) scripts {
 	return scripts{
 		put:         newScript(with + putUsualText + roomPrelude + putText),
 		remove:      newScript(with + roomPrelude + removeText),
+		time:        newScript(timeText),
 		indexSet:    newScript(expiryText + indexSetText),
 		indexDel:    newScript(expiryText + indexDelText),
-		connJoin:    newScript(expiryText + connPrelude + connJoinText),
+		connJoin:    newScript(expiryText + connJoinUsualText + connPrelude + connJoinText),
 		connLeave:   newScript(expiryText + connPrelude + connLeaveText),
 		connRefresh: newScript(connRefreshText),
 		beat:        newScript(beatText),
@@ -87,8 +92,7 @@ func (s *script) byText(b rueidis.Builder, r run) rueidis.Completed {
 
 // exec runs a script once. It is only sent a second time when Redis says that
 // it does not have it, and so did not run it.
-func (p *pipeline) exec(ctx context.Context, s *script, key string, args []string) (rueidis.RedisMessage, error) {
-	r := run{[]string{key}, args}
+func (p *pipeline) exec(ctx context.Context, s *script, r run) (rueidis.RedisMessage, error) {
 	res, err := p.do(ctx, s.bySha(p.client.B(), r))
 	if isNoScript(err) {
 		res, err = p.do(ctx, s.byText(p.client.B(), r))

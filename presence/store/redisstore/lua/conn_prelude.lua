@@ -1,4 +1,4 @@
--- Put before the scripts that deal with the rooms of a connection.
+-- Put before what deals with several rooms of a connection.
 
 -- A list of rooms from room_id: the id itself when there is one, a JSON array
 -- when there are several, or when the id would look like one.

@@ -1,0 +1,196 @@
+package redisstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// The field of a member in its room holds the record of its last write, which
+// is also what was published then: a header that scripts read, and the state,
+// which they do not. Fields of the header are separated by tabs and ended by a
+// line break:
+//
+//	version epoch write owner user conn intent
+//	reset prev seq born sec us conns
+//	joined grace until flags lost token
+//
+// The middle row is the scripts' to fill in. reset is "r" or empty; prev is
+// empty when it is seq - 1; sec and us are the time of the write; joined is 0
+// when it was that time; flags are "a" for away and, with a leave, "e" when the
+// room went too; lost is the reason of a leave; token is the digest in hex,
+// empty for none.
+
+// version is the version of records and of messages on the bridge.
+const version = '1'
+
+// errVersion says that something was written by a newer node.
+var errVersion = errors.New("of a version that this node does not know")
+
+// appendHead appends the first row of a record.
+func appendHead(dst []byte, m *store.Member, intent store.Intent) []byte {
+	dst = appendKnown(dst, m, m.Epoch, m.Write)
+	dst = append(dst, m.ConnID...)
+	return append(dst, '\t', byte(intent), '\t')
+}
+
+// appendKnown appends the first row up to the user, with the numbers given.
+func appendKnown(dst []byte, m *store.Member, epoch, write int64) []byte {
+	dst = append(dst, version, '\t')
+	dst = appendNums(dst, epoch, write)
+	dst = append(append(dst, m.Owner...), '\t')
+	return append(append(dst, m.UserID...), '\t')
+}
+
+// appendTail appends the last row of a record, with the tab before it.
+func appendTail(dst []byte, m *store.Member) []byte {
+	dst = append(dst, '\t')
+	dst = appendNums(dst, m.JoinedMs, m.GraceMs, m.UntilMs)
+	if m.Away {
+		dst = append(dst, 'a')
+	}
+	dst = append(dst, '\t')
+	dst = append(append(dst, m.Lost...), '\t')
+	dst = appendToken(dst, m.Token)
+	return append(dst, '\n')
+}
+
+func appendNums(dst []byte, nums ...int64) []byte {
+	for _, n := range nums {
+		dst = append(strconv.AppendInt(dst, n, 10), '\t')
+	}
+	return dst
+}
+
+func appendToken(dst []byte, d store.Digest) []byte {
+	if d == (store.Digest{}) {
+		return dst
+	}
+	return hex.AppendEncode(dst, d[:])
+}
+
+// record is what a record says.
+type record struct {
+	store.Event
+	// last: the room went with the member.
+	last bool
+}
+
+// parseRecord reads a record of a room; it wraps errVersion when a newer node
+// wrote it. What it returns shares memory with the text.
+func parseRecord(room, text string) (record, error) {
+	if len(text) < 2 || text[0] != version || text[1] != '\t' {
+		return record{}, errVersion
+	}
+	f, state, err := header(text[2:])
+	if err != nil {
+		return record{}, err
+	}
+	r := record{Event: store.Event{Room: room}}
+	m := &r.Member
+	m.Epoch, m.Write, m.Owner, m.UserID, m.ConnID = f.num(), f.num(), f.text(), f.text(), f.text()
+	r.Intent = f.intent()
+	r.Reset = f.flag("r")
+	prev := f.text()
+	r.Seq, r.Born = f.num(), f.text()
+	r.AtMs = f.millis()
+	r.UserConns = int(f.num())
+	m.JoinedMs, m.GraceMs, m.UntilMs = f.num(), f.num(), f.num()
+	flags := f.text()
+	m.Lost, m.Token = store.Reason(f.text()), f.token()
+	if r.Prev = r.Seq - 1; prev != "" {
+		r.Prev = f.parse(prev)
+	}
+	if err := f.end(); err != nil {
+		return record{}, err
+	}
+	if r.Intent == store.IntentLeave {
+		return r.left(flags, state)
+	}
+	m.Seq = r.Seq
+	if m.JoinedMs == 0 {
+		m.JoinedMs = r.AtMs
+	}
+	if m.Away = flags == "a"; !m.Away && flags != "" {
+		return record{}, errFields
+	}
+	m.State = bytesOf(state)
+	return r, nil
+}
+
+// left makes the record that of a leave.
+func (r record) left(flags, state string) (record, error) {
+	m := &r.Member
+	if r.last = flags == "e"; !r.last && flags != "" || state != "" {
+		return record{}, errFields
+	}
+	r.Reason = m.Lost
+	*m = store.Member{ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch}
+	return r, nil
+}
+
+// bytesOf are the bytes of a text, for those who do not write to them.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+func (f *fields) intent() store.Intent {
+	s := f.text()
+	if len(s) != 1 {
+		f.err = errFields
+		return 0
+	}
+	return store.Intent(s[0])
+}
+
+// flag reads a field that is either the given text or empty.
+func (f *fields) flag(set string) bool {
+	s := f.text()
+	if s != "" && s != set {
+		f.err = errFields
+	}
+	return s == set
+}
+
+// millis reads a time in the two fields that TIME answers.
+func (f *fields) millis() int64 {
+	sec, us := f.num(), f.num()
+	if sec > 1<<50 || us >= 1e6 {
+		f.err = errFields
+	}
+	return sec*1000 + us/1000
+}
+
+func (f *fields) token() (d store.Digest) {
+	s := f.text()
+	if s == "" {
+		return d
+	}
+	if len(s) != hex.EncodedLen(len(d)) {
+		f.err = errFields
+		return d
+	}
+	if _, err := hex.Decode(d[:], bytesOf(s)); err != nil {
+		f.err = errFields
+	}
+	return d
+}
+
+// parseMember reads the field of a member in its room.
+func parseMember(connID, text string) (store.Member, error) {
+	r, err := parseRecord("", text)
+	if err == nil && (r.Member.ConnID != connID || r.Intent == store.IntentLeave) {
+		err = errFields
+	}
+	if err != nil {
+		return store.Member{}, fmt.Errorf("member %q: %w", connID, err)
+	}
+	return r.Member, nil
+}
