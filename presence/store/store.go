@@ -26,8 +26,8 @@ var (
 // Store is where members live. All methods may be called at the same time from
 // any goroutine, block for at most the deadline of their context, and return an
 // error that wraps ErrUnavailable (or ErrClosed) when there was no answer.
-// Stores keep the byte slices of a request only until the call returns, and
-// the slices that they hand out are never written again.
+// Stores keep the byte slices of a request only until the call returns. The
+// slices that they hand out may share memory with others: nobody writes to them.
 type Store interface {
 	// Put writes one member into its room and, unless the request is Quiet,
 	// raises the room's seq and publishes the event in the same atomic step.

@@ -6,7 +6,7 @@ import "strings"
 // everything about one node, lies in one slot of a cluster.
 type keys struct{ prefix string }
 
-func (k keys) room(id string) string   { return k.prefix + "{room:" + escape(id) + "}" }
+func (k keys) room(id string) string   { return string(k.appendRoom(nil, id)) }
 func (k keys) events(id string) string { return k.room(id) + ":events" }
 func (k keys) node(id string) string   { return k.prefix + "{node:" + escape(id) + "}:conns" }
 func (k keys) claim(id string) string  { return k.prefix + "{node:" + escape(id) + "}:claim" }
@@ -14,6 +14,11 @@ func (k keys) user(id string) string   { return k.prefix + "user:" + id }
 func (k keys) conn(id string) string   { return k.prefix + "conn:" + id }
 func (k keys) nodes() string           { return k.prefix + "nodes" }
 func (k keys) nodesEvents() string     { return k.prefix + "nodes:events" }
+
+func (k keys) appendRoom(dst []byte, id string) []byte {
+	dst = append(append(dst, k.prefix...), "{room:"...)
+	return append(append(dst, escape(id)...), '}')
+}
 
 var (
 	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")

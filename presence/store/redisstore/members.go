@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/redis/rueidis"
-
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
@@ -20,22 +18,17 @@ func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (s
 }
 
 func (s *Store) loadMembers(ctx context.Context, id string, connIDs []string) (r store.Room, err error) {
-	key, b := s.keys.room(id), s.client.B()
+	key := s.keys.room(id)
 	fields := append(make([]string, 0, 2+len(connIDs)), "seq", "born")
 	for _, connID := range connIDs {
 		fields = append(fields, memberField+connID)
 	}
-	res, err := s.pipe.doMany(ctx, []rueidis.Completed{
-		b.Hmget().Key(key).Field(fields...).Build(),
-		b.Eval().Script(timeScript).Numkeys(1).Key(key).Build(),
-	})
+	res, now, err := s.readAt(ctx, key, s.client.B().Hmget().Key(key).Field(fields...).Build())
 	if err != nil {
 		return r, err
 	}
-	values, err := res[0].ToArray()
-	if err == nil {
-		r.NowMs, err = res[1].AsInt64()
-	}
+	r.NowMs = now
+	values, err := res.ToArray()
 	if err != nil || values[0].IsNil() {
 		return r, s.pipe.wrap(err)
 	}

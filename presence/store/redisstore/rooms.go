@@ -68,27 +68,34 @@ func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
 }
 
 func (s *Store) load(ctx context.Context, id string) (r store.Room, err error) {
-	key, b := s.keys.room(id), s.client.B()
-	at := run{keys: []string{key}}
-	res, err := s.pipe.doMany(ctx, []rueidis.Completed{b.Hgetall().Key(key).Build(), s.scripts.time.bySha(b, at)})
+	key := s.keys.room(id)
+	res, now, err := s.readAt(ctx, key, s.client.B().Hgetall().Key(key).Build())
 	if err != nil {
 		return r, err
 	}
-	all, err := res[0].AsStrMap()
-	if err != nil {
-		return r, s.pipe.wrap(err)
-	}
-	now, err := res[1].ToMessage()
-	if isNoScript(err) {
-		now, err = s.pipe.do(ctx, s.scripts.time.byText(b, at))
-	}
-	if err == nil {
-		r.NowMs, err = now.AsInt64()
-	}
+	r.NowMs = now
+	all, err := res.AsStrMap()
 	if err != nil {
 		return r, s.pipe.wrap(err)
 	}
 	return r, readRoom(&r, all)
+}
+
+// readAt sends a command that reads a key, and reads the time where that lies.
+func (s *Store) readAt(ctx context.Context, key string, cmd rueidis.Completed) (res rueidis.RedisResult, nowMs int64, err error) {
+	time := run{keys: []string{key}}
+	both, err := s.pipe.doMany(ctx, []rueidis.Completed{cmd, s.scripts.time.bySha(s.client.B(), time)})
+	if err != nil {
+		return res, 0, err
+	}
+	now, err := both[1].ToMessage()
+	if isNoScript(err) {
+		now, err = s.pipe.do(ctx, s.scripts.time.byText(s.client.B(), time))
+	}
+	if err == nil {
+		nowMs, err = now.AsInt64()
+	}
+	return both[0], nowMs, s.pipe.wrap(err)
 }
 
 // readRoom fills a room from its hash.

