@@ -43,13 +43,6 @@ func (e *ear) next(t *testing.T, want string) {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func listen(t *testing.T, s store.Store, room string) *ear {
 	t.Helper()
 	e := newEar()
