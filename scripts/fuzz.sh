@@ -5,6 +5,21 @@ cd "$(dirname "$0")/.."
 GO=${GO:-go}
 FUZZTIME=${FUZZTIME:-5s}
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Up to Go 1.26 the end of -fuzztime itself may be reported as a failure, when
+# it falls between two steps of the coordinator (go.dev/issue/75804). That one
+# has no failing input; every other failure counts.
+fuzz() {
+	"$GO" test -run '^$' -fuzz "^$1\$" -fuzztime "$FUZZTIME" "$2" 2>&1 | tee "$log" && return
+	if grep -q '^    context deadline exceeded$' "$log" && ! grep -qE 'Failing input|panic:|_test\.go:' "$log"; then
+		echo "fuzz: $1: only its time ran out (go.dev/issue/75804)" >&2
+		return
+	fi
+	return 1
+}
+
 targets=$(git ls-files --cached --others --exclude-standard '*_test.go' |
 	xargs grep -Hos '^func Fuzz[A-Za-z0-9_]*' || true)
 if [ -z "$targets" ]; then
@@ -14,5 +29,5 @@ fi
 while IFS=: read -r file func; do
 	name=${func#func }
 	echo "fuzz: $name in ./$(dirname "$file")" >&2
-	"$GO" test -run '^$' -fuzz "^$name\$" -fuzztime "$FUZZTIME" "./$(dirname "$file")"
+	fuzz "$name" "./$(dirname "$file")"
 done <<<"$targets"
