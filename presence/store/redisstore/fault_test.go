@@ -202,3 +202,20 @@ func TestControlCharactersAreRefused(t *testing.T) {
 		t.Errorf("left behind: %q", k)
 	}
 }
+
+// A state that looks like a record opens no door.
+func TestStateLikeARecord(t *testing.T) {
+	s := open(t, Options{URL: redistest.Start(t).URL()})
+	p := join("r", "c")
+	p.Member.Epoch = 2
+	p.Member.State = []byte("{}1\t1\t1\tn\tu\t")
+	a, err := s.Put(t.Context(), p)
+	must(t, err)
+	late := store.Put{Room: "r", Intent: store.IntentUpdate, Member: a.Member, Fence: 1, From: a.Position}
+	late.Member.Epoch, late.Member.Write = 1, 2
+	res, err := s.Put(t.Context(), late)
+	must(t, err)
+	if res.Outcome != store.Fenced {
+		t.Errorf("%+v", res)
+	}
+}

@@ -64,6 +64,8 @@ var indexTests = []test{
 		s.must(s.b.Register(s.ctx, early))
 		s.late(s.b.Unregister(s.ctx, late))
 		s.late(s.b.Disown(s.ctx, late))
+		late.ExpiresMs = s.now() - 1
+		s.late(s.b.Disown(s.ctx, late))
 		same(s, s.entries("n1"), []store.Entry{e})
 		same(s, s.userMembers("u1"), []store.Location{{Room: "r1", ConnID: "c1"}})
 		s.must(s.b.Disown(s.ctx, early))

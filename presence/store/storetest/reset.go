@@ -67,6 +67,26 @@ var resetTests = []test{
 		}
 		began(s, rec, res, q.From, a.Position)
 	}},
+	{"whoever writes, and however the record differs", func(s *suite) {
+		for _, differs := range []func(*store.Position){
+			func(p *store.Position) { p.Seq, p.Born = p.Seq-1, "other" },
+			func(p *store.Position) { p.Born = "other" },
+			func(p *store.Position) { p.Seq++ },
+		} {
+			a := s.put(joinOf("c1", "u1"))
+			for _, p := range []store.Put{next(a.Member, `{}`), joinOf("c2", "u2"), joinOf("c3", "u1")} {
+				at := s.load(room).Position
+				p.From = at
+				differs(&p.From)
+				rec := s.subscribe(room)
+				began(s, rec, s.put(p), p.From, at)
+				rec.sub.Close()
+			}
+			for _, m := range s.load(room).Members {
+				s.remove(leaveOf(m))
+			}
+		}
+	}},
 	{"a caller that is behind or knows nothing resets nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		b := s.put(next(a.Member, `{}`))

@@ -72,6 +72,11 @@ var resumeTests = []test{
 			"for another user":     func(p *store.Put) { p.Member.UserID = "u2" },
 			"of an older epoch":    func(p *store.Put) { p.Fence, p.Member.Epoch = 9, 10 },
 			"with no fence":        func(p *store.Put) { p.Fence = 0 },
+			"by its owner, without the token": func(p *store.Put) {
+				p.Member.Token[0]++
+				p.KeepState, p.Member.State = false, []byte(`{"stolen":1}`)
+				p.Member.Owner, p.Member.Write = "node1", 3
+			},
 			"by guessing an epoch": func(p *store.Put) { p.Member.Token[0]++; p.Member.Epoch, p.Member.Owner = 1, "node1" },
 		} {
 			a := graced(s, farAway)
@@ -161,5 +166,37 @@ var resumeTests = []test{
 		if m := s.put(p).Member; m.GraceMs != 0 || m.Token != a.Member.Token || m.JoinedMs != a.Member.JoinedMs {
 			s.Errorf("%+v", m)
 		}
+	}},
+	{"keeps the time of joining", func(s *suite) {
+		a := graced(s, 0)
+		for s.now() < a.Member.JoinedMs+2 && s.ctx.Err() == nil {
+		}
+		if m := s.put(resumeOf(a.Member)).Member; m.JoinedMs != a.Member.JoinedMs {
+			s.Errorf("joined %d, then %d", a.Member.JoinedMs, m.JoinedMs)
+		}
+		if m := s.load(room).Members[0]; m.JoinedMs != a.Member.JoinedMs {
+			s.Errorf("joined %d, then %d", a.Member.JoinedMs, m.JoinedMs)
+		}
+	}},
+	{"restore keeps the state that stands, else brings its own", func(s *suite) {
+		a := graced(s, 0)
+		restore := func(epoch int64) store.Put {
+			p := store.Put{Room: room, Intent: store.IntentRestore, Member: a.Member, Fence: epoch - 1, KeepState: true}
+			p.Member.Epoch, p.Member.Write, p.Member.State = epoch, epoch+10, []byte(`{"restored":1}`)
+			return p
+		}
+		b := s.put(restore(2))
+		s.outcome(b.Outcome, store.Applied)
+		if string(b.Member.State) != `{"a":1}` {
+			s.Errorf("state %s", b.Member.State)
+		}
+		same(s, s.load(room).Members, []store.Member{b.Member})
+		s.remove(leaveOf(b.Member))
+		c := s.put(restore(3))
+		s.outcome(c.Outcome, store.Applied)
+		if string(c.Member.State) != `{"restored":1}` {
+			s.Errorf("state %s", c.Member.State)
+		}
+		same(s, s.load(room).Members, []store.Member{c.Member})
 	}},
 }

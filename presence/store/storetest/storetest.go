@@ -39,17 +39,22 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 	for _, g := range []struct {
 		name  string
 		tests []test
+		knows bool
 	}{
-		{"Join", joinTests},
-		{"Write", writeTests},
-		{"Leave", leaveTests},
-		{"Resume", resumeTests},
-		{"Reset", resetTests},
-		{"Bridge", bridgeTests},
-		{"Index", indexTests},
-		{"Conn", connTests},
-		{"Node", nodeTests},
-		{"Deadline", deadlineTests},
+		{"Join", joinTests, false},
+		{"JoinKnowing", joinTests, true},
+		{"Write", writeTests, false},
+		{"WriteKnowing", writeTests, true},
+		{"Leave", leaveTests, false},
+		{"LeaveKnowing", leaveTests, true},
+		{"Resume", resumeTests, false},
+		{"ResumeKnowing", resumeTests, true},
+		{"Reset", resetTests, false},
+		{"Bridge", bridgeTests, false},
+		{"Index", indexTests, false},
+		{"Conn", connTests, false},
+		{"Node", nodeTests, false},
+		{"Deadline", deadlineTests, false},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.tests {
@@ -57,7 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 					b := open(t)
 					ctx, cancel := context.WithTimeout(context.Background(), patience)
 					defer cancel()
-					c.run(&suite{T: t, b: b, ctx: ctx})
+					c.run(&suite{T: t, b: b, ctx: ctx, knows: g.knows})
 					if err := b.Close(ctx); err != nil {
 						t.Errorf("close: %v", err)
 					}
@@ -77,6 +82,8 @@ type suite struct {
 	*testing.T
 	b   Backend
 	ctx context.Context
+	// knows: writes tell where the room stands, unless a test says where.
+	knows bool
 }
 
 func (s *suite) must(err error) {
@@ -88,13 +95,23 @@ func (s *suite) must(err error) {
 
 func (s *suite) put(p store.Put) store.PutResult {
 	s.Helper()
+	s.from(p.Room, &p.From)
 	res, err := s.b.Put(s.ctx, p)
 	s.must(err)
 	return res
 }
 
+// from fills in where the room stands.
+func (s *suite) from(room string, at *store.Position) {
+	s.Helper()
+	if s.knows && *at == (store.Position{}) {
+		*at = s.load(room).Position
+	}
+}
+
 func (s *suite) remove(r store.Remove) store.RemoveResult {
 	s.Helper()
+	s.from(r.Room, &r.From)
 	res, err := s.b.Remove(s.ctx, r)
 	s.must(err)
 	return res

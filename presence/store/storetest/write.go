@@ -40,6 +40,17 @@ var writeTests = []test{
 			same(s, res.Member, b.Member)
 		})
 	}},
+	{"whose fence is not the epoch that stands changes nothing", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		p := next(a.Member, `{}`)
+		p.Member.Epoch = 5
+		b := s.put(p)
+		s.unchanged(room, func() {
+			q := next(b.Member, `{"late":true}`)
+			q.Fence = 1
+			s.outcome(s.put(q).Outcome, store.Fenced)
+		})
+	}},
 	{"of a member that is not there is missing", func(s *suite) {
 		p := next(joinOf("c1", "u1").Member, `{}`)
 		res := s.put(p)
@@ -103,7 +114,18 @@ var writeTests = []test{
 			q := next(a.Member, `{}`)
 			q.ExpiresMs = a.NowMs - 1
 			s.outcome(s.put(q).Outcome, store.Expired)
+			r := leaveOf(a.Member)
+			r.ExpiresMs = a.NowMs - 1
+			s.outcome(s.remove(r).Outcome, store.Expired)
 		})
+		// The last moment counts: no write is taken for late too early.
+		res = store.PutResult{}
+		for q := next(a.Member, `{}`); res.Outcome != store.Applied && s.ctx.Err() == nil; {
+			q.ExpiresMs = s.now() + 900
+			if res = s.put(q); res.Outcome == store.Expired && res.NowMs <= q.ExpiresMs {
+				s.Fatalf("expired at %d, %d too early", res.NowMs, q.ExpiresMs-res.NowMs)
+			}
+		}
 	}},
 	{"can keep the state", func(s *suite) {
 		rec := s.subscribe(room)

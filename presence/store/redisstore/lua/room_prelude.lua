@@ -15,10 +15,7 @@ local SEQ = '%d'
 -- Whether the record is not the one that the caller knew: missing, behind it,
 -- or of another birth. A caller that knows none gives '' as born.
 local function lost(seq, born, fromSeq, fromBorn)
-  if fromBorn == '' then
-    return false
-  end
-  return not seq or born ~= fromBorn or tonumber(seq) < tonumber(fromSeq)
+  return fromBorn ~= '' and (born ~= fromBorn or tonumber(seq) < tonumber(fromSeq))
 end
 
 -- The first seq of a record that begins now, or anew: above both known ones.
