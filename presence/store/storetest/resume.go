@@ -67,11 +67,11 @@ var resumeTests = []test{
 	}},
 	{"is refused", func(s *suite) {
 		for name, change := range map[string]func(*store.Put){
-			"without the token":    func(p *store.Put) { p.Member.Token = store.Digest{} },
-			"with a wrong token":   func(p *store.Put) { p.Member.Token[15]++ },
-			"for another user":     func(p *store.Put) { p.Member.UserID = "u2" },
-			"of an older epoch":    func(p *store.Put) { p.Fence, p.Member.Epoch = 9, 10 },
-			"with no fence":        func(p *store.Put) { p.Fence = 0 },
+			"without the token":  func(p *store.Put) { p.Member.Token = store.Digest{} },
+			"with a wrong token": func(p *store.Put) { p.Member.Token[15]++ },
+			"for another user":   func(p *store.Put) { p.Member.UserID = "u2" },
+			"of an older epoch":  func(p *store.Put) { p.Fence, p.Member.Epoch = 9, 10 },
+			"with no fence":      func(p *store.Put) { p.Fence = 0 },
 			"by its owner, without the token": func(p *store.Put) {
 				p.Member.Token[0]++
 				p.KeepState, p.Member.State = false, []byte(`{"stolen":1}`)
