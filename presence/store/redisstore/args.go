@@ -1,14 +1,13 @@
 package redisstore
 
 import (
-	"math/rand/v2"
 	"strconv"
 
 	"github.com/redis/rueidis"
 )
 
 // maxArgs bounds what args builds.
-const maxArgs = 10
+const maxArgs = 8
 
 // args builds a key and the arguments of a script in one piece of memory.
 type args struct {
@@ -41,12 +40,6 @@ func (a *args) num(n int64) *args {
 func (a *args) expiry(ms int64) *args {
 	a.buf = appendExpiry(a.buf, ms)
 	return a.end()
-}
-
-// mark appends what tells one life of a room's record from another.
-func (a *args) mark() *args {
-	a.buf = strconv.AppendUint(a.buf, rand.Uint64(), 36)
-	return a
 }
 
 // list hands it all out; the builder is of no use after that.

@@ -146,20 +146,31 @@ func BenchmarkPatch(b *testing.B) {
 	})
 }
 
-// BenchmarkJoin is what a join writes: index, room, connection.
+// BenchmarkJoin is what a join writes: index, room, connection. Two members
+// come into each room; the first of them begins it.
 func BenchmarkJoin(b *testing.B) {
 	s := open(b, Options{URL: redistest.Start(b).URL()})
+	at := make([]store.Position, callers)
 	measure(b, s, func(ctx context.Context, c, i int) error {
-		conn, user, room := "connection-"+strconv.Itoa(i), "user-"+strconv.Itoa(i), "room "+strconv.Itoa(i/2)
-		if err := s.Register(ctx, store.Entry{Node: "node", Room: room, ConnID: conn, UserID: user, Epoch: 1}); err != nil {
+		conn, user := "connection-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)
+		room := "room " + strconv.Itoa(c) + "." + strconv.Itoa(i/callers/2)
+		e := store.Entry{Node: "node", Room: room, ConnID: conn, UserID: user, Epoch: 1, ExpiresMs: 1 << 50}
+		if err := s.Register(ctx, e); err != nil {
 			return err
 		}
 		p := join(room, conn)
-		p.Member.UserID = user
-		if _, err := s.Put(ctx, p); err != nil {
+		p.Member.UserID, p.ExpiresMs = user, 1<<50
+		if i/callers%2 == 1 {
+			p.From = at[c]
+		}
+		res, err := s.Put(ctx, p)
+		if err != nil {
 			return err
 		}
-		return s.ConnJoin(ctx, store.Conn{ConnID: conn, UserID: user, Room: room, Node: "node", Epoch: 1, SeenMs: 1 << 40})
+		at[c] = res.Position
+		return s.ConnJoin(ctx, store.Conn{
+			ConnID: conn, UserID: user, Room: room, Node: "node", Epoch: 1, SeenMs: 1 << 40, ExpiresMs: 1 << 50,
+		})
 	})
 }
 

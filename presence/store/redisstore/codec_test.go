@@ -1,10 +1,10 @@
 package redisstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -32,32 +32,33 @@ var someRecords = []record{
 	{Event: store.Event{Intent: store.IntentLeave}},
 }
 
-// appendRecord writes what the scripts do.
-func appendRecord(dst []byte, r *record) []byte {
+// wholeRecord writes what the scripts do.
+func wholeRecord(dst []byte, r *record) []byte {
 	m := r.Member
-	tail := appendTail(nil, &m)
+	dst = appendRecord(dst, &m, r.Intent)
 	if r.Intent == store.IntentLeave {
 		flags := ""
 		if r.last {
 			flags = "e"
 		}
-		tail = fmt.Appendf(nil, "\t0\t0\t0\t%s\t%s\t\n", flags, r.Reason)
+		dst = bytes.TrimSuffix(dst, []byte("\t\t\t\n"))
+		dst = fmt.Appendf(dst, "\t%s\t%s\t\n", flags, r.Reason)
 	}
-	dst = appendHead(dst, &m, r.Intent)
+	dst = append(append(dst, m.State...), '\n')
+	dst = appendPosition(dst, r.Seq, r.Born)
+	dst = fmt.Appendf(dst, "\t%d\t%d\t%d", r.AtMs/1000, r.AtMs%1000*1000, r.UserConns)
+	if r.Reset || r.Prev != r.Seq-1 {
+		dst = fmt.Appendf(dst, "\t%d", r.Prev)
+	}
 	if r.Reset {
-		dst = append(dst, 'r')
+		dst = append(dst, "\tr"...)
 	}
-	dst = append(dst, '\t')
-	if r.Prev != r.Seq-1 {
-		dst = strconv.AppendInt(dst, r.Prev, 10)
-	}
-	dst = fmt.Appendf(dst, "\t%d\t%s\t%d\t%d\t%d", r.Seq, r.Born, r.AtMs/1000, r.AtMs%1000*1000, r.UserConns)
-	return append(append(dst, tail...), m.State...)
+	return dst
 }
 
 func TestRecordRoundTrip(t *testing.T) {
 	for _, r := range someRecords {
-		got, err := parseRecord("", string(appendRecord(nil, &r)))
+		got, err := parseRecord("", string(wholeRecord(nil, &r)))
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Errorf("%v\ngot  %+v\nwant %+v", err, got, r)
 		}
@@ -67,7 +68,7 @@ func TestRecordRoundTrip(t *testing.T) {
 func TestMemberJoinedAtItsRecord(t *testing.T) {
 	r := someRecords[0]
 	r.Member.JoinedMs = 0
-	m, err := parseMember("c1", string(appendRecord(nil, &r)))
+	m, err := parseMember("c1", string(wholeRecord(nil, &r)))
 	if err != nil || m.JoinedMs != r.AtMs {
 		t.Errorf("%v: joined %d, want %d", err, m.JoinedMs, r.AtMs)
 	}
@@ -94,14 +95,15 @@ func TestWhatIsNewerIsRefused(t *testing.T) {
 }
 
 func TestWhatIsMalformedIsRefused(t *testing.T) {
-	good := string(appendRecord(nil, &someRecords[1]))
-	left := string(appendRecord(nil, &someRecords[2]))
+	good := string(wholeRecord(nil, &someRecords[1]))
+	left := string(wholeRecord(nil, &someRecords[2]))
 	for _, s := range []string{
 		"1\t", "1\t\n", strings.Replace(good, "\n", "\tmore\n", 1), strings.Replace(good, "\t2\t", "\n2\t", 1),
 		strings.Replace(good, "\t2\t", "\t-2\t", 1), strings.Replace(good, "01fe", "01f", 1),
-		strings.Replace(good, "\ta\t", "\tb\t", 1), strings.Replace(good, "\tr\t", "\tx\t", 1),
+		strings.Replace(good, "\ta\t", "\tb\t", 1), strings.Replace(good, "\tr", "\tx", 1), good + "\tmore",
 		strings.Replace(good, "999000", "1000000", 1), strings.Replace(good, "\tu\t", "\tuu\t", 1),
-		strings.Replace(left, "\te\t", "\ta\t", 1), left + "{}",
+		strings.Replace(good, "\n3 c", "\n3c", 1), strings.Replace(good, "\n3 c", "\n-3 c", 1),
+		strings.Replace(left, "\te\t", "\ta\t", 1), strings.Replace(left, "\n\n", "\n{}\n", 1),
 	} {
 		if r, err := parseRecord("", s); !errors.Is(err, errFields) {
 			t.Errorf("%q: %+v %v", s, r, err)
@@ -127,14 +129,14 @@ func TestExpiry(t *testing.T) {
 // What parses must come out the same when written and parsed again.
 func FuzzParseRecord(f *testing.F) {
 	for _, r := range someRecords {
-		f.Add(string(appendRecord(nil, &r)))
+		f.Add(string(wholeRecord(nil, &r)))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		r, err := parseRecord("", s)
 		if err != nil {
 			return
 		}
-		again, err := parseRecord("", string(appendRecord(nil, &r)))
+		again, err := parseRecord("", string(wholeRecord(nil, &r)))
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("%v\ngot  %+v\nwant %+v", err, again, r)
 		}
@@ -143,7 +145,7 @@ func FuzzParseRecord(f *testing.F) {
 
 func FuzzParseMessage(f *testing.F) {
 	for _, r := range someRecords {
-		f.Add(string(appendRecord(nil, &r)))
+		f.Add(string(wholeRecord(nil, &r)))
 	}
 	f.Add(string(appendCast(nil, []byte("x"))))
 	f.Fuzz(func(t *testing.T, s string) {
@@ -160,9 +162,9 @@ func FuzzParseMessage(f *testing.F) {
 // What a script answers is not trusted blindly.
 func FuzzParseAnswer(f *testing.F) {
 	for _, r := range someRecords {
-		f.Add(string(appendRecord([]byte("f\t5\tb\t1\t2\t3\n"), &r)))
+		f.Add(string(wholeRecord([]byte("f\t5 b\t1\t2\t3\n"), &r)))
 	}
-	f.Add("x\t0\t\t1\t2\t0\n")
+	f.Add("x\t0 \t1\t2\t0\n")
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := readAnswer("r", s)
 		if err == nil && (a.outcome == 0 || a.Seq < 0 || a.AtMs < 0) {

@@ -35,10 +35,8 @@ func (f *fields) end() error {
 	return f.err
 }
 
-func (f *fields) num() int64 { return f.parse(f.text()) }
-
-func (f *fields) parse(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
+func (f *fields) num() int64 {
+	n, err := strconv.ParseInt(f.text(), 10, 64)
 	if err != nil || n < 0 {
 		f.err = errFields
 		return 0

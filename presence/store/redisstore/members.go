@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -19,7 +18,7 @@ func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (s
 
 func (s *Store) loadMembers(ctx context.Context, id string, connIDs []string) (r store.Room, err error) {
 	key := s.keys.room(id)
-	fields := append(make([]string, 0, 2+len(connIDs)), "seq", "born")
+	fields := append(make([]string, 0, 1+len(connIDs)), atField)
 	for _, connID := range connIDs {
 		fields = append(fields, memberField+connID)
 	}
@@ -32,28 +31,14 @@ func (s *Store) loadMembers(ctx context.Context, id string, connIDs []string) (r
 	if err != nil || values[0].IsNil() {
 		return r, s.pipe.wrap(err)
 	}
+	found := make(map[string]string, len(values))
 	for i := range values {
 		if values[i].IsNil() {
 			continue
 		}
-		text, err := values[i].ToString()
-		if err != nil {
+		if found[fields[i]], err = values[i].ToString(); err != nil {
 			return r, s.pipe.wrap(err)
 		}
-		switch i {
-		case 0:
-			r.Seq, err = strconv.ParseInt(text, 10, 64)
-		case 1:
-			r.Born = text
-		default:
-			var m store.Member
-			if m, err = parseMember(connIDs[i-2], text); err == nil {
-				r.Members = append(r.Members, m)
-			}
-		}
-		if err != nil {
-			return r, err
-		}
 	}
-	return r, nil
+	return r, readRoom(&r, found)
 }

@@ -48,33 +48,35 @@ func (s *Store) put(ctx context.Context, p *store.Put) (store.PutResult, error) 
 	return res, nil
 }
 
-// putArgs are KEYS and ARGV of put_usual.lua.
+// putArgs are KEYS and ARGV of put.lua.
 func (s *Store) putArgs(dst []string, p *store.Put) []string {
 	m := &p.Member
-	a := newArgs(256 + len(p.Room) + 2*len(m.ConnID) + 4*len(m.UserID) + 3*len(m.Owner) + len(m.State))
-	a.buf = s.keys.appendRoom(a.buf, p.Room)
-	a.end().expiry(p.ExpiresMs)
-	a.buf = append(a.buf, memberField...)
-	a.text(m.ConnID)
+	a := newArgs(256 + len(p.Room) + 2*len(m.ConnID) + 3*len(m.UserID) + 2*len(m.Owner) + len(m.State))
+	a.room(s.keys, p.Room, p.ExpiresMs, m.ConnID)
 	a.buf = append(a.buf, counterField...)
-	a.text(m.UserID)
-	a.usual(p)
-	a.num(p.From.Seq).text(p.From.Born)
-	a.buf = appendHead(a.buf, m, p.Intent)
-	a.end()
-	a.buf = appendTail(a.buf, m)
+	a.text(m.UserID).how(p).from(p.From)
+	a.buf = appendRecord(a.buf, m, p.Intent)
 	if !p.KeepState || p.Intent == store.IntentRestore {
 		a.buf = append(a.buf, m.State...)
 	}
-	a.end().wish(p)
-	return a.list(dst)
+	return a.end().list(dst)
 }
 
-// usual adds how the stored record begins when this is a usual write.
-func (a *args) usual(p *store.Put) *args {
+// room adds the room, the expiry and the member.
+func (a *args) room(k keys, id string, expiresMs int64, connID string) *args {
+	a.buf = k.appendRoom(a.buf, id)
+	a.end().expiry(expiresMs)
+	a.buf = append(a.buf, memberField...)
+	return a.text(connID)
+}
+
+// how adds how the stored record begins when this is a usual write, and else
+// how to write.
+func (a *args) how(p *store.Put) *args {
 	switch {
 	case p.Quiet || p.KeepState || p.Intent == store.IntentResume:
-		return a.text("-")
+		a.buf = append(a.buf, '-', flag(p.Quiet, 'q'), flag(p.KeepState, 'k'))
+		return a.num(p.Fence)
 	case p.Fence == 0:
 		return a.text("+")
 	}
@@ -82,17 +84,11 @@ func (a *args) usual(p *store.Put) *args {
 	return a.end()
 }
 
-// wish adds what put.lua has to know besides.
-func (a *args) wish(p *store.Put) *args {
-	a.buf = append(a.buf, byte(p.Intent), flag(p.Quiet, 'q'), flag(p.KeepState, 'k'))
-	a.buf = appendNums(a.buf, p.Fence)
-	a.mark()
-	a.buf = append(a.buf, '\t')
-	m := &p.Member
-	a.buf = appendNums(a.buf, m.Epoch, m.Write)
-	a.buf = append(append(a.buf, m.Owner...), '\t')
-	a.buf = append(append(a.buf, m.UserID...), '\t')
-	a.buf = appendToken(a.buf, m.Token)
+// from adds where the caller stands, and would stand one further.
+func (a *args) from(p store.Position) *args {
+	a.buf = appendPosition(a.buf, p.Seq, p.Born)
+	a.end()
+	a.buf = appendPosition(a.buf, p.Seq+1, p.Born)
 	return a.end()
 }
 
@@ -135,7 +131,7 @@ func readAnswer(room, text string) (a answer, err error) {
 		return a, errAnswer
 	}
 	a.outcome = f.outcome()
-	at := store.Position{Seq: f.num(), Born: f.text()}
+	at := f.position()
 	now, conns := f.millis(), int(f.num())
 	if f.end() != nil {
 		return a, errAnswer

@@ -5,25 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // The field of a member in its room holds the record of its last write, which
-// is also what was published then: a header that scripts read, and the state,
-// which they do not. Fields of the header are separated by tabs and ended by a
-// line break:
+// is also what was published then: a first line with the fields, separated by
+// tabs,
 //
-//	version epoch write owner user conn intent
-//	reset prev seq born sec us conns
-//	joined grace until flags lost token
+//	version epoch write owner user conn intent joined grace until flags lost token
 //
-// The middle row is the scripts' to fill in. reset is "r" or empty; prev is
-// empty when it is seq - 1; sec and us are the time of the write; joined is 0
-// when it was that time; flags are "a" for away and, with a leave, "e" when the
-// room went too; lost is the reason of a leave; token is the digest in hex,
-// empty for none.
+// then the state, which scripts do not read, and on the last line, which is
+// theirs to write,
+//
+//	at sec us conns before reset
+//
+// flags are "a" for away and, with a leave, "e" when the room went too; lost is
+// the reason of a leave; token is the digest in hex, empty for none. at is seq
+// and born; sec and us are the time of the write, at which the member joined if
+// joined is 0; before is the seq before, left out where that is seq - 1; reset
+// is "r" or left out.
 
 // version is the version of records and of messages on the bridge.
 const version = '1'
@@ -31,24 +34,11 @@ const version = '1'
 // errVersion says that something was written by a newer node.
 var errVersion = errors.New("of a version that this node does not know")
 
-// appendHead appends the first row of a record.
-func appendHead(dst []byte, m *store.Member, intent store.Intent) []byte {
+// appendRecord appends a record but for its state and last line.
+func appendRecord(dst []byte, m *store.Member, intent store.Intent) []byte {
 	dst = appendKnown(dst, m, m.Epoch, m.Write)
 	dst = append(dst, m.ConnID...)
-	return append(dst, '\t', byte(intent), '\t')
-}
-
-// appendKnown appends the first row up to the user, with the numbers given.
-func appendKnown(dst []byte, m *store.Member, epoch, write int64) []byte {
-	dst = append(dst, version, '\t')
-	dst = appendNums(dst, epoch, write)
-	dst = append(append(dst, m.Owner...), '\t')
-	return append(append(dst, m.UserID...), '\t')
-}
-
-// appendTail appends the last row of a record, with the tab before it.
-func appendTail(dst []byte, m *store.Member) []byte {
-	dst = append(dst, '\t')
+	dst = append(dst, '\t', byte(intent), '\t')
 	dst = appendNums(dst, m.JoinedMs, m.GraceMs, m.UntilMs)
 	if m.Away {
 		dst = append(dst, 'a')
@@ -57,6 +47,29 @@ func appendTail(dst []byte, m *store.Member) []byte {
 	dst = append(append(dst, m.Lost...), '\t')
 	dst = appendToken(dst, m.Token)
 	return append(dst, '\n')
+}
+
+// appendKnown appends a record up to the user, with the numbers given.
+func appendKnown(dst []byte, m *store.Member, epoch, write int64) []byte {
+	dst = append(dst, version, '\t')
+	dst = appendNums(dst, epoch, write)
+	dst = append(append(dst, m.Owner...), '\t')
+	return append(append(dst, m.UserID...), '\t')
+}
+
+// appendPosition appends where a room stands, as its field "at" has it.
+func appendPosition(dst []byte, seq int64, born string) []byte {
+	dst = append(strconv.AppendInt(dst, seq, 10), ' ')
+	return append(dst, born...)
+}
+
+func parsePosition(s string) (store.Position, error) {
+	digits, born, ok := strings.Cut(s, " ")
+	seq, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil || seq < 0 {
+		return store.Position{}, errFields
+	}
+	return store.Position{Seq: seq, Born: born}, nil
 }
 
 func appendNums(dst []byte, nums ...int64) []byte {
@@ -86,28 +99,24 @@ func parseRecord(room, text string) (record, error) {
 	if len(text) < 2 || text[0] != version || text[1] != '\t' {
 		return record{}, errVersion
 	}
-	f, state, err := header(text[2:])
-	if err != nil {
-		return record{}, err
+	first, last := strings.IndexByte(text, '\n'), strings.LastIndexByte(text, '\n')
+	if first == last {
+		return record{}, errFields
 	}
 	r := record{Event: store.Event{Room: room}}
-	m := &r.Member
+	if err := r.parseLast(text[last+1:]); err != nil {
+		return record{}, err
+	}
+	f, m := fields{rest: text[2:first]}, &r.Member
 	m.Epoch, m.Write, m.Owner, m.UserID, m.ConnID = f.num(), f.num(), f.text(), f.text(), f.text()
 	r.Intent = f.intent()
-	r.Reset = f.flag("r")
-	prev := f.text()
-	r.Seq, r.Born = f.num(), f.text()
-	r.AtMs = f.millis()
-	r.UserConns = int(f.num())
 	m.JoinedMs, m.GraceMs, m.UntilMs = f.num(), f.num(), f.num()
 	flags := f.text()
 	m.Lost, m.Token = store.Reason(f.text()), f.token()
-	if r.Prev = r.Seq - 1; prev != "" {
-		r.Prev = f.parse(prev)
-	}
 	if err := f.end(); err != nil {
 		return record{}, err
 	}
+	state := text[first+1 : max(first+1, last)]
 	if r.Intent == store.IntentLeave {
 		return r.left(flags, state)
 	}
@@ -120,6 +129,32 @@ func parseRecord(room, text string) (record, error) {
 	}
 	m.State = bytesOf(state)
 	return r, nil
+}
+
+// parseLast reads the last line of a record.
+func (r *record) parseLast(line string) error {
+	f := fields{rest: line}
+	r.Position = f.position()
+	r.AtMs, r.UserConns = f.millis(), int(f.num())
+	r.Prev = r.Seq - 1
+	if !f.done {
+		r.Prev = f.num()
+	}
+	if !f.done {
+		r.Reset = f.text() == "r"
+		if !r.Reset {
+			f.err = errFields
+		}
+	}
+	return f.end()
+}
+
+func (f *fields) position() store.Position {
+	p, err := parsePosition(f.text())
+	if err != nil {
+		f.err = err
+	}
+	return p
 }
 
 // left makes the record that of a leave.
@@ -148,15 +183,6 @@ func (f *fields) intent() store.Intent {
 		return 0
 	}
 	return store.Intent(s[0])
-}
-
-// flag reads a field that is either the given text or empty.
-func (f *fields) flag(set string) bool {
-	s := f.text()
-	if s != "" && s != set {
-		f.err = errFields
-	}
-	return s == set
 }
 
 // millis reads a time in the two fields that TIME answers.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -12,8 +11,9 @@ import (
 )
 
 // A room is a hash: "m:" and a connId hold a member, "u:" and a userId the
-// number of that user's members, "seq" and "born" where the room stands.
+// number of that user's members, "at" where the room stands.
 const (
+	atField      = "at"
 	memberField  = "m:"
 	counterField = "u:"
 )
@@ -50,11 +50,9 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 
 // removeArgs are KEYS and ARGV of remove.lua.
 func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
-	a := newArgs(128 + len(r.Room) + len(r.ConnID))
-	a.buf = s.keys.appendRoom(a.buf, r.Room)
-	a.end().expiry(r.ExpiresMs)
-	a.buf = append(a.buf, memberField...)
-	a.text(r.ConnID).num(r.From.Seq).text(r.From.Born).mark().end().num(r.Epoch).text(string(r.Reason))
+	a := newArgs(192 + len(r.Room) + len(r.ConnID))
+	a.room(s.keys, r.Room, r.ExpiresMs, r.ConnID)
+	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason))
 	return a.list(dst)
 }
 
@@ -100,12 +98,11 @@ func (s *Store) readAt(ctx context.Context, key string, cmd rueidis.Completed) (
 
 // readRoom fills a room from its hash.
 func readRoom(r *store.Room, all map[string]string) (err error) {
-	if seq, ok := all["seq"]; ok {
-		if r.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil {
-			return fmt.Errorf("seq: %w", err)
+	if at, ok := all[atField]; ok {
+		if r.Position, err = parsePosition(at); err != nil {
+			return fmt.Errorf("position %q: %w", at, err)
 		}
 	}
-	r.Born = all["born"]
 	for field, value := range all {
 		connID, ok := strings.CutPrefix(field, memberField)
 		if !ok {
@@ -125,7 +122,7 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	b := s.client.B()
 	cmds := make([]rueidis.Completed, len(ids))
 	for i, id := range ids {
-		cmds[i] = b.Hmget().Key(s.keys.room(id)).Field("seq", "born").Build()
+		cmds[i] = b.Hget().Key(s.keys.room(id)).Field(atField).Build()
 	}
 	res, err := s.pipe.doMany(ctx, cmds)
 	if err != nil {
@@ -133,18 +130,15 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	}
 	out := make([]store.Position, len(ids))
 	for i := range res {
-		f, err := res[i].ToArray()
-		if err != nil {
-			return nil, fmt.Errorf("read position of room %q: %w", ids[i], s.pipe.wrap(err))
-		}
-		if len(f) != 2 || f[0].IsNil() {
+		at, err := res[i].ToString()
+		if rueidis.IsRedisNil(err) {
 			continue
 		}
-		if out[i].Seq, err = f[0].AsInt64(); err != nil {
-			return nil, fmt.Errorf("read position of room %q: %w", ids[i], err)
+		if err == nil {
+			out[i], err = parsePosition(at)
 		}
-		if out[i].Born, err = f[1].ToString(); err != nil && !rueidis.IsRedisNil(err) {
-			return nil, fmt.Errorf("read position of room %q: %w", ids[i], err)
+		if err != nil {
+			return nil, fmt.Errorf("read position of room %q: %w", ids[i], s.pipe.wrap(err))
 		}
 	}
 	return out, nil

@@ -12,12 +12,10 @@ import (
 )
 
 var (
-	//go:embed lua/room_prelude.lua
-	roomPrelude string
+	//go:embed lua/room.lua
+	roomText string
 	//go:embed lua/conn_prelude.lua
 	connPrelude string
-	//go:embed lua/put_usual.lua
-	putUsualText string
 	//go:embed lua/put.lua
 	putText string
 	//go:embed lua/remove.lua
@@ -56,10 +54,10 @@ type scripts struct {
 
 // loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH.
 func loadScripts(publish string) scripts {
-	with := "local PUBLISH = '" + publish + "'\n"
+	room := "local PUBLISH = '" + publish + "'\n" + roomText
 	return scripts{
-		put:         newScript(with + putUsualText + roomPrelude + putText),
-		remove:      newScript(with + roomPrelude + removeText),
+		put:         newScript(room + putText),
+		remove:      newScript(room + removeText),
 		time:        newScript(timeText),
 		indexSet:    newScript(expiryText + indexSetText),
 		indexDel:    newScript(expiryText + indexDelText),

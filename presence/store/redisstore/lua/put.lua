@@ -1,38 +1,64 @@
--- Goes on where put_usual.lua ends.
--- ARGV[9] has the intent; 'q' for quiet or '-'; 'k' to keep the stored state or
---         '-'; the fence: epoch that the stored member must have, 0 when there
---         must be none; born of a record that begins; and then, between tabs,
---         epoch, write, owner, user and token that are in ARGV[7,8] too
-local intent, quiet, keep, fence, begin, rest = string.match(ARGV[9], '^(.)(.)(.)(%d+)\t(%w+)\t()')
-local head, tail, counter = ARGV[7], ARGV[8], ARGV[3]
-local mseq, muser, user
+-- Writes one member, raises the room's seq and publishes the event.
+-- ARGV[4]   how the stored record begins when this is an owner's next write;
+--           '+' for a join of whom is not there; for all else '-', 'q' if
+--           quiet or '-', 'k' to keep the stored state or '-', and the fence:
+--           the epoch that the stored member must have, 0 when there must be none
+-- ARGV[7]   the record but for its last line
+
+local usual = ARGV[4] == '+'
+if stored then
+  usual = string.find(stored, ARGV[4], 1, true) == 1
+end
+if usual then
+  local value
+  if stored then
+    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+    call('HSET', key, field, value, 'at', raised)
+  else
+    conns = (conns or 0) + 1
+    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+    call('HSET', key, field, value, 'at', raised, ARGV[3], conns)
+  end
+  call(PUBLISH, key .. ':events', value)
+  if #value < 1000 then
+    return value
+  end
+  return string.match(value, '^[^\n]*\n') .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+end
+
+local quiet, keep, fence = string.match(ARGV[4], '^%-(.)(.)(%d+)')
+if not fence then
+  fence = string.match(ARGV[4], '^1\t(%d+)') or '0'
+end
+local record = ARGV[7]
+local epoch, write, owner, user, intent, _, _, token, body = string.match(record, RECORD)
+local muser, mseq
 conns = conns or '0'
 
-local function stands(outcome, record)
-  return outcome .. '\t' .. (seq or '0') .. '\t' .. (born or '') .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. '\n' .. (record or '')
+local function stands(outcome, what)
+  return outcome .. '\t' .. (at or '0 ') .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. '\n' .. (what or '')
 end
 
 if stored then
-  local epoch, write, owner, token, mepoch, mwrite, mowner, mrest
-  epoch, write, owner, user, token = string.match(ARGV[9], '^(%d+)\t(%d+)\t([^\t]*)\t([^\t]*)\t(%x*)', rest)
-  mepoch, mwrite, mowner, muser, mseq, mrest = string.match(stored, HEAD)
-  local body = string.find(stored, '\n', 1, true)
-  if not mepoch or not body then
+  local mepoch, mwrite, mowner, mjoined, muntil, mtoken, mbody, _
+  mepoch, mwrite, mowner, muser, _, mjoined, muntil, mtoken, mbody = string.match(stored, RECORD)
+  if not mepoch then
     return redis.error_reply(UNKNOWN)
   end
-  local msec, mus, mjoined, muntil, mtoken
-  if intent == 'r' then
-    msec, mus, mjoined, muntil, mtoken = string.match(stored,
-      '^[^\t\n]*\t(%d+)\t(%d+)\t%d+\t(%d+)\t%d+\t(%d+)\t[^\t\n]*\t[^\t\n]*\t(%x*)\n', mrest)
-    if token == '' or token ~= mtoken or user ~= muser then
-      return stands('f', stored)
-    end
+  if intent == 'r' and (token == '' or token ~= mtoken or user ~= muser) then
+    return stands('f', stored)
   end
   if mepoch == epoch and mowner == owner and tonumber(mwrite) >= tonumber(write) then
     return stands('r', stored)
   end
   if fence == '0' or mepoch ~= fence then
     return stands('f', stored)
+  end
+  -- The last line is shorter than that.
+  local last, msec, mus
+  last, mseq, msec, mus = string.match(stored, '()\n(%d+) %w*\t(%d+)\t(%d+)\t[^\n]*$', -150)
+  if keep == 'k' then
+    record = string.sub(record, 1, body - 1) .. string.sub(stored, mbody, last - 1)
   end
   if intent == 'r' then
     if muntil ~= '0' and muntil - sec * 1000 <= us / 1000 then
@@ -41,51 +67,40 @@ if stored then
     if mjoined == '0' then -- it joined when the record was written
       mjoined = msec .. string.sub('00000' .. mus, -6, -4)
     end
-    local grace = string.find(tail, '\t', 2, true)
-    tail = '\t' .. mjoined .. string.sub(tail, grace)
     write = string.format('%d', math.max(mwrite + 1, write))
-    head = string.gsub(head, '^1\t%d+\t%d+', '1\t' .. epoch .. '\t' .. write)
-  end
-  if keep == 'k' then
-    tail = string.match(tail, '^[^\n]*\n') .. string.sub(stored, body + 1)
+    record = string.gsub(record, '^(1\t%d+\t)%d+(\t[^\t]*\t[^\t]*\t[^\t]*\t%a\t)%d+', '%1' .. write .. '%2' .. mjoined)
   end
 elseif intent ~= 's' and (intent == 'r' or fence ~= '0') then
   return stands('m')
 end
 
-local reset = lost(seq, born, ARGV[5], ARGV[6])
 local publish = reset or quiet ~= 'q'
-local prev, begins = '', reset or not seq
-if begins then
-  prev = seq or '0'
-  seq, born = first(time, seq, ARGV[5]), begin
-elseif publish then
-  seq = string.format(SEQ, seq + 1)
+if publish or not at then
+  at = raised
 end
-local counts = not stored or muser ~= user
+local counts = muser ~= user
 if counts then
   conns = conns + 1
 end
-local value = head .. (reset and 'r' or '') .. '\t' .. prev .. '\t' .. (publish and seq or mseq or '0') .. '\t' .. born
-  .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. tail
+local line = '\n' .. (publish and at .. '\t' or (mseq or '0') .. ' \t') .. sec .. '\t' .. us .. '\t' .. conns
+if publish then
+  line = line .. before
+end
+local value = record .. line
 if counts then
   if stored and call('HINCRBY', key, 'u:' .. muser, -1) < 1 then
     call('HDEL', key, 'u:' .. muser)
   end
-  call('HSET', key, field, value, 'seq', seq, 'born', born, counter, conns)
-elseif begins then
-  call('HSET', key, field, value, 'seq', seq, 'born', born)
+  call('HSET', key, field, value, 'at', at, ARGV[3], conns)
 else
-  call('HSET', key, field, value, 'seq', seq)
-end
-if publish then
-  call(PUBLISH, key .. ':events', value)
+  call('HSET', key, field, value, 'at', at)
 end
 local answer = value
-if #value > 1000 and not (stored and keep == 'k') then
-  answer = string.match(value, '^[^\n]*\n')
+if #value >= 1000 and not (stored and keep == 'k') then
+  answer = string.match(value, '^[^\n]*\n') .. line
 end
-if publish then
-  return answer
+if not publish then
+  return stands('a', answer)
 end
-return stands('a', answer)
+call(PUBLISH, key .. ':events', value)
+return answer
