@@ -55,6 +55,7 @@ func TestAPatchIntoAnEmptyStoreCounts(t *testing.T) {
 		if ack := a.patch(`{"n":1}`); !ack.Changed {
 			t.Errorf("patch: %+v", ack)
 		}
+		w.rest(time.Second) // or the patch and the join may reach b folded into one
 		if ack := a.join("r", "ann", `,"state":{"n":2}`); !ack.OK || ack.Self.Epoch < 2 {
 			t.Errorf("rejoin: %+v", ack)
 		}
