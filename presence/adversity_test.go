@@ -467,7 +467,7 @@ func TestEventLostDuringALoad(t *testing.T) {
 			b := w.connect(w.nodes[0], "b")
 			b.join("r", "bob", "")
 			st.slow("Load", 0, 300*time.Millisecond)
-			w.nodes[0].rooms["r"].HandleInterrupt("r")
+			w.nodes[0].rooms["r"].HandleInterrupt("r", false)
 			time.Sleep(10 * time.Millisecond)
 			faulty.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
 			a := w.connect(w.nodes[0], "a")

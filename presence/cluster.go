@@ -218,4 +218,4 @@ func (c *cluster) HandleEvent(store.Event) {}
 
 // HandleInterrupt implements store.Receiver: broadcasts are not kept anywhere,
 // those of the interruption are lost.
-func (c *cluster) HandleInterrupt(string) {}
+func (c *cluster) HandleInterrupt(string, bool) {}

@@ -186,7 +186,7 @@ func (r *room) HandleCast(string, []byte) {}
 
 // HandleInterrupt implements store.Receiver: whatever was missed, a refetch
 // finds it.
-func (r *room) HandleInterrupt(string) {
+func (r *room) HandleInterrupt(string, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refetch()

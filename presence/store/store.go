@@ -128,9 +128,13 @@ type Receiver interface {
 	// was for every node. The payload is the receiver's to keep.
 	HandleCast(room string, payload []byte)
 	// HandleInterrupt says that the subscription was lost and is in place
-	// again: anything may have been missed in between. room is empty for the
-	// channel of all nodes.
-	HandleInterrupt(room string)
+	// again: anything may have been missed in between. With lost, the records
+	// may have lost answered writes as well, because another server, or the same
+	// one started anew, has them now: after a failover, a restart, the move of a
+	// slot. room is empty for the channel of all nodes, where lost speaks of
+	// every record that the store has, wherever it lies: it is said there even
+	// when that channel itself was not interrupted.
+	HandleInterrupt(room string, lost bool)
 }
 
 // Intent says what a write was for, so that receivers know how to show it.

@@ -36,7 +36,7 @@ func (r *recorder) HandleCast(_ string, payload []byte) {
 	}
 }
 
-func (r *recorder) HandleInterrupt(string) {}
+func (r *recorder) HandleInterrupt(string, bool) {}
 
 func join(conn string) store.Put {
 	return store.Put{Room: "r", Intent: store.IntentJoin, Member: store.Member{

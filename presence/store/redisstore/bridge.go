@@ -206,7 +206,7 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 	b.mu.Unlock()
 	for _, sub := range interrupted {
 		if !sub.closed.Load() {
-			sub.receiver.HandleInterrupt(c.room)
+			sub.receiver.HandleInterrupt(c.room, false)
 		}
 	}
 }

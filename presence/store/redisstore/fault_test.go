@@ -30,7 +30,10 @@ func newEar() *ear { return &ear{make(chan string, 10_000)} }
 
 func (e *ear) HandleEvent(ev store.Event)    { e.heard <- "event " + ev.Member.ConnID }
 func (e *ear) HandleCast(_ string, p []byte) { e.heard <- "cast " + string(p) }
-func (e *ear) HandleInterrupt(room string)   { e.heard <- "interrupt " + room }
+func (e *ear) HandleInterrupt(room string, _ bool) {
+	e.heard <- "interrupt " + room
+}
+
 func (e *ear) next(t *testing.T, want string) {
 	t.Helper()
 	select {

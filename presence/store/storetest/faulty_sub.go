@@ -21,8 +21,8 @@ func (f *Faulty) SubscribeNodes(ctx context.Context, r store.Receiver) (store.Su
 }
 
 // Interrupt tells every subscription that it was lost and is in place again,
-// after all that is held back.
-func (f *Faulty) Interrupt() {
+// after all that is held back, and that the records lost writes, if so.
+func (f *Faulty) Interrupt(lost bool) {
 	f.mu.Lock()
 	subs := make([]*faultySub, 0, len(f.subs))
 	for s := range f.subs {
@@ -30,7 +30,7 @@ func (f *Faulty) Interrupt() {
 	}
 	f.mu.Unlock()
 	for _, s := range subs {
-		s.HandleInterrupt(s.room)
+		s.HandleInterrupt(s.room, lost)
 	}
 }
 
@@ -90,8 +90,8 @@ func (s *faultySub) HandleCast(room string, payload []byte) {
 }
 
 // HandleInterrupt implements store.Receiver.
-func (s *faultySub) HandleInterrupt(room string) {
-	s.deliver(Delivery{}, func() { s.to.HandleInterrupt(room) })
+func (s *faultySub) HandleInterrupt(room string, lost bool) {
+	s.deliver(Delivery{}, func() { s.to.HandleInterrupt(room, lost) })
 }
 
 func (s *faultySub) decide() Delivery {

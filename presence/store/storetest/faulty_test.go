@@ -96,7 +96,10 @@ func (l *listener) take(what string) {
 
 func (l *listener) HandleEvent(e store.Event)     { l.take(e.Member.ConnID) }
 func (l *listener) HandleCast(_ string, p []byte) { l.take(string(p)) }
-func (l *listener) HandleInterrupt(room string)   { l.take("interrupt " + room) }
+func (l *listener) HandleInterrupt(room string, lost bool) {
+	l.take(fmt.Sprintf("interrupt %s %t", room, lost))
+}
+
 
 func (l *listener) expect(t *testing.T, want ...string) {
 	t.Helper()
@@ -127,7 +130,7 @@ func TestFaultyDeliveries(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		f.Interrupt()
+		f.Interrupt(true)
 		synctest.Wait()
 		l.expect(t, "0")
 		time.Sleep(time.Second)
@@ -135,7 +138,7 @@ func TestFaultyDeliveries(t *testing.T) {
 		l.expect(t, "0", "2", "3")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		l.expect(t, "0", "2", "3", "4", "5", "interrupt r")
+		l.expect(t, "0", "2", "3", "4", "5", "interrupt r true")
 		if err := f.Close(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -59,7 +59,7 @@ func (r *recorder) HandleEvent(e store.Event) { r.take(delivery{event: &e}) }
 func (r *recorder) HandleCast(room string, p []byte) {
 	r.take(delivery{cast: string(p), castRoom: room})
 }
-func (r *recorder) HandleInterrupt(string) { r.take(delivery{interrupt: true}) }
+func (r *recorder) HandleInterrupt(string, bool) { r.take(delivery{interrupt: true}) }
 
 // subscribe opens a subscription, and leaves out what was published before.
 func (s *suite) subscribe(room string) *recorder {
