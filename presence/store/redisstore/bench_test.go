@@ -23,7 +23,7 @@ type silent struct{}
 
 func (silent) HandleEvent(store.Event)       {}
 func (silent) HandleCast(_ string, _ []byte) {}
-func (silent) HandleInterrupt(string, bool)        {}
+func (silent) HandleInterrupt(string, bool)  {}
 
 // measure runs op b.N times from all callers and reports CPU time per
 // operation, of this process and of Redis.

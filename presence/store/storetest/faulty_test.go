@@ -100,7 +100,6 @@ func (l *listener) HandleInterrupt(room string, lost bool) {
 	l.take(fmt.Sprintf("interrupt %s %t", room, lost))
 }
 
-
 func (l *listener) expect(t *testing.T, want ...string) {
 	t.Helper()
 	l.mu.Lock()
