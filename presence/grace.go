@@ -73,7 +73,7 @@ func (m *membership) beginGrace(l *lane, x loss) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {
-		e.unsettle(l, m.unregister)
+		e.unsettle(l, e.patient(0, m.unregister))
 		return
 	}
 	e.retain(r)

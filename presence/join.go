@@ -123,13 +123,13 @@ func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 		if st.welcome(m, a, waiting, false) {
 			return nil
 		}
-		e.unsettle(&st.lane, m.unregister)
+		e.unsettle(&st.lane, e.patient(0, m.unregister))
 		return notJoined(r.id) // removed before the answer was ready
 	}
 	r.mu.Lock()
 	r.disown(m)
 	r.mu.Unlock()
-	st.undo(m)
+	st.undo(ctx, m)
 	return err
 }
 
@@ -168,7 +168,7 @@ func (m *membership) setGrace(graceMs int64) {
 
 // enterStore writes a new member: index, room, connection, in this order.
 func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
-	if err := e.store.Register(ctx, m.entry()); err != nil {
+	if err := e.register(ctx, m.entry()); err != nil {
 		return store.PutResult{}, err
 	}
 	res, err := e.put(ctx, store.Put{Intent: store.IntentJoin, Member: m.record()}, m.room)
@@ -178,23 +178,17 @@ func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return res, fmt.Errorf("join: connId %s is taken (outcome %d)", m.connID, res.Outcome)
 	}
-	return res, e.store.ConnJoin(ctx, m.conn())
+	return res, e.connJoin(ctx, m.conn())
 }
 
 // undo takes back a join that was refused although it may have taken effect,
 // or still may: it waits until the join cannot any more.
-func (st *seat) undo(m *membership) {
+func (st *seat) undo(ctx context.Context, m *membership) {
 	e := st.sock.eng
 	st.sock.mu.Lock()
 	st.sock.floor = max(st.sock.floor, m.epoch.Load())
 	st.sock.mu.Unlock()
-	after := e.expires()
-	e.unsettle(&st.lane, func(ctx context.Context) error {
-		if e.storeNow() <= after {
-			return fmt.Errorf("undo of a join: too early: %w", store.ErrUnavailable)
-		}
-		return e.remove(ctx, m, ReasonLeave)
-	})
+	e.unsettle(&st.lane, e.patient(e.expiry(ctx), func(ctx context.Context) error { return e.remove(ctx, m, ReasonLeave) }))
 }
 
 // rejoin replaces the state of a member by another join.
@@ -225,17 +219,17 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	if err == nil {
 		m.epoch.Store(next.Epoch)
 		m.write, m.state = next.Write, next.State
-		err = e.store.Register(ctx, m.entry())
+		err = e.register(ctx, m.entry())
 	}
 	if err == nil {
-		err = e.store.ConnJoin(ctx, m.conn())
+		err = e.connJoin(ctx, m.conn())
 	}
 	if err == nil {
 		err = waiting.wait(ctx, r)
 	}
 	if err != nil {
 		m.setGrace(before.GraceMs)
-		st.unsettleRejoin(m, put, before)
+		st.unsettleRejoin(ctx, m, put, before)
 		return err
 	}
 	m.clientEpoch.Store(next.Epoch)
@@ -248,13 +242,9 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 // unsettleRejoin finds out later, when it cannot any more, whether a refused
 // join of a member took effect, and if so puts everything but the epoch back as
 // it was before.
-func (st *seat) unsettleRejoin(m *membership, put store.Put, before store.Member) {
+func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put, before store.Member) {
 	e, r := st.sock.eng, st.room
-	after := e.expires()
-	e.unsettle(&st.lane, func(ctx context.Context) error {
-		if e.storeNow() <= after {
-			return fmt.Errorf("undo of a join: too early: %w", store.ErrUnavailable)
-		}
+	e.unsettle(&st.lane, e.patient(e.expiry(ctx), func(ctx context.Context) error {
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
 		if err != nil || len(found.Members) == 0 {
 			return err
@@ -271,7 +261,7 @@ func (st *seat) unsettleRejoin(m *membership, put store.Put, before store.Member
 			m.write, m.state = back.Write, back.State
 		}
 		return err
-	})
+	}))
 }
 
 // lost is the answer to a request of a member that the store does not have as

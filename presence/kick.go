@@ -45,7 +45,7 @@ func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 			continue
 		}
 		res, err := e.store.Remove(ctx, store.Remove{
-			Room: t.RoomID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonKicked, ExpiresMs: e.expires(),
+			Room: t.RoomID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonKicked, ExpiresMs: e.expiry(ctx),
 		})
 		if err != nil {
 			return removed, 0, err

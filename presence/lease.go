@@ -44,14 +44,16 @@ func (e *engine) storeTime(t time.Time) int64 {
 // asks for.
 func (e *engine) beat(ctx context.Context) error {
 	before := e.clock.Now()
-	b, err := e.store.Beat(ctx, store.BeatRequest{
-		Node: e.self(), LeaseMs: e.leaseTime.Milliseconds(), Judge: e.mayJudge(before),
-	})
+	q := store.BeatRequest{Node: e.self(), LeaseMs: e.leaseTime.Milliseconds(), Judge: e.mayJudge(before)}
+	if q.Judge { // else it may come late: the store's clock may have been set
+		q.ExpiresMs = e.expiry(ctx)
+	}
+	b, err := e.store.Beat(ctx, q)
 	if err != nil {
 		return err
 	}
 	after := e.clock.Now()
-	e.learned.Store(&reading{at: before.Add(after.Sub(before) / 2), storeMs: b.NowMs})
+	e.learn(before, after, b.NowMs)
 	if after.Sub(e.lease.last) > steadyGap {
 		e.lease.steady = after
 	}
@@ -66,6 +68,18 @@ func (e *engine) beat(ctx context.Context) error {
 	e.lease.known = true
 	e.bury(b.Dead)
 	return nil
+}
+
+// learn takes in what the store's clock showed at some moment between two of
+// the node's own. What was known before is changed no more than that says: an
+// answer that took long says little.
+func (e *engine) learn(before, after time.Time, storeMs int64) {
+	r := reading{at: before.Add(after.Sub(before) / 2), storeMs: storeMs}
+	if e.learned.Load() != nil {
+		r.at = before
+		r.storeMs = min(max(e.storeTime(before), storeMs-after.Sub(before).Milliseconds()-1), storeMs)
+	}
+	e.learned.Store(&r)
 }
 
 func (e *engine) mayJudge(now time.Time) bool {

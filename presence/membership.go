@@ -57,13 +57,10 @@ func (m *membership) conn() store.Conn {
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
 }
 
-// expires is how long a write that is sent now may wait in the network.
-func (e *engine) expires() int64 { return e.storeNow() + e.storeTimeout.Milliseconds() }
-
 // put sends a write of a member that this node owns, and makes an outcome that
 // should not be an error.
 func (e *engine) put(ctx context.Context, p store.Put, r *room) (store.PutResult, error) {
-	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expires()
+	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expiry(ctx)
 	res, err := e.store.Put(ctx, p)
 	if err == nil && res.Outcome == store.Expired {
 		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
@@ -128,7 +125,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 		case why == evictMoved:
 			e.cleanUp(l, func(ctx context.Context) error { return r.disownEntry(ctx, entry) })
 		case m.doubtMs.Load() > 0:
-			e.unsettle(l, func(ctx context.Context) error { return e.remove(ctx, m, ReasonDisconnect) })
+			e.unsettle(l, e.patient(0, func(ctx context.Context) error { return e.remove(ctx, m, ReasonDisconnect) }))
 		default:
 			e.cleanUp(l, func(ctx context.Context) error { return r.eraseEntry(ctx, entry) })
 		}
@@ -180,17 +177,14 @@ func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
 	if now, _ := r.presence(entry); now != absent {
 		return nil
 	}
-	return r.eng.store.Disown(ctx, entry)
+	return r.eng.disown(ctx, entry)
 }
 
 // eraseEntry removes what else there is of a member that left its room.
 func (r *room) eraseEntry(ctx context.Context, entry store.Entry) error {
 	now, _ := r.presence(entry)
 	if now == absent {
-		err := r.eng.store.ConnLeave(ctx, store.Conn{
-			ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch,
-		})
-		if err != nil {
+		if err := r.eng.connLeave(ctx, entry); err != nil {
 			return err
 		}
 	}
@@ -204,9 +198,9 @@ func (r *room) unregister(ctx context.Context, entry store.Entry) error {
 	if now == asBefore {
 		return nil
 	}
-	err := r.eng.store.Unregister(ctx, entry)
+	err := r.eng.unregister(ctx, entry)
 	if err == nil && now == asOther {
-		err = r.eng.store.Register(ctx, own.entry())
+		err = r.eng.register(ctx, own.entry())
 	}
 	return err
 }
@@ -216,6 +210,7 @@ func (r *room) unregister(ctx context.Context, entry store.Entry) error {
 func (e *engine) cleanUp(l *lane, step func(context.Context) error) {
 	ctx, cancel := e.bounded()
 	defer cancel()
+	step = e.patient(0, step)
 	if len(l.unsettled) > 0 || step(ctx) != nil {
 		e.unsettle(l, step)
 	}
@@ -224,7 +219,7 @@ func (e *engine) cleanUp(l *lane, step func(context.Context) error) {
 // depart removes a membership from its room and the indexes. If the store does
 // not answer it is remembered and done later. Called by operations of the lane only.
 func (e *engine) depart(ctx context.Context, l *lane, m *membership, reason Reason) error {
-	step := func(ctx context.Context) error { return e.remove(ctx, m, reason) }
+	step := e.patient(0, func(ctx context.Context) error { return e.remove(ctx, m, reason) })
 	m.room.mu.Lock()
 	m.leaving = true
 	m.room.mu.Unlock()
@@ -247,7 +242,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	}
 	res, err := e.store.Remove(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Reason: reason,
-		From: r.position(), ExpiresMs: e.expires(),
+		From: r.position(), ExpiresMs: e.expiry(ctx),
 	})
 	if err != nil {
 		return err

@@ -72,8 +72,8 @@ func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error)
 		if e.owns(l.Room, l.ConnID) {
 			continue // on its way in
 		}
-		stale := store.Entry{Node: e.self(), Room: l.Room, ConnID: l.ConnID, UserID: userID, ExpiresMs: e.expires()}
-		if err := e.store.Unregister(ctx, stale); err != nil {
+		stale := store.Entry{Node: e.self(), Room: l.Room, ConnID: l.ConnID, UserID: userID}
+		if err := e.unregister(ctx, stale); err != nil {
 			e.log.Warn("removing a stale index entry failed", "user", userID, "room", l.Room, "error", err)
 		}
 	}

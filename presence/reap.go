@@ -148,12 +148,11 @@ func (e *engine) reapRoom(room string, entries []store.Entry) error {
 // resumable one is taken over for the rest of its grace, and an entry whose
 // member is another node's by now, or gone, is removed.
 func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Member, nowMs int64) error {
-	entry.ExpiresMs = e.expires()
 	switch {
 	case m == nil:
 		return e.erase(ctx, entry)
 	case m.Owner != entry.Node && (m.Owner != e.self() || e.owns(entry.Room, entry.ConnID)):
-		return e.store.Disown(ctx, entry)
+		return e.disown(ctx, entry)
 	case m.GraceMs > 0 && (m.UntilMs == 0 || m.UntilMs > nowMs):
 		return e.adopt(ctx, entry, m, nowMs)
 	}
@@ -162,23 +161,12 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 		reason = m.Lost // its grace ran out while nobody watched
 	}
 	res, err := e.store.Remove(ctx, store.Remove{
-		Room: entry.Room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: reason, ExpiresMs: e.expires(),
+		Room: entry.Room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: reason, ExpiresMs: e.expiry(ctx),
 	})
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Expired {
 		return err // the entry stays, and is looked at again
 	}
 	return e.erase(ctx, entry)
-}
-
-// erase removes what the indexes hold of a member that is gone.
-func (e *engine) erase(ctx context.Context, entry store.Entry) error {
-	err := e.store.ConnLeave(ctx, store.Conn{
-		ConnID: entry.ConnID, UserID: entry.UserID, Room: entry.Room, Node: entry.Node, Epoch: entry.Epoch, ExpiresMs: entry.ExpiresMs,
-	})
-	if err != nil {
-		return err
-	}
-	return e.store.Unregister(ctx, entry)
 }
 
 // adopt takes a resumable member of a dead node over, without a socket: its
@@ -201,7 +189,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	}
 	coming := r.await(m.connID, m.epoch.Load())
 	defer r.unexpect(coming)
-	if err := e.store.Register(ctx, m.entry()); err != nil {
+	if err := e.register(ctx, m.entry()); err != nil {
 		return err
 	}
 	next := m.graced(x)
@@ -218,11 +206,11 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return nil // looked at again
 	}
 	m.beginGrace(new(lane), x)
-	if err := e.store.ConnJoin(ctx, m.conn()); err != nil {
+	if err := e.connJoin(ctx, m.conn()); err != nil {
 		return err
 	}
 	if entry.Node == m.owner {
 		return nil
 	}
-	return e.store.Disown(ctx, entry)
+	return e.disown(ctx, entry)
 }

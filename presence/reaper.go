@@ -60,7 +60,7 @@ func (e *engine) refresh() {
 		}
 		for _, id := range missing {
 			for _, c := range conns[id] {
-				if e.owns(c.Room, c.ConnID) && e.store.ConnJoin(ctx, c) != nil {
+				if e.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
 					return // the next refresh finds it again
 				}
 			}

@@ -74,12 +74,12 @@ func (r *room) restoreGrace(m *membership) {
 			next.Member = m.graced(g.loss)
 			next.Member.Epoch++
 		}
-		if err := e.store.Register(ctx, m.entry()); err != nil {
+		if err := e.register(ctx, m.entry()); err != nil {
 			return err
 		}
 		res, err := e.put(ctx, next, r)
 		if err != nil {
-			m.doubtMs.Store(e.expires())
+			m.doubtMs.Store(e.expiry(ctx))
 			return err
 		}
 		if res.Outcome == store.Applied || res.Outcome == store.Repeated {
@@ -87,7 +87,7 @@ func (r *room) restoreGrace(m *membership) {
 			m.write = next.Member.Write
 		}
 		m.restored()
-		return e.store.ConnJoin(ctx, m.conn())
+		return e.connJoin(ctx, m.conn())
 	}
 	e.later(&g.lane, func() {
 		ctx, cancel := e.bounded()

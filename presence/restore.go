@@ -89,7 +89,7 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	e, r := st.sock.eng, m.room
 	entry := m.entry()
 	entry.Node, entry.Epoch = next.Owner, next.Epoch
-	if err := e.store.Register(ctx, entry); err != nil {
+	if err := e.register(ctx, entry); err != nil {
 		return false, err
 	}
 	r.mu.Lock()
@@ -99,14 +99,14 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	m.write = next.Write
 	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
-		m.doubtMs.Store(e.expires())
+		m.doubtMs.Store(e.expiry(ctx))
 		return false, err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return false, nil
 	}
 	m.restored()
-	return true, e.store.ConnJoin(ctx, m.conn())
+	return true, e.connJoin(ctx, m.conn())
 }
 
 func (m *membership) restored() {

@@ -30,17 +30,17 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	defer r.unexpect(waiting)
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
 		if err == nil {
-			e.unsettle(&st.lane, func(ctx context.Context) error { return m.forget(ctx, res) })
+			e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return m.forget(ctx, res) }))
 		}
 		return false, err
 	}
 	m.write, m.state = res.Member.Write, res.Member.State
 	m.clientEpoch.Store(m.epoch.Load())
 	if !r.succeed(m, res) {
-		e.unsettle(&st.lane, m.unregister)
+		e.unsettle(&st.lane, e.patient(0, m.unregister))
 		return true, notJoined(r.id)
 	}
-	if err = e.store.ConnJoin(ctx, m.conn()); err == nil {
+	if err = e.connJoin(ctx, m.conn()); err == nil {
 		err = waiting.wait(ctx, r)
 	}
 	if err == nil && st.welcome(m, a, waiting, true) {
@@ -91,15 +91,15 @@ func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member
 		m.write = stands.Write + 1
 		r.unexpect(waiting)
 		waiting = r.await(m.connID, m.epoch.Load())
-		if err = e.store.Register(ctx, m.entry()); err != nil {
-			e.unsettle(&st.lane, m.unregister)
+		if err = e.register(ctx, m.entry()); err != nil {
+			e.unsettle(&st.lane, e.patient(e.expiry(ctx), m.unregister))
 			return res, waiting, err
 		}
 		res, err = e.put(ctx, store.Put{
 			Intent: store.IntentResume, Member: m.record(), Fence: stands.Epoch, KeepState: keepState,
 		}, r)
 		if err != nil {
-			e.unsettle(&st.lane, func(ctx context.Context) error { return st.unresume(ctx, m) })
+			e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return st.unresume(ctx, m) }))
 			return res, waiting, err
 		}
 		if res.Outcome != store.Fenced || res.Member.Epoch == stands.Epoch || res.Member.Token != stands.Token {

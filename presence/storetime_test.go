@@ -3,6 +3,7 @@ package presence
 import (
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -43,4 +44,23 @@ func TestStoreTimeIgnoresTheWallClock(t *testing.T) {
 	if stepped := e.storeNow() - before; stepped > time.Hour.Milliseconds() {
 		t.Errorf("the store's time went forward by %d ms with the wall clock", stepped)
 	}
+}
+
+// An answer that took long changes what a node knows of the store's time by no
+// more than it says; a clock that was set shows at once.
+func TestStoreTimeIsLearntFromQuickAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{clock: systemClock{}}
+		begin := time.Now()
+		e.learn(begin, begin.Add(2*time.Millisecond), 1_000_001)
+		at := func(after time.Duration) int64 { return e.storeTime(begin.Add(after)) - 1_000_000 }
+		e.learn(begin.Add(time.Second), begin.Add(3*time.Second), 1_001_100)
+		if got := at(10 * time.Second); got != 10_000 {
+			t.Errorf("a slow answer that agrees made 10 000 ms %d", got)
+		}
+		e.learn(begin.Add(4*time.Second), begin.Add(4*time.Second), 1_064_000)
+		if got := at(10 * time.Second); got != 70_000 {
+			t.Errorf("a clock that was set forward by a minute made 10 000 ms %d", got)
+		}
+	})
 }
