@@ -77,7 +77,7 @@ func (e *engine) learn(before, after time.Time, storeMs int64) {
 	r := reading{at: before.Add(after.Sub(before) / 2), storeMs: storeMs}
 	if e.learned.Load() != nil {
 		r.at = before
-		r.storeMs = min(max(e.storeTime(before), storeMs-after.Sub(before).Milliseconds()-1), storeMs)
+		r.storeMs = min(max(e.storeTime(before), storeMs-after.Sub(before).Milliseconds()), storeMs)
 	}
 	e.learned.Store(&r)
 }
