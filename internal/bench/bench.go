@@ -4,8 +4,8 @@
 //
 // A scenario decides what the clients do. All of them first fill rooms with
 // members (fill.go); closed loops of requests follow (loop.go). A client is
-// one goroutine that owns one WebSocket (conn.go) and parses as little of each
-// frame as it has to (wire.go).
+// one goroutine that owns one WebSocket (package client) and parses as little of
+// each packet as it has to (wire.go).
 package bench
 
 import (

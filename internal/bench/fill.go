@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/client"
 )
 
 // joinsAtOnce is how many clients connect and join at the same time.
@@ -42,7 +44,7 @@ func (r *run) fill(ctx context.Context, joined func(*member)) error {
 // admit connects and joins one member.
 func (r *run) admit(ctx context.Context, i int) error {
 	start := time.Now()
-	c, err := dial(ctx, r.cfg.TargetURL)
+	c, err := client.Dial(ctx, r.cfg.TargetURL)
 	if err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func (r *run) admit(ctx context.Context, i int) error {
 		user: fmt.Sprintf("user-%d.", i),
 	}
 	r.members[i] = m
-	stop := context.AfterFunc(ctx, c.close)
+	stop := context.AfterFunc(ctx, c.Close)
 	defer stop()
 	if err := m.join(); err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/client"
 )
 
 // loop is a closed loop: each member that takes part keeps window requests
@@ -68,16 +70,16 @@ func (l *loop) send(m *member) error {
 }
 
 // answered counts an answer and sends the next request.
-func (l *loop) answered(m *member, p packet) error {
+func (l *loop) answered(m *member, p client.Packet) error {
 	r := m.run
 	if r.measuring.Load() {
-		r.latency.Record(time.Since(m.sentAt[p.ack%uint64(len(m.sentAt))]))
+		r.latency.Record(time.Since(m.sentAt[p.Ack%uint64(len(m.sentAt))]))
 	}
-	if bytes.Contains(p.body, changedTrue) {
+	if bytes.Contains(p.Body, changedTrue) {
 		r.expected.Add(int64(r.cfg.RoomSize))
 	}
-	if !p.accepted() {
-		r.fail(fmt.Errorf("%s in %s refused: %s", m.user, m.room, p.body))
+	if !accepted(p.Body) {
+		r.fail(fmt.Errorf("%s in %s refused: %s", m.user, m.room, p.Body))
 	}
 	defer r.pending.Add(-1) // last, so that settle never sees a gap
 	if l.stopped.Load() {

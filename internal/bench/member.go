@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/client"
 )
 
 // member is one client in one room. After fill it belongs to its own
 // goroutine, which is the only one that reads, writes and counts.
 type member struct {
 	run   *run
-	conn  *conn
+	conn  *client.Conn
 	room  string
 	user  string
 	epoch int64
@@ -27,28 +29,28 @@ type member struct {
 // join joins the member's room and counts the joins of others that are due.
 func (m *member) join() error {
 	payload := fmt.Appendf(nil, `{"roomId":%q,"userId":%q,"state":{"n":0}}`, m.room, m.user)
-	if err := m.conn.write(appendEvent(nil, 0, "presence:join", payload)); err != nil {
+	if err := m.conn.Write(client.AppendEvent(nil, 0, "presence:join", payload)); err != nil {
 		return err
 	}
 	m.nextAck = 1
-	p, err := m.conn.await(kindAck)
+	p, err := m.conn.Await(client.Ack)
 	if err != nil {
 		return err
 	}
-	if !p.accepted() {
-		return fmt.Errorf("join refused: %s", p.body)
+	if !accepted(p.Body) {
+		return fmt.Errorf("join refused: %s", p.Body)
 	}
-	if m.seq, err = number(p.body, fieldSeq); err != nil {
+	if m.seq, err = number(p.Body, fieldSeq); err != nil {
 		return err
 	}
-	_, self, found := bytes.Cut(p.body, []byte(`"self":`))
+	_, self, found := bytes.Cut(p.Body, []byte(`"self":`))
 	if !found {
-		return fmt.Errorf("no self in %.200q", p.body)
+		return fmt.Errorf("no self in %.200q", p.Body)
 	}
 	if m.epoch, err = number(self, fieldEpoch); err != nil {
 		return err
 	}
-	present := bytes.Count(p.body, fieldConn) - 1 // one is self's
+	present := bytes.Count(p.Body, fieldConn) - 1 // one is self's
 	m.run.expected.Add(int64(m.run.cfg.RoomSize - present))
 	return nil
 }
@@ -56,7 +58,7 @@ func (m *member) join() error {
 // read handles packets until the connection ends.
 func (m *member) read() {
 	for {
-		p, err := m.conn.next()
+		p, err := m.conn.Next()
 		if err == nil {
 			err = m.handle(p)
 		}
@@ -67,14 +69,14 @@ func (m *member) read() {
 	}
 }
 
-func (m *member) handle(p packet) error {
-	switch p.kind {
-	case kindEvent:
-		return m.handleEvent(p.body)
-	case kindAck:
+func (m *member) handle(p client.Packet) error {
+	switch p.Kind {
+	case client.Event:
+		return m.handleEvent(p.Body)
+	case client.Ack:
 		return m.loop.answered(m, p)
 	default:
-		return fmt.Errorf("an unexpected packet %.80q", p.body)
+		return fmt.Errorf("an unexpected packet %.80q", p.Body)
 	}
 }
 
@@ -116,8 +118,8 @@ func (m *member) send(name string, payload []byte) error {
 	m.payload = payload
 	m.sentAt[id%uint64(len(m.sentAt))] = time.Now()
 	m.run.pending.Add(1)
-	m.frame = appendEvent(m.frame[:0], id, name, payload)
-	return m.conn.write(m.frame)
+	m.frame = client.AppendEvent(m.frame[:0], id, name, payload)
+	return m.conn.Write(m.frame)
 }
 
 // appendHeartbeat appends the payload of a heartbeat as the SDK sends it.

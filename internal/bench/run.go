@@ -47,7 +47,7 @@ func (r *run) close() {
 	r.closing.Store(true)
 	for _, m := range r.members {
 		if m != nil {
-			m.conn.close()
+			m.conn.Close()
 		}
 	}
 	r.readers.Wait()

@@ -1,14 +1,19 @@
-package bench
+// Package client is the wire half of a Socket.IO client: one WebSocket, its
+// frames and its packets. The load and the chaos clients are built on it. It
+// shares no code with the server, so that a fault of one is not a fault of both.
+package client
 
 import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -20,19 +25,23 @@ const (
 	readBuffer  = 4096
 )
 
-// conn is one Socket.IO connection over a WebSocket. One goroutine uses it at
-// a time; close may be called from any.
-type conn struct {
+// Conn is one Socket.IO connection over a WebSocket. One goroutine reads from
+// it; Write and Close may be called from any.
+type Conn struct {
 	raw   net.Conn
+	id    string
 	in    *bufio.Reader
 	large []byte // a frame that does not fit the reader's buffer
 	skip  int    // bytes of the last frame, still in the reader's buffer
-	out   []byte
+
+	mu  sync.Mutex // held while writing
+	out []byte
 }
 
-// dial connects to the default namespace as a stock client does: the
-// handshake, then the namespace, each after the answer to the one before.
-func dial(ctx context.Context, target string) (*conn, error) {
+// Dial connects to the default namespace of the server at target, an
+// http://host:port, as a stock client does: the handshake, then the namespace,
+// each after the answer to the one before. It gives up after 10 s.
+func Dial(ctx context.Context, target string) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	address := "ws" + strings.TrimPrefix(strings.TrimSuffix(target, "/"), "http") + "/socket.io/?EIO=4&transport=websocket"
@@ -40,7 +49,7 @@ func dial(ctx context.Context, target string) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
-	c := &conn{raw: raw}
+	c := &Conn{raw: raw}
 	if early != nil { // frames that came along with the handshake's answer
 		rest, _ := early.Peek(early.Buffered())
 		c.in = bufio.NewReaderSize(io.MultiReader(strings.NewReader(string(rest)), raw), readBuffer)
@@ -48,57 +57,68 @@ func dial(ctx context.Context, target string) (*conn, error) {
 	} else {
 		c.in = bufio.NewReaderSize(raw, readBuffer)
 	}
-	stop := context.AfterFunc(ctx, c.close)
+	stop := context.AfterFunc(ctx, c.Close)
 	defer stop()
 	if err := c.open(); err != nil {
-		c.close()
+		c.Close()
 		return nil, errors.Join(fmt.Errorf("opening the namespace: %w", err), ctx.Err())
 	}
 	return c, nil
 }
 
-func (c *conn) open() error {
-	if _, err := c.await(kindOpen); err != nil {
+func (c *Conn) open() error {
+	if _, err := c.Await(Open); err != nil {
 		return err
 	}
-	if err := c.write([]byte("40")); err != nil {
+	if err := c.Write([]byte("40")); err != nil {
 		return err
 	}
-	_, err := c.await(kindConnect)
+	p, err := c.Await(Connect)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		SID string `json:"sid"`
+	}
+	err = json.Unmarshal(p.Body, &answer)
+	c.id = answer.SID
 	return err
 }
 
-// await reads until a packet of the kind comes. The packet is valid until the
+// ID is the id of the Socket.IO socket.
+func (c *Conn) ID() string { return c.id }
+
+// Await reads until a packet of the kind comes. The packet is valid until the
 // next read.
-func (c *conn) await(kind packetKind) (packet, error) {
+func (c *Conn) Await(kind Kind) (Packet, error) {
 	for {
-		p, err := c.next()
-		if err != nil || p.kind == kind {
+		p, err := c.Next()
+		if err != nil || p.Kind == kind {
 			return p, err
 		}
 	}
 }
 
-// next reads one packet; pings are answered here. The packet is valid until
-// the next read.
-func (c *conn) next() (packet, error) {
+// Next reads one packet and blocks until there is one; pings are answered
+// here. The packet is valid until the next read.
+func (c *Conn) Next() (Packet, error) {
 	for {
 		frame, err := c.readText()
 		if err != nil {
-			return packet{}, err
+			return Packet{}, err
 		}
-		p, err := parsePacket(frame)
-		if err != nil || p.kind != kindPing {
+		p, err := ParsePacket(frame)
+		if err != nil || p.Kind != ping {
 			return p, err
 		}
-		if err := c.write([]byte("3")); err != nil {
-			return packet{}, err
+		if err := c.Write([]byte("3")); err != nil {
+			return Packet{}, err
 		}
 	}
 }
 
 // readText returns the payload of the next text frame.
-func (c *conn) readText() ([]byte, error) {
+func (c *Conn) readText() ([]byte, error) {
 	for {
 		op, payload, err := c.readFrame()
 		if err != nil {
@@ -108,7 +128,7 @@ func (c *conn) readText() ([]byte, error) {
 		case ws.OpText:
 			return payload, nil
 		case ws.OpClose:
-			return nil, errClosed
+			return nil, closed(payload)
 		case ws.OpPing:
 			if err := c.writeFrame(ws.OpPong, payload); err != nil {
 				return nil, err
@@ -119,11 +139,20 @@ func (c *conn) readText() ([]byte, error) {
 	}
 }
 
-var errClosed = errors.New("the server closed the connection")
+// ErrClosed is what Next returns, wrapped, once the server closed the
+// connection by a close frame.
+var ErrClosed = errors.New("the server closed the connection")
+
+func closed(payload []byte) error {
+	if len(payload) < 2 {
+		return ErrClosed
+	}
+	return fmt.Errorf("%w with code %d", ErrClosed, binary.BigEndian.Uint16(payload))
+}
 
 // readFrame reads an unfragmented frame of a server. The payload stays in the
 // reader's buffer when it fits.
-func (c *conn) readFrame() (ws.OpCode, []byte, error) {
+func (c *Conn) readFrame() (ws.OpCode, []byte, error) {
 	if _, err := c.in.Discard(c.skip); err != nil {
 		return 0, nil, err
 	}
@@ -175,12 +204,14 @@ func readHeader(in *bufio.Reader) (ws.OpCode, int, error) {
 	return ws.OpCode(first & 0x0f), int(length), err
 }
 
-// write sends one text frame.
-func (c *conn) write(payload []byte) error {
+// Write sends one text frame. It blocks while the connection takes no more.
+func (c *Conn) Write(payload []byte) error {
 	return c.writeFrame(ws.OpText, payload)
 }
 
-func (c *conn) writeFrame(op ws.OpCode, payload []byte) error {
+func (c *Conn) writeFrame(op ws.OpCode, payload []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.out = appendFrame(c.out[:0], op, payload)
 	_, err := c.raw.Write(c.out)
 	return err
@@ -206,6 +237,7 @@ func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	return dst
 }
 
-func (c *conn) close() {
+// Close cuts the connection, without a close frame. It does not block.
+func (c *Conn) Close() {
 	_ = c.raw.Close()
 }
