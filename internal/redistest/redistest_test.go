@@ -28,19 +28,28 @@ func TestStart(t *testing.T) {
 
 func TestRestart(t *testing.T) {
 	s := redistest.Start(t)
-	pid := s.Pid
-	s.Restart(t)
-	if s.Pid == pid {
-		t.Error("the same process")
+	pid, addr := s.Pid, s.Addr
+	want(t, s, "OK", "SET", "k", "v")
+	must(t, s.StartWithData())
+	want(t, s, "v", "GET", "k")
+	must(t, s.StartEmpty())
+	want(t, s, "", "GET", "k")
+	if s.Pid == pid || s.Addr != addr {
+		t.Errorf("process %d at %s, after %d at %s", s.Pid, s.Addr, pid, addr)
 	}
-	c, err := net.Dial("tcp", s.Addr)
+}
+
+func want(t *testing.T, s *redistest.Server, answer string, cmd ...string) {
+	t.Helper()
+	got, err := s.Do(cmd...)
+	if err != nil || len(got) != 1 || got[0] != answer {
+		t.Fatalf("%q answered %q %v, want %q", cmd, got, err, answer)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Close()
-}
-
-func TestStartCluster(t *testing.T) {
-	servers := redistest.StartCluster(t, 3)
-	redistest.MoveSlot(t, 0, servers[0], servers[2])
 }

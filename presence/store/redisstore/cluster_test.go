@@ -11,7 +11,7 @@ import (
 )
 
 func TestContractOnCluster(t *testing.T) {
-	servers := redistest.StartCluster(t, 3)
+	servers := redistest.StartCluster(t, 3, 0).Servers
 	for name, o := range map[string]Options{
 		"sharded channels": {URL: servers[0].URL()},
 		"plain channels":   {URL: servers[1].URL(), ForcePlainPublish: true},
@@ -24,7 +24,8 @@ func TestContractOnCluster(t *testing.T) {
 
 // The slot of an open channel moves to another master.
 func TestSlotMoves(t *testing.T) {
-	servers := redistest.StartCluster(t, 2)
+	c := redistest.StartCluster(t, 2, 0)
+	servers := c.Servers
 	s := open(t, Options{URL: servers[0].URL()})
 	stays := listen(t, s, "stays")
 	cmd := s.client.B().Ssubscribe().Channel(s.keys.events("moves")).Build()
@@ -32,7 +33,7 @@ func TestSlotMoves(t *testing.T) {
 	heard := listen(t, s, "moves")
 	from, to := servers[slot/(slotCount/2)], servers[1-slot/(slotCount/2)]
 	for range 3 {
-		redistest.MoveSlot(t, slot, from, to)
+		must(t, c.MoveSlot(slot, to))
 		heard.next(t, "interrupt moves")
 		for i := range 5 {
 			must(t, s.Publish(t.Context(), "moves", []byte(strconv.Itoa(i))))
