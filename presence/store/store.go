@@ -231,7 +231,9 @@ type Put struct {
 	// and JoinedMs and Token with IntentResume, which keeps the stored ones.
 	Member Member
 	// Fence is the epoch that the stored member must have; 0: there must be
-	// none. IntentRestore also writes where there is none. IntentResume needs
+	// none. With IntentJoin and IntentUpdate it must be Member.Owner's as well:
+	// two nodes that hear nothing of each other may come by the same epoch.
+	// IntentRestore also writes where there is none. IntentResume needs
 	// the stored user and token (never zero) too, and a grace that has not
 	// ended; its write number is at least the stored one + 1.
 	Fence int64
@@ -259,7 +261,8 @@ const (
 	Applied Outcome = iota + 1
 	// Repeated: the same write had taken effect before; the result is that one's.
 	Repeated
-	// Fenced: a member of another epoch or token stands; nothing was changed.
+	// Fenced: a member of another epoch, owner or token stands; nothing was
+	// changed.
 	Fenced
 	// Missing: no such member stands; nothing was changed.
 	Missing
@@ -287,8 +290,10 @@ type PutResult struct {
 type Remove struct {
 	Room   string
 	ConnID string
-	// Epoch is the one that the stored member must have.
+	// Epoch is the one that the stored member must have, and Owner its owner;
+	// empty: any.
 	Epoch  int64
+	Owner  string
 	Reason Reason
 	// From and ExpiresMs are those of Put.
 	From      Position

@@ -175,6 +175,8 @@ func judge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Ou
 		return store.Repeated
 	case p.Fence == 0 || stored.Epoch != p.Fence:
 		return store.Fenced
+	case stored.Owner != m.Owner && (p.Intent == store.IntentJoin || p.Intent == store.IntentUpdate):
+		return store.Fenced
 	case resume && stored.UntilMs != 0 && stored.UntilMs <= nowMs:
 		return store.Fenced
 	}
@@ -255,7 +257,7 @@ func (rs *rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *st
 		res.Outcome = store.Missing
 		return res, nil
 	}
-	if m.Epoch != q.Epoch {
+	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner {
 		res.Outcome = store.Fenced
 		return res, nil
 	}

@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult,
 }
 
 func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult, error) {
-	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) {
+	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) || !plain(r.Owner) {
 		return store.RemoveResult{}, errControl
 	}
 	var list [maxArgs]string
@@ -52,7 +52,7 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 	a := newArgs(192 + len(r.Room) + len(r.ConnID))
 	a.room(s.keys, r.Room, r.ExpiresMs, r.ConnID)
-	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason))
+	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner)
 	return a.list(dst)
 }
 

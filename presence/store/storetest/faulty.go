@@ -111,6 +111,7 @@ type Faulty struct {
 	late   sync.WaitGroup
 	stop   context.CancelFunc
 	life   context.Context
+	pause  pause
 }
 
 var _ Backend = (*Faulty)(nil)
@@ -119,6 +120,7 @@ var _ Backend = (*Faulty)(nil)
 func NewFaulty(b Backend, p Plan) *Faulty {
 	f := &Faulty{Backend: b, plan: p, subs: make(map[*faultySub]struct{})}
 	f.life, f.stop = context.WithCancel(context.Background())
+	f.pause.killed = make(chan struct{})
 	return f
 }
 
@@ -131,12 +133,19 @@ func (f *Faulty) SetPlan(p Plan) {
 
 // Close ends what is held back or under way, and closes the store below.
 func (f *Faulty) Close(ctx context.Context) error {
+	f.End()
+	return f.Backend.Close(ctx)
+}
+
+// End is Close for one of several that share the store below: that one stays
+// open.
+func (f *Faulty) End() {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
+	f.Kill()
 	f.stop()
 	f.late.Wait()
-	return f.Backend.Close(ctx)
 }
 
 func (f *Faulty) decide(c Call) Fault {
@@ -164,6 +173,18 @@ const lateRun = 5 * time.Second
 // do makes one call go as planned.
 func do[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) (T, error)) (T, error) {
 	var none T
+	if !f.Wait() {
+		return none, fmt.Errorf("%s: %w", c.Method, store.ErrClosed)
+	}
+	res, err := doNow(ctx, f, c, run)
+	if !f.Wait() {
+		return none, fmt.Errorf("%s: %w", c.Method, store.ErrClosed)
+	}
+	return res, err
+}
+
+func doNow[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) (T, error)) (T, error) {
+	var none T
 	fault := f.decide(c)
 	switch fault.Kind {
 	case None:
@@ -175,8 +196,7 @@ func do[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context)
 	case Hang, HangLate:
 		select {
 		case <-ctx.Done():
-		case <-f.life.Done():
-			return none, fmt.Errorf("%s: %w", c.Method, store.ErrClosed)
+		case <-f.pause.killed:
 		}
 		if fault.Kind == HangLate {
 			f.after(fault.Delay, func(ctx context.Context) { _, _ = run(ctx) })

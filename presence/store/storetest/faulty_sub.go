@@ -121,7 +121,7 @@ func (s *faultySub) deliver(d Delivery, hand func()) {
 	}
 	s.busy = true
 	s.mu.Unlock()
-	if d.Delay == 0 {
+	if d.Delay == 0 && !s.f.Frozen() {
 		s.drain(context.Background(), false)
 		return
 	}
@@ -138,7 +138,7 @@ func (s *faultySub) drain(ctx context.Context, mayWait bool) {
 			return
 		}
 		h := s.queue[0]
-		if h.delay > 0 && !mayWait {
+		if (h.delay > 0 || s.f.Frozen()) && !mayWait {
 			s.mu.Unlock()
 			s.f.after(0, func(context.Context) { s.drain(s.f.life, true) })
 			return
@@ -152,7 +152,7 @@ func (s *faultySub) drain(ctx context.Context, mayWait bool) {
 				continue
 			}
 		}
-		if !s.isClosed() {
+		if mayWait && s.f.Wait() && !s.isClosed() || !mayWait && !s.isClosed() {
 			h.hand()
 		}
 	}

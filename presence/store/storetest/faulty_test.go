@@ -164,3 +164,45 @@ func TestSeededRepeats(t *testing.T) {
 		t.Errorf("faults %v", seen)
 	}
 }
+
+func TestFaultyFreezesAndKills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
+		l := &listener{}
+		if _, err := f.Subscribe(t.Context(), "r", l); err != nil {
+			t.Fatal(err)
+		}
+		f.Freeze()
+		errs := make(chan error, 2)
+		put := func(conn string) { _, err := f.Put(t.Context(), join(conn)); errs <- err }
+		go put("c")
+		if _, err := f.Backend.Put(t.Context(), join("other")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		l.expect(t)
+		if n := members(t, f.Backend); n != 1 {
+			t.Errorf("%d members while the writer of one stands still", n)
+		}
+		f.Thaw()
+		synctest.Wait()
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+		l.expect(t, "other", "c")
+		f.Freeze()
+		go put("d")
+		synctest.Wait()
+		f.Kill()
+		if err := <-errs; !errors.Is(err, store.ErrClosed) {
+			t.Errorf("a call of a killed process: %v", err)
+		}
+		if n := members(t, f.Backend); n != 2 {
+			t.Errorf("%d members, one by a killed process", n)
+		}
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

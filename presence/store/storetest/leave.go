@@ -52,6 +52,14 @@ var leaveTests = []test{
 		s.remove(leaveOf(b.Member))
 		s.outcome(s.remove(leaveOf(b.Member)).Outcome, store.Missing)
 	}},
+	{"of another owner changes nothing", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		r := leaveOf(a.Member)
+		r.Owner = "node2"
+		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
+		r.Owner = "node1"
+		s.outcome(s.remove(r).Outcome, store.Applied)
+	}},
 	{"of another epoch changes nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		s.unchanged(room, func() {

@@ -51,6 +51,18 @@ var writeTests = []test{
 			s.outcome(s.put(q).Outcome, store.Fenced)
 		})
 	}},
+	{"by who is not the owner changes nothing", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		for _, intent := range []store.Intent{store.IntentJoin, store.IntentUpdate} {
+			p := next(a.Member, `{"late":true}`)
+			p.Intent, p.Member.Owner = intent, "node2"
+			s.unchanged(room, func() { s.outcome(s.put(p).Outcome, store.Fenced) })
+			p.Member.Write = 1 // as if it had been written before
+			s.unchanged(room, func() { s.outcome(s.put(p).Outcome, store.Fenced) })
+			p.Member.Epoch++
+			s.unchanged(room, func() { s.outcome(s.put(p).Outcome, store.Fenced) })
+		}
+	}},
 	{"of a member that is not there is missing", func(s *suite) {
 		p := next(joinOf("c1", "u1").Member, `{}`)
 		res := s.put(p)

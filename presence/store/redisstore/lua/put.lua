@@ -51,7 +51,7 @@ if stored then
   if mepoch == epoch and mowner == owner and tonumber(mwrite) >= tonumber(write) then
     return stands('r', stored)
   end
-  if fence == '0' or mepoch ~= fence then
+  if fence == '0' or mepoch ~= fence or mowner ~= owner and (intent == 'j' or intent == 'u') then
     return stands('f', stored)
   end
   -- The last line is shorter than that.

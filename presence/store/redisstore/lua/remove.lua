@@ -3,6 +3,7 @@
 -- ARGV[3]   the name of no field
 -- ARGV[4]   epoch that the stored member must have
 -- ARGV[7]   reason
+-- ARGV[8]   owner that the stored member must have; empty: any
 if not stored then
   return 'm\t' .. (at or '0 ') .. '\t' .. sec .. '\t' .. us .. '\t0\n'
 end
@@ -10,7 +11,7 @@ local epoch, _, owner, user = string.match(stored, RECORD)
 if not epoch then
   return redis.error_reply(UNKNOWN)
 end
-if epoch ~= ARGV[4] then
+if epoch ~= ARGV[4] or ARGV[8] ~= '' and owner ~= ARGV[8] then
   return 'f\t' .. at .. '\t' .. sec .. '\t' .. us .. '\t0\n'
 end
 local counter = 'u:' .. user
