@@ -79,12 +79,13 @@ func TestSentinel(t *testing.T) {
 	must(t, err)
 	want(t, old, "OK", "SET", "k", "v")
 	old.Stop()
-	next, err := s.Replaced(ctx, old)
+	next, err := s.Promoted(ctx, old)
 	must(t, err)
 	want(t, next, "v", "GET", "k")
 	must(t, old.StartEmpty())
 	next, err = s.Failover(ctx)
 	must(t, err)
+	must(t, s.Await(ctx))
 	want(t, next, "v", "GET", "k")
 }
 

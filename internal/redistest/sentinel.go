@@ -120,8 +120,8 @@ func (s *Sentinel) Master() (*Server, error) {
 }
 
 // Failover has the Sentinels put a replica in the place of the master, and
-// returns the new one once all of it works. Writes of the last moment may be
-// lost, as they are with any failover of Sentinel.
+// returns the new one. Writes of the last moment may be lost, as they are with
+// any failover of Sentinel. The other servers may not follow it yet: Await.
 func (s *Sentinel) Failover(ctx context.Context) (*Server, error) {
 	old, err := s.Master()
 	if err != nil {
@@ -137,12 +137,12 @@ func (s *Sentinel) Failover(ctx context.Context) (*Server, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return s.Replaced(ctx, old)
+	return s.Promoted(ctx, old)
 }
 
-// Replaced waits until the Sentinels have put another server in the place of a
-// master, and returns it once all of it works.
-func (s *Sentinel) Replaced(ctx context.Context, old *Server) (master *Server, err error) {
+// Promoted waits until the Sentinels have put another server in the place of a
+// master, and returns it. The other servers may not follow it yet.
+func (s *Sentinel) Promoted(ctx context.Context, old *Server) (master *Server, err error) {
 	err = poll(ctx, func() error {
 		var err error
 		if master, err = s.Master(); err == nil && master == old {
@@ -153,7 +153,7 @@ func (s *Sentinel) Replaced(ctx context.Context, old *Server) (master *Server, e
 	if err != nil {
 		return nil, fmt.Errorf("wait for a failover: %w", err)
 	}
-	return master, s.Await(ctx)
+	return master, nil
 }
 
 // Await waits until everything that is not stopped or paused works: Sentinels

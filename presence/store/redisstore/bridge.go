@@ -21,6 +21,8 @@ import (
 type bridge struct {
 	client  rueidis.Client
 	sharded bool // one link per master, by slot; else one link in all
+	scout   *scout
+	layout  *atomic.Pointer[layout] // only the placer sets it
 	log     *slog.Logger
 
 	mu       sync.RWMutex
@@ -28,7 +30,6 @@ type bridge struct {
 	channels map[string]*channel
 	links    map[string]*link // by address; "" is the only one unless sharded
 	homeless map[*channel]struct{}
-	slots    slotMap
 	failures int // in a row, of links and placements
 	kick     chan struct{}
 
@@ -50,12 +51,13 @@ const (
 // channel is a channel of Redis with its subscriptions. The bridge's mu guards it.
 type channel struct {
 	name, room string
-	slot       uint16
+	slot       uint16          // 0 unless on a cluster
 	subs       []*subscription // replaced whole, never changed in place
 	link       *link
 	state      state
 	ready      chan struct{} // closed once the channel is on
 	lost       bool          // it was on, and what came since was missed
+	doubt      bool          // its master is another process than when it was on
 }
 
 type subscription struct {
@@ -66,9 +68,10 @@ type subscription struct {
 	live     bool // was told that events flow; guarded by the bridge's mu
 }
 
-func newBridge(c rueidis.Client, sharded bool, log *slog.Logger) *bridge {
+// newBridge begins to follow the layout, which must be known already.
+func newBridge(c rueidis.Client, sharded bool, s *scout, at *atomic.Pointer[layout], log *slog.Logger) *bridge {
 	b := &bridge{
-		client: c, sharded: sharded, log: log,
+		client: c, sharded: sharded, scout: s, layout: at, log: log,
 		channels: make(map[string]*channel),
 		links:    make(map[string]*link),
 		homeless: make(map[*channel]struct{}),
@@ -93,7 +96,7 @@ func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Recei
 	c := b.channels[name]
 	if c == nil {
 		c = &channel{name: name, room: room, ready: make(chan struct{})}
-		if b.sharded {
+		if b.scout.cluster {
 			cmd := b.client.B().Ssubscribe().Channel(name).Build()
 			c.slot = cmd.Slot()
 		}
@@ -137,7 +140,7 @@ func (b *bridge) settle(c *channel) {
 		return
 	}
 	if c.link == nil {
-		c.link = b.links[b.slots.addr(c.slot)]
+		c.link = b.links[b.address(c)]
 	}
 	if c.link == nil {
 		b.homeless[c] = struct{}{}
@@ -172,6 +175,7 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 		return
 	}
 	var interrupted []*subscription
+	doubt := false
 	switch {
 	case s.Kind == "subscribe" || s.Kind == "ssubscribe":
 		if c.state != opening {
@@ -185,7 +189,8 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 			}
 			sub.live = true
 		}
-		c.lost = false
+		doubt = c.doubt
+		c.lost, c.doubt = false, false
 		if len(c.subs) == 0 {
 			b.settle(c)
 		}
@@ -206,7 +211,7 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 	b.mu.Unlock()
 	for _, sub := range interrupted {
 		if !sub.closed.Load() {
-			sub.receiver.HandleInterrupt(c.room, false)
+			sub.receiver.HandleInterrupt(c.room, doubt)
 		}
 	}
 }
@@ -252,6 +257,7 @@ func (b *bridge) close() {
 	b.mu.Unlock()
 	b.end()
 	b.wg.Wait()
+	b.scout.wg.Wait()
 }
 
 // wake signals a goroutine that looks again at all there is to do.

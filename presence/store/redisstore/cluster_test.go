@@ -34,7 +34,7 @@ func TestSlotMoves(t *testing.T) {
 	from, to := servers[slot/(slotCount/2)], servers[1-slot/(slotCount/2)]
 	for range 3 {
 		must(t, c.MoveSlot(slot, to))
-		heard.next(t, "interrupt moves")
+		heard.next(t, "loss moves")
 		for i := range 5 {
 			must(t, s.Publish(t.Context(), "moves", []byte(strconv.Itoa(i))))
 			heard.next(t, "cast "+strconv.Itoa(i))

@@ -30,8 +30,12 @@ func newEar() *ear { return &ear{make(chan string, 10_000)} }
 
 func (e *ear) HandleEvent(ev store.Event)    { e.heard <- "event " + ev.Member.ConnID }
 func (e *ear) HandleCast(_ string, p []byte) { e.heard <- "cast " + string(p) }
-func (e *ear) HandleInterrupt(room string, _ bool) {
-	e.heard <- "interrupt " + room
+func (e *ear) HandleInterrupt(room string, lost bool) {
+	if lost {
+		e.heard <- "loss " + room
+	} else {
+		e.heard <- "interrupt " + room
+	}
 }
 
 func (e *ear) next(t *testing.T, want string) {
@@ -81,7 +85,7 @@ func TestStalledRedis(t *testing.T) {
 	}
 	wg.Wait()
 	s.pipe.mu.Lock()
-	if s.pipe.busy == 0 {
+	if s.pipe.lines[""].busy == 0 {
 		t.Error("the calls only ended with their connection")
 	}
 	s.pipe.mu.Unlock()
@@ -138,8 +142,12 @@ func TestRestartedRedis(t *testing.T) {
 	before, err := s.Put(t.Context(), join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
+	nodes := newEar()
+	_, err = s.SubscribeNodes(t.Context(), nodes)
+	must(t, err)
 	srv.Restart(t)
-	heard.next(t, "interrupt r")
+	heard.next(t, "loss r")
+	nodes.next(t, "loss ")
 	p := join("r", "c")
 	p.From = before.Position
 	for {

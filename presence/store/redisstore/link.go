@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -22,13 +23,14 @@ type link struct {
 	b    *bridge
 	addr string
 	wake chan struct{}
+	cut  chan struct{}         // closed to end it: its server is not the right one any more
 	todo map[*channel]struct{} // channels to look at; guarded by the bridge's mu
 }
 
 // run holds the connection until it is lost or the bridge ends.
 func (l *link) run() {
 	err := l.serve()
-	if l.b.ends.Err() == nil {
+	if err != nil && l.b.ends.Err() == nil {
 		l.b.log.Warn("subscriptions to Redis lost", "node", l.addr, "error", err)
 	}
 	l.b.unlink(l)
@@ -37,11 +39,9 @@ func (l *link) run() {
 var errNoNode = errors.New("no connection to that node")
 
 func (l *link) serve() error {
-	node := l.b.client
-	if l.b.sharded {
-		if node = l.b.client.Nodes()[l.addr]; node == nil {
-			return errNoNode
-		}
+	node := l.node()
+	if node == nil {
+		return errNoNode
 	}
 	conn, _ := node.Dedicate()
 	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{
@@ -61,10 +61,25 @@ func (l *link) serve() error {
 		case <-l.wake:
 		case err := <-lost:
 			return err
+		case <-l.cut:
+			return nil
 		case <-l.b.ends.Done():
 			return nil
 		}
 	}
+}
+
+// node is where to connect to: the address, or without one the only server
+// there is, or any of a cluster that answered of late.
+func (l *link) node() rueidis.Client {
+	b := l.b
+	switch up := b.layout.Load().up; {
+	case b.sharded:
+		return b.client.Nodes()[l.addr]
+	case len(up) > 0:
+		return b.client.Nodes()[up[rand.N(len(up))]]
+	}
+	return b.client
 }
 
 // order is a command about channels.
@@ -95,7 +110,7 @@ func (l *link) bring(conn rueidis.DedicatedClient) error {
 		if _, ok := rueidis.IsRedisErr(err); !ok {
 			return fmt.Errorf("subscribe: %w", err)
 		}
-		l.b.refused(orders[i].channels, err)
+		l.b.refused(l, orders[i].channels, err)
 	}
 	return nil
 }
@@ -127,7 +142,11 @@ func (l *link) take() (open, shut []*channel) {
 func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order {
 	groups := make(map[uint16][]*channel)
 	for _, c := range channels {
-		groups[c.slot] = append(groups[c.slot], c) // the slot is 0 unless sharded
+		slot := uint16(0)
+		if l.b.sharded {
+			slot = c.slot
+		}
+		groups[slot] = append(groups[slot], c)
 	}
 	var out []order
 	for _, group := range groups {

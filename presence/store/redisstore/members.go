@@ -31,14 +31,26 @@ func (s *Store) loadMembers(ctx context.Context, id string, connIDs []string) (r
 	if err != nil || values[0].IsNil() {
 		return r, s.pipe.wrap(err)
 	}
-	found := make(map[string]string, len(values))
-	for i := range values {
-		if values[i].IsNil() {
+	at, err := values[0].ToString()
+	if err != nil {
+		return r, s.pipe.wrap(err)
+	}
+	if r.Position, err = parsePosition(at); err != nil {
+		return r, fmt.Errorf("position %q: %w", at, err)
+	}
+	for i, connID := range connIDs {
+		if values[1+i].IsNil() {
 			continue
 		}
-		if found[fields[i]], err = values[i].ToString(); err != nil {
+		text, err := values[1+i].ToString()
+		if err != nil {
 			return r, s.pipe.wrap(err)
 		}
+		m, err := parseMember(connID, text)
+		if err != nil {
+			return r, err
+		}
+		r.Members = append(r.Members, m)
 	}
-	return r, readRoom(&r, found)
+	return r, nil
 }

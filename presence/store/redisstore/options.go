@@ -18,7 +18,8 @@ type Options struct {
 	// URL says where Redis is: redis://, rediss:// (TLS) or unix://, with
 	// user, password and database number. Further addr=host:port parameters
 	// name more nodes of a Cluster, or with master_set=name the Sentinels
-	// that watch that master. A Cluster is also found behind a single address.
+	// that watch that master; those are asked without a password. A Cluster is
+	// also found behind a single address. publish=plain is ForcePlainPublish.
 	URL string
 	// Prefix begins every key and channel; default "prs:". It holds no braces.
 	Prefix string
@@ -27,7 +28,7 @@ type Options struct {
 	// DialTimeout bounds how long a connection may take to be made; default 2 s.
 	DialTimeout time.Duration
 	// ForcePlainPublish uses PUBLISH also on a Cluster of Redis 7 or newer,
-	// where SPUBLISH is the default.
+	// where SPUBLISH is the default: for a proxy that does not know it.
 	ForcePlainPublish bool
 	// Logger is told of lost subscriptions and messages that cannot be read;
 	// default: silent.
@@ -37,6 +38,10 @@ type Options struct {
 // stallTime is how long a connection may owe an answer before it is cut. It is
 // checked once a second.
 const stallTime = 2 * time.Second
+
+// refreshTime is how often the client library looks for new masters by itself.
+// What it is told by those that are there is quicker, but may get lost.
+const refreshTime = 2 * time.Second
 
 // buffer is the size of read and write buffers. A connection has one of each.
 const buffer = 64 << 10
@@ -88,8 +93,25 @@ func clientOption(ctx context.Context, o *Options) (rueidis.ClientOption, error)
 		opt.Dialer.Timeout = min(o.DialTimeout, max(time.Until(end), time.Millisecond))
 	}
 	opt.ClusterOption.MaxMovedRedirections = 5
-	opt.Sentinel.TopologyRefreshInterval = 5 * time.Second
+	opt.ClusterOption.ShardsRefreshInterval = refreshTime
+	opt.Sentinel.TopologyRefreshInterval = refreshTime
+	opt.Sentinel.Dialer, opt.Sentinel.TLSConfig = opt.Dialer, opt.TLSConfig
 	return opt, nil
+}
+
+// wantsPlain reads publish=plain in a URL that is known to be one.
+func wantsPlain(text string) (bool, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false, err
+	}
+	switch how := u.Query()["publish"]; {
+	case len(how) == 0:
+		return false, nil
+	case len(how) == 1 && how[0] == "plain":
+		return true, nil
+	}
+	return false, errors.New("redisstore: Options.URL: publish can only be plain")
 }
 
 // addresses names where a client connects to.
@@ -97,15 +119,11 @@ func addresses(o *rueidis.ClientOption) string { return strings.Join(o.InitAddre
 
 // majorVersion reads the answer to INFO.
 func majorVersion(info string) (int, error) {
-	const field = "redis_version:"
-	_, rest, ok := strings.Cut(info, field)
-	if !ok {
-		return 0, errors.New("it does not tell its version")
-	}
-	digits, _, _ := strings.Cut(rest, ".")
+	version := infoField(info, "redis_version")
+	digits, _, _ := strings.Cut(version, ".")
 	n, err := strconv.Atoi(digits)
 	if err != nil {
-		return 0, fmt.Errorf("its version %q is not understood", digits)
+		return 0, fmt.Errorf("its version %q is not understood", version)
 	}
 	return n, nil
 }

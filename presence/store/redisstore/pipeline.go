@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// lanes is how many batches may be under way at once. Measured: more of
-	// them make batches smaller and calls dearer.
+	// lanes is how many batches may be under way to a master at once. Measured:
+	// more of them make batches smaller and calls dearer.
 	lanes = 4
 	// batchSize bounds the commands of a batch, so that a large call does not
 	// hold up many small ones.
@@ -24,26 +24,33 @@ const (
 	batchTime = 10 * time.Second
 )
 
-// pipeline gathers the commands of all callers into batches. A caller leaves
-// when its context ends, whatever the connection does; what it had in the
-// queue then is not sent any more, what was sent is in doubt.
+// pipeline gathers the commands of all callers into batches, each for one
+// master: one that stalls holds up nobody else's. A caller leaves when its
+// context ends, whatever the connection does; what it had in the queue then is
+// not sent any more, what was sent is in doubt.
 //
 // The client library alone does not give that: its ring blocks when it is
 // full, and so does the wait for a connection that another caller dials.
 type pipeline struct {
-	client rueidis.Client
-	calls  sync.Pool // of *call
+	client   rueidis.Client
+	masterOf func(slot uint16) string
+	calls    sync.Pool // of *call
 
 	mu     sync.Mutex
-	queue  []*call
-	busy   int // lanes in use
+	lines  map[string]*line // by master
 	closed bool
 	ends   context.Context
 	end    context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-// call is one caller's commands; done has room for the answer.
+// line is the queue to one master.
+type line struct {
+	queue []*call
+	busy  int // lanes in use
+}
+
+// call is one caller's commands to one master; done has room for the answer.
 type call struct {
 	ctx  context.Context
 	cmds []rueidis.Completed
@@ -68,8 +75,10 @@ func (p *pipeline) free(c *call) {
 	p.calls.Put(c)
 }
 
-func newPipeline(c rueidis.Client) *pipeline {
-	p := &pipeline{client: c}
+// newPipeline sends to the masters that masterOf names. It need not be right:
+// the client library finds the way.
+func newPipeline(c rueidis.Client, masterOf func(slot uint16) string) *pipeline {
+	p := &pipeline{client: c, masterOf: masterOf, lines: make(map[string]*line)}
 	p.ends, p.end = context.WithCancel(context.Background())
 	return p
 }
@@ -79,7 +88,10 @@ func (p *pipeline) do(ctx context.Context, cmd rueidis.Completed) (rueidis.Redis
 	c := p.newCall(ctx)
 	c.one[0] = cmd
 	c.cmds = c.one[:]
-	res, err := p.send(c)
+	if err := p.post(c); err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	res, err := p.await(c)
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}
@@ -94,36 +106,104 @@ func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]ruei
 	if len(cmds) == 0 {
 		return nil, nil
 	}
-	c := p.newCall(ctx)
-	c.cmds = cmds
-	res, err := p.send(c)
-	if err != nil {
-		return nil, err
-	}
-	p.free(c)
-	for i := range res {
-		if err := res[i].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
-			return nil, p.wrap(err)
+	parts := p.split(cmds)
+	calls := make([]*call, len(parts))
+	for i, part := range parts {
+		calls[i] = p.newCall(ctx)
+		calls[i].cmds = part.cmds
+		if err := p.post(calls[i]); err != nil {
+			return nil, err
 		}
 	}
-	return res, nil
+	var all []rueidis.RedisResult
+	for i, part := range parts {
+		res, err := p.await(calls[i])
+		if err != nil {
+			return nil, err
+		}
+		p.free(calls[i])
+		for j := range res {
+			if err := res[j].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
+				return nil, p.wrap(err)
+			}
+		}
+		if len(parts) == 1 {
+			return res, nil
+		}
+		if all == nil {
+			all = make([]rueidis.RedisResult, len(cmds))
+		}
+		for j, at := range part.at {
+			all[at] = res[j]
+		}
+	}
+	return all, nil
 }
 
-func (p *pipeline) send(c *call) ([]rueidis.RedisResult, error) {
+// part is what of many commands one master gets; at says where they were, if
+// there are other parts.
+type part struct {
+	cmds []rueidis.Completed
+	at   []int
+}
+
+// split sorts commands by master, keeping their order.
+func (p *pipeline) split(cmds []rueidis.Completed) []part {
+	if p.together(cmds) {
+		return []part{{cmds: cmds}}
+	}
+	var parts []part
+	index := make(map[string]int, 4)
+	for i, cmd := range cmds {
+		addr := p.masterOf(cmd.Slot())
+		n, ok := index[addr]
+		if !ok {
+			n = len(parts)
+			index[addr] = n
+			parts = append(parts, part{})
+		}
+		parts[n].cmds = append(parts[n].cmds, cmd)
+		parts[n].at = append(parts[n].at, i)
+	}
+	return parts
+}
+
+// together tells whether commands go to one master, the usual case.
+func (p *pipeline) together(cmds []rueidis.Completed) bool {
+	for i := 1; i < len(cmds); i++ {
+		if p.masterOf(cmds[i].Slot()) != p.masterOf(cmds[0].Slot()) {
+			return false
+		}
+	}
+	return true
+}
+
+// post puts a call into the queue of its master.
+func (p *pipeline) post(c *call) error {
 	if err := c.ctx.Err(); err != nil && !p.isClosed() {
-		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
+	addr := p.masterOf(c.cmds[0].Slot())
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
-		return nil, store.ErrClosed
+		return store.ErrClosed
 	}
-	p.queue = append(p.queue, c)
-	if p.busy < lanes {
-		p.busy++
-		p.wg.Go(p.lane)
+	l := p.lines[addr]
+	if l == nil {
+		l = &line{}
+		p.lines[addr] = l
 	}
-	p.mu.Unlock()
+	l.queue = append(l.queue, c)
+	if l.busy < lanes {
+		l.busy++
+		p.wg.Go(func() { p.lane(l) })
+	}
+	return nil
+}
+
+// await waits for the answer to a call, as long as its context lasts.
+func (p *pipeline) await(c *call) ([]rueidis.RedisResult, error) {
 	select {
 	case res := <-c.done:
 		return res, nil
@@ -135,11 +215,11 @@ func (p *pipeline) send(c *call) ([]rueidis.RedisResult, error) {
 }
 
 // lane sends batches until the queue is empty.
-func (p *pipeline) lane() {
+func (p *pipeline) lane(l *line) {
 	var calls []*call
 	var cmds []rueidis.Completed
 	for {
-		if calls = p.take(calls[:0]); len(calls) == 0 {
+		if calls = p.take(l, calls[:0]); len(calls) == 0 {
 			return
 		}
 		cmds = cmds[:0]
@@ -159,26 +239,26 @@ func (p *pipeline) lane() {
 
 // take moves calls that are still waited for into a batch. When there are none
 // the lane is free again.
-func (p *pipeline) take(batch []*call) []*call {
+func (p *pipeline) take(l *line, batch []*call) []*call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n, size := 0, 0
-	for n < len(p.queue) && size < batchSize && !p.closed {
-		c := p.queue[n]
-		p.queue[n] = nil
+	for n < len(l.queue) && size < batchSize && !p.closed {
+		c := l.queue[n]
+		l.queue[n] = nil
 		n++
 		if c.ctx.Err() == nil {
 			batch = append(batch, c)
 			size += len(c.cmds)
 		}
 	}
-	if n == len(p.queue) {
-		p.queue = p.queue[:0]
+	if n == len(l.queue) {
+		l.queue = l.queue[:0]
 	} else {
-		p.queue = p.queue[n:]
+		l.queue = l.queue[n:]
 	}
 	if len(batch) == 0 {
-		p.busy--
+		l.busy--
 	}
 	return batch
 }

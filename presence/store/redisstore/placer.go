@@ -1,50 +1,87 @@
 package redisstore
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
-	"strconv"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
+// watchTime is how often it is looked whether masters have changed.
+const watchTime = time.Second
+
 // place gives channels without a link one, waiting longer the more attempts
-// have failed.
+// have failed, and follows the masters.
 func (b *bridge) place() {
+	ticker := time.NewTicker(watchTime)
+	defer ticker.Stop()
 	for {
 		select {
+		case <-ticker.C:
 		case <-b.kick:
+			if !b.pause() {
+				return
+			}
 		case <-b.ends.Done():
 			return
 		}
-		if !b.pause() {
+		next, err := b.scout.look(b.ends, b.layout.Load())
+		switch {
+		case b.ends.Err() != nil:
 			return
+		case err != nil:
+			b.stay(err)
+		default:
+			b.arrange(next)
 		}
-		var slots slotMap
-		if b.sharded {
-			var err error
-			if slots, err = b.readSlots(); err != nil {
-				b.log.Warn("where the slots of the cluster lie could not be read", "error", err)
-				b.mu.Lock()
-				b.failures++
-				b.mu.Unlock()
-				wake(b.kick)
-				continue
+	}
+}
+
+// stay leaves everything where it is: Redis does not answer.
+func (b *bridge) stay(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.homeless) > 0 {
+		b.log.Warn("subscriptions to Redis wait for it to answer", "channels", len(b.homeless), "error", err)
+		b.failures++
+		wake(b.kick)
+	}
+}
+
+// arrange brings the channels to where their masters are now, and has those
+// confirmed anew whose master is another process: the receivers learn of it
+// with the confirmation, in order with all that they hear.
+func (b *bridge) arrange(next *layout) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.layout.Swap(next)
+	some := next.movedAny(before)
+	for _, c := range b.channels {
+		if some && (c.room == "" || next.moved(before, c.slot)) {
+			c.doubt = true
+			if c.state == on {
+				c.drop()
+				b.settle(c)
 			}
 		}
-		b.mu.Lock()
-		b.slots = slots
-		for c := range b.homeless {
-			c.link = b.linkTo(slots.addr(c.slot))
-			b.settle(c)
+		if b.sharded && c.link != nil && c.link.addr != next.of(c.slot).addr {
+			b.displace(c)
 		}
-		clear(b.homeless)
-		b.mu.Unlock()
 	}
+	if l := b.links[""]; l != nil && some && !b.scout.cluster {
+		b.drop(l) // a master that Sentinels have replaced may answer still
+	}
+	for c := range b.homeless {
+		c.link = b.linkTo(b.address(c))
+		b.settle(c)
+	}
+	clear(b.homeless)
+}
+
+// address is where a channel is to be open.
+func (b *bridge) address(c *channel) string {
+	if !b.sharded {
+		return ""
+	}
+	return b.layout.Load().of(c.slot).addr
 }
 
 // pause waits before an attempt after failed ones; false when the bridge ends.
@@ -68,18 +105,26 @@ func (b *bridge) pause() bool {
 func (b *bridge) linkTo(addr string) *link {
 	l := b.links[addr]
 	if l == nil {
-		l = &link{b: b, addr: addr, wake: make(chan struct{}, 1), todo: make(map[*channel]struct{})}
+		l = &link{b: b, addr: addr, wake: make(chan struct{}, 1), cut: make(chan struct{}), todo: make(map[*channel]struct{})}
 		b.links[addr] = l
 		b.wg.Go(l.run)
 	}
 	return l
 }
 
-// unlink gives the channels of a link that has ended back to the placer.
+// unlink notes that a link has ended.
 func (b *bridge) unlink(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failures++
+	if b.links[l.addr] == l {
+		b.failures++
+		b.drop(l)
+	}
+}
+
+// drop ends a link and gives its channels back to the placer. Call it locked.
+func (b *bridge) drop(l *link) {
+	close(l.cut)
 	delete(b.links, l.addr)
 	for _, c := range b.channels {
 		if c.link == l {
@@ -88,14 +133,16 @@ func (b *bridge) unlink(l *link) {
 	}
 }
 
-// refused puts channels back that Redis would not open.
-func (b *bridge) refused(channels []*channel, err error) {
+// refused puts channels back that Redis would not open on a link.
+func (b *bridge) refused(l *link, channels []*channel, err error) {
 	b.log.Warn("subscription refused by Redis", "channels", len(channels), "error", err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
 	for _, c := range channels {
-		b.displace(c)
+		if c.link == l {
+			b.displace(c)
+		}
 	}
 }
 
@@ -109,72 +156,4 @@ func (b *bridge) displace(c *channel) {
 	}
 	b.homeless[c] = struct{}{}
 	wake(b.kick)
-}
-
-// slotMap says which master holds a slot of a cluster.
-type slotMap []string
-
-// addr is empty for an unknown slot, and where there are no slots.
-func (m slotMap) addr(slot uint16) string {
-	if int(slot) >= len(m) {
-		return ""
-	}
-	return m[slot]
-}
-
-const slotCount = 16384
-
-var errSlots = errors.New("the answer to CLUSTER SLOTS is not understood")
-
-// readSlots asks the nodes that are known, one after the other.
-func (b *bridge) readSlots() (slotMap, error) {
-	err := errNoNode
-	for addr, node := range b.client.Nodes() {
-		ctx, cancel := context.WithTimeout(b.ends, commandTime)
-		var ranges []rueidis.RedisMessage
-		ranges, err = node.Do(ctx, node.B().ClusterSlots().Build()).ToArray()
-		cancel()
-		if err != nil {
-			err = fmt.Errorf("ask %s: %w", addr, err)
-			continue
-		}
-		var m slotMap
-		if m, err = parseSlots(ranges, addr); err == nil {
-			return m, nil
-		}
-	}
-	return nil, err
-}
-
-func parseSlots(ranges []rueidis.RedisMessage, asked string) (slotMap, error) {
-	host, _, err := net.SplitHostPort(asked)
-	if err != nil {
-		return nil, err
-	}
-	m := make(slotMap, slotCount)
-	for _, r := range ranges {
-		parts, err := r.ToArray()
-		if err != nil || len(parts) < 3 {
-			return nil, errSlots
-		}
-		from, err1 := parts[0].AsInt64()
-		to, err2 := parts[1].AsInt64()
-		master, err3 := parts[2].ToArray()
-		if errors.Join(err1, err2, err3) != nil || len(master) < 2 || from < 0 || to >= slotCount {
-			return nil, errSlots
-		}
-		h, _ := master[0].ToString()
-		if h == "" || h == "?" { // a node that does not know its own name
-			h = host
-		}
-		port, err := master[1].AsInt64()
-		if err != nil {
-			return nil, errSlots
-		}
-		addr := net.JoinHostPort(h, strconv.FormatInt(port, 10))
-		for s := from; s <= to; s++ {
-			m[s] = addr
-		}
-	}
-	return m, nil
 }

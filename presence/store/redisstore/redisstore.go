@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/redis/rueidis"
@@ -26,6 +27,7 @@ type Store struct {
 	cluster bool   // keys lie apart
 	scripts scripts
 	client  rueidis.Client
+	layout  atomic.Pointer[layout]
 	pipe    *pipeline
 	bridge  *bridge
 	log     *slog.Logger
@@ -43,6 +45,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	plain, err := wantsPlain(o.URL)
+	if err != nil {
+		return nil, err
+	}
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
@@ -52,12 +58,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
 		publish: "PUBLISH",
 		client:  client,
-		pipe:    newPipeline(client),
+		cluster: client.Mode() == rueidis.ClientModeCluster,
 		log:     o.Logger,
 	}
-	s.cluster = client.Mode() == rueidis.ClientModeCluster
-	sharded, err := s.detect(ctx, o.ForcePlainPublish)
+	s.pipe = newPipeline(client, s.masterOf)
+	scout := &scout{client: client, pipe: s.pipe, cluster: s.cluster, asking: make(map[string]bool)}
+	sharded, err := s.detect(ctx, scout, plain || o.ForcePlainPublish)
 	if err != nil {
+		scout.wg.Wait()
 		s.pipe.close()
 		client.Close()
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
@@ -66,12 +74,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.publish = "SPUBLISH"
 	}
 	s.scripts = loadScripts(s.publish)
-	s.bridge = newBridge(client, sharded, o.Logger)
+	s.bridge = newBridge(client, sharded, scout, &s.layout, o.Logger)
 	return s, nil
 }
 
-// detect asks the server what it is: whether channels are to be sharded.
-func (s *Store) detect(ctx context.Context, plain bool) (sharded bool, err error) {
+// detect asks the servers what they are: how they are laid out, and whether
+// channels are to be sharded.
+func (s *Store) detect(ctx context.Context, scout *scout, plain bool) (sharded bool, err error) {
 	msg, err := s.pipe.do(ctx, s.client.B().Info().Section("server").Build())
 	if err != nil {
 		return false, err
@@ -87,8 +96,17 @@ func (s *Store) detect(ctx context.Context, plain bool) (sharded bool, err error
 	if major < 6 {
 		return false, fmt.Errorf("it is Redis %d; 6 or newer is needed", major)
 	}
+	first, err := scout.look(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	s.layout.Store(first)
 	return !plain && major >= 7 && s.cluster, nil
 }
+
+// masterOf is the address of the master that holds a slot; empty when there is
+// only one, or when it is not known.
+func (s *Store) masterOf(slot uint16) string { return s.layout.Load().of(slot).addr }
 
 // Close ends subscriptions, calls and connections, and waits for them. Calls
 // under way and later ones return an error that wraps store.ErrClosed.

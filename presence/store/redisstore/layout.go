@@ -1,0 +1,148 @@
+package redisstore
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+const slotCount = 16384
+
+// layout says which master holds what. It is not changed once it is made.
+type layout struct {
+	masters []master
+	up      []string // servers of a cluster that answered
+	slots   []int16  // of a cluster: the index of the slot's master; -1: none. Else nil, and there is one master
+}
+
+// master is a server process; run names it from its start to its end, and is
+// empty while it is not known.
+type master struct{ addr, run string }
+
+// of is the master of a slot, the zero master if there is none.
+func (l *layout) of(slot uint16) master {
+	switch {
+	case l == nil || len(l.masters) == 0:
+		return master{}
+	case l.slots == nil:
+		return l.masters[0]
+	case int(slot) >= len(l.slots) || l.slots[slot] < 0:
+		return master{}
+	}
+	return l.masters[l.slots[slot]]
+}
+
+// moved tells whether a slot is in the hands of another process than before.
+func (l *layout) moved(before *layout, slot uint16) bool {
+	a, b := before.of(slot), l.of(slot)
+	return a.addr != b.addr || a.run != b.run && a.run != "" && b.run != ""
+}
+
+// movedAny tells whether any slot is.
+func (l *layout) movedAny(before *layout) bool {
+	if l.slots == nil {
+		return l.moved(before, 0)
+	}
+	for slot := range l.slots {
+		if l.moved(before, uint16(slot)) {
+			return true
+		}
+	}
+	return false
+}
+
+// inherit fills in what was not learnt this time and was known before: masters
+// of slots, and the run of masters that did not answer.
+func (l *layout) inherit(before *layout) {
+	if before == nil {
+		return
+	}
+	for i := range l.slots {
+		if m := before.of(uint16(i)); l.slots[i] < 0 && m.addr != "" {
+			l.slots[i] = l.index(m.addr)
+		}
+	}
+	for i := range l.masters {
+		m := &l.masters[i]
+		if j := slices.IndexFunc(before.masters, func(o master) bool { return o.addr == m.addr }); j >= 0 && m.run == "" {
+			m.run = before.masters[j].run
+		}
+	}
+}
+
+// index finds or adds a master.
+func (l *layout) index(addr string) int16 {
+	i := slices.IndexFunc(l.masters, func(m master) bool { return m.addr == addr })
+	if i < 0 {
+		i = len(l.masters)
+		l.masters = append(l.masters, master{addr: addr})
+	}
+	return int16(i)
+}
+
+// same tells whether two layouts give each slot to the same address.
+func (l *layout) same(o *layout) bool {
+	for slot := range uint16(slotCount) {
+		if l.of(slot).addr != o.of(slot).addr {
+			return false
+		}
+	}
+	return true
+}
+
+var errSlots = errors.New("the answer to CLUSTER SLOTS is not understood")
+
+// parseSlots reads the answer that the server at an address gave.
+func parseSlots(ranges []rueidis.RedisMessage, asked string) (*layout, error) {
+	host, _, err := net.SplitHostPort(asked)
+	if err != nil {
+		return nil, err
+	}
+	l := &layout{slots: slices.Repeat([]int16{-1}, slotCount)}
+	for _, r := range ranges {
+		parts, err := r.ToArray()
+		if err != nil || len(parts) < 3 {
+			return nil, errSlots
+		}
+		from, err1 := parts[0].AsInt64()
+		to, err2 := parts[1].AsInt64()
+		addr, err3 := endpoint(&parts[2], host)
+		if errors.Join(err1, err2, err3) != nil || from < 0 || to >= slotCount {
+			return nil, errSlots
+		}
+		i := l.index(addr)
+		for s := from; s <= to; s++ {
+			l.slots[s] = i
+		}
+	}
+	return l, nil
+}
+
+// endpoint reads host and port of a node; one that does not know its own name
+// has that of the host asked.
+func endpoint(msg *rueidis.RedisMessage, asked string) (string, error) {
+	node, err := msg.ToArray()
+	if err != nil || len(node) < 2 {
+		return "", errSlots
+	}
+	host, _ := node[0].ToString()
+	if host == "" || host == "?" {
+		host = asked
+	}
+	port, err := node[1].AsInt64()
+	return net.JoinHostPort(host, strconv.FormatInt(port, 10)), err
+}
+
+// infoField reads a field of an answer to INFO; empty when it is not there.
+func infoField(info, name string) string {
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
