@@ -140,6 +140,15 @@ func (s *Sentinel) Failover(ctx context.Context) (*Server, error) {
 	return s.Promoted(ctx, old)
 }
 
+// Replaced is Promoted, and waits until everybody follows the new master.
+func (s *Sentinel) Replaced(ctx context.Context, old *Server) (*Server, error) {
+	master, err := s.Promoted(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	return master, s.Await(ctx)
+}
+
 // Promoted waits until the Sentinels have put another server in the place of a
 // master, and returns it. The other servers may not follow it yet.
 func (s *Sentinel) Promoted(ctx context.Context, old *Server) (master *Server, err error) {
