@@ -35,7 +35,7 @@ func LaunchCluster(ctx context.Context, masters, replicas int, args ...string) (
 	c := &Cluster{}
 	for range masters * (1 + replicas) {
 		s, err := launch(func(port, dir string) ([]string, error) {
-			bus, err := freePort()
+			bus, err := FreePort()
 			return slices.Concat(plainArgs(port, dir), []string{
 				"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", nodeTimeout,
 				"--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no",

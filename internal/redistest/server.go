@@ -65,7 +65,7 @@ func launch(arguments func(port, dir string) ([]string, error)) (*Server, error)
 }
 
 func launchOnce(path string, arguments func(port, dir string) ([]string, error)) (*Server, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -230,9 +230,9 @@ func (s *Server) ping() error {
 	return nil
 }
 
-// freePort picks a port that nobody listens on. Systems take ports of 32768 and
+// FreePort picks a port that nobody listens on. Systems take ports of 32768 and
 // more for outgoing connections.
-func freePort() (port string, err error) {
+func FreePort() (port string, err error) {
 	for range 100 {
 		port = strconv.Itoa(10_000 + rand.IntN(22_000))
 		var l net.Listener

@@ -12,9 +12,11 @@ import (
 
 func TestContractOnCluster(t *testing.T) {
 	servers := redistest.StartCluster(t, 3, 0).Servers
+	spyOn(t, servers...)
+	const named = "?client_name=" + storeName
 	for name, o := range map[string]Options{
-		"sharded channels": {URL: servers[0].URL()},
-		"plain channels":   {URL: servers[1].URL(), ForcePlainPublish: true},
+		"sharded channels": {URL: servers[0].URL() + named},
+		"plain channels":   {URL: servers[1].URL() + named, ForcePlainPublish: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) storetest.Backend { return open(t, o) })

@@ -33,7 +33,7 @@ func open(t testing.TB, o Options) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.DisableCache = true
+	opt.DisableCache, opt.ClientName = true, ""
 	raw, err := rueidis.NewClient(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -128,11 +128,12 @@ func TestContract(t *testing.T) {
 	for name, o := range map[string]Options{
 		"RESP3":        {},
 		"own prefix":   {Prefix: "my app:"},
-		"RESP2 pubsub": {URL: "?protocol=2"},
+		"RESP2 pubsub": {URL: "&protocol=2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := redistest.Start(t)
-			o.URL = srv.URL() + o.URL
+			spyOn(t, srv)
+			o.URL = srv.URL() + "?client_name=" + storeName + o.URL
 			storetest.Run(t, func(t *testing.T) storetest.Backend { return open(t, o) })
 		})
 	}

@@ -30,6 +30,7 @@ func TestOpenFails(t *testing.T) {
 		"stalled":        {Options{URL: stalled.URL(), DialTimeout: 100 * time.Millisecond}, stalled.Addr},
 		"bad scheme":     {Options{URL: "http://u:secret@x"}, "scheme"},
 		"bad URL":        {Options{URL: "redis://u:secret@x:port:port"}, "Options.URL"},
+		"bad publish":    {Options{URL: "redis://x?publish=loud"}, "publish"},
 		"bad prefix":     {Options{URL: "redis://x", Prefix: "a{b}"}, "Options.Prefix"},
 	} {
 		s, err := Open(t.Context(), c.o)

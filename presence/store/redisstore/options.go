@@ -81,6 +81,7 @@ func clientOption(ctx context.Context, o *Options) (rueidis.ClientOption, error)
 	}
 	opt.DisableCache = true
 	opt.DisableRetry = true
+	opt.ClientSetInfo = rueidis.DisableClientSetInfo // a command of Redis 7.2
 	opt.AlwaysPipelining = true
 	opt.PipelineMultiplex = -1 // one connection: larger batches, and cheaper
 	opt.RingScaleEachConn = 8
