@@ -1,14 +1,29 @@
-// A real redis-server of the test's own, and a small client to look into it.
+// The Redis of a test, which looks into it. E2E_REDIS says what it is: a single
+// server (the default), a cluster of 3 masters and 3 replicas, or "plain", the
+// same where servers are told to use PUBLISH.
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { lease } from './pool.mjs';
 import { Process } from './process.mjs';
-import { within } from './wait.mjs';
+import { fields, RespConnection } from './resp.mjs';
+import { RedisServers } from './servers.mjs';
 
+/** What the tests run on. */
+export const REDIS_KIND = process.env.E2E_REDIS ?? 'single';
+
+/** A Redis without keys, for the caller alone until it stops it. */
+export async function startRedis() {
+  if (REDIS_KIND === 'single') return Redis.start();
+  const { url, servers, release } = await lease();
+  return new RedisServers(REDIS_KIND === 'plain' ? `${url}&publish=plain` : url, servers, release);
+}
+
+/** A real redis-server of the test's own. */
 export class Redis {
   static async start() {
     const port = await freePort();
@@ -16,33 +31,24 @@ export class Redis {
     const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir];
     const process_ = new Process('redis-server', 'redis-server', args.map(String));
     await process_.output(/Ready to accept connections/);
-    const socket = connect(port, '127.0.0.1');
-    await once(socket, 'connect');
-    return new Redis(process_, port, dir, socket);
+    return new Redis(process_, port, dir, await RespConnection.open(`127.0.0.1:${port}`));
   }
 
-  #waiting = [];
-  #buffer = '';
+  #connection;
 
-  constructor(process_, port, dir, socket) {
+  constructor(process_, port, dir, connection) {
     this.process = process_;
     this.url = `redis://127.0.0.1:${port}`;
     this.dir = dir;
-    this.socket = socket;
-    socket.setEncoding('latin1').on('data', (text) => this.#read(text));
+    this.#connection = connection;
   }
 
   /**
    * Runs one command.
    * @param {...(string | number)} args
    */
-  async command(...args) {
-    const parts = args.map(String).map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`);
-    const reply = new Promise((resolve) => this.#waiting.push(resolve));
-    this.socket.write(`*${parts.length}\r\n${parts.join('')}`);
-    const value = await within(`redis answers ${args[0]}`, reply);
-    if (value instanceof Error) throw value;
-    return value;
+  command(...args) {
+    return this.#connection.command(...args);
   }
 
   /** Every key, sorted. */
@@ -52,10 +58,7 @@ export class Redis {
 
   /** A hash as an object. */
   async hash(key) {
-    const flat = await this.command('HGETALL', key);
-    const fields = {};
-    for (let i = 0; i < flat.length; i += 2) fields[flat[i]] = flat[i + 1];
-    return fields;
+    return fields(await this.command('HGETALL', key));
   }
 
   /** Freezes the server: connections stay open, nothing is answered. */
@@ -69,60 +72,11 @@ export class Redis {
 
   async stop() {
     this.resume();
-    this.socket.destroy();
+    this.#connection.close();
     this.process.signal('SIGTERM');
     await this.process.ended();
     rmSync(this.dir, { recursive: true, force: true });
   }
-
-  #read(text) {
-    this.#buffer += text;
-    for (;;) {
-      const parsed = parseReply(this.#buffer, 0);
-      if (!parsed) return;
-      this.#buffer = this.#buffer.slice(parsed.end);
-      this.#waiting.shift()(parsed.value);
-    }
-  }
-}
-
-/** Parses one RESP2 reply, a character per byte; undefined when it is not complete. */
-function parseReply(text, start) {
-  const eol = text.indexOf('\r\n', start);
-  if (eol < 0) return undefined;
-  const line = text.slice(start + 1, eol);
-  const end = eol + 2;
-  switch (text[start]) {
-    case '+':
-      return { value: line, end };
-    case '-':
-      return { value: new Error(line), end };
-    case ':':
-      return { value: Number(line), end };
-    case '$':
-      return parseBulk(text, end, Number(line));
-    default:
-      return parseArray(text, end, Number(line));
-  }
-}
-
-function parseBulk(text, start, bytes) {
-  if (bytes < 0) return { value: null, end: start };
-  const end = start + bytes + 2;
-  if (text.length < end) return undefined;
-  return { value: Buffer.from(text.slice(start, end - 2), 'latin1').toString(), end };
-}
-
-function parseArray(text, start, length) {
-  const value = [];
-  let end = start;
-  for (let i = 0; i < length; i++) {
-    const item = parseReply(text, end);
-    if (!item) return undefined;
-    value.push(item.value);
-    end = item.end;
-  }
-  return { value, end };
 }
 
 async function freePort() {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe } from 'node:test';
 
 import { Client } from './client.mjs';
-import { Redis } from './redis.mjs';
+import { REDIS_KIND, startRedis } from './redis.mjs';
 import { Server } from './server.mjs';
 import { until } from './wait.mjs';
 import { RawWire } from './wire-raw.mjs';
@@ -14,15 +14,15 @@ import { SocketIOWire, TRANSPORTS } from './wire-socketio.mjs';
 
 export { TRANSPORTS };
 
-/** One dev process on memory, one serve process on Redis. */
-export const BACKENDS = ['dev', 'serve'];
+/** One dev process on memory, where that is not tested already, and one serve process on Redis. */
+export const BACKENDS = REDIS_KIND === 'single' ? ['dev', 'serve'] : ['serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
 const LEASE_MS = 4000;
 
 export class Stack {
   /** @type {Server[]} */ nodes = [];
-  /** @type {Redis | undefined} */ redis;
+  /** @type {import('./redis.mjs').Redis | import('./servers.mjs').RedisServers | undefined} */ redis;
   /** @type {Client[]} */ clients = [];
 
   /** A client over socket.io-client. */
@@ -35,9 +35,9 @@ export class Stack {
     return this.#add(await RawWire.connect(this.nodes[node].url, options));
   }
 
-  async start({ backend, nodes = 1, env = {} }) {
+  async start({ backend, nodes = 1, env = {}, redis = startRedis }) {
     if (backend === 'serve') {
-      this.redis = await Redis.start();
+      this.redis = await redis();
       env = { REDIS_URL: this.redis.url, RELAY_EVENTS, ...env };
     }
     this.env = env;
@@ -105,7 +105,8 @@ export class Stack {
 /**
  * A describe block with servers of its own.
  * @param {string} name
- * @param {{ backend: 'dev' | 'serve', nodes?: number, env?: Record<string, string> }} options
+ * @param {{ backend: 'dev' | 'serve', nodes?: number, env?: Record<string, string>, redis?: () => Promise<any> }} options
+ *   redis starts the Redis of a serve process, if it shall not be the usual one
  * @param {(stack: Stack) => void} body
  */
 export function describeStack(name, options, body) {
