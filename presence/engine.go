@@ -63,6 +63,7 @@ type engine struct {
 
 	learned  atomic.Pointer[reading] // by the last good beat
 	draining atomic.Bool
+	steady   atomic.Bool // the node may judge others
 	// doubted is when the store last left a write unanswered, by its clock; 0:
 	// everything is settled.
 	doubted atomic.Int64
@@ -72,6 +73,10 @@ type engine struct {
 	sockets map[*socket]struct{}
 
 	departures pool
+	departed   departed
+	loads      chan struct{} // one for each room that is being read again
+	nodes      store.Subscription
+	strangers  strangers
 	mender     mender
 	lease      lease
 	undertaker undertaker
@@ -94,15 +99,23 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	}
 	e.rename()
 	e.departures = pool{limit: departing, start: e.start}
+	e.loads = make(chan struct{}, loadsAtOnce)
 	e.mender.lanes = make(map[*lane]struct{})
 	e.undertaker.graves = make(map[string]*grave)
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	var err error
+	if e.nodes, err = st.SubscribeNodes(ctx, lossListener{e}); err != nil {
+		e.cancel()
+		return nil, fmt.Errorf("presence: subscribe to nodes: %w", err)
+	}
 	if err := e.beat(ctx); err != nil {
+		e.close()
 		return nil, fmt.Errorf("presence: first life sign: %w", err)
 	}
-	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.every(beatInterval, e.tryBeat)
 	e.every(mendInterval, e.mend)
 	e.every(auditInterval, e.audit)
+	e.every(strangersInterval, e.checkOwners)
 	e.every(quietAfter, e.checkQuiet)
 	e.every(s.ttl/3, e.refresh)
 	e.every(s.reaperInterval, e.reaper())
@@ -160,6 +173,7 @@ func (e *engine) close() { _ = e.closeWithin(context.Background()) }
 // some still do.
 func (e *engine) closeWithin(ctx context.Context) error {
 	e.cancel()
+	e.nodes.Close()
 	e.crew.close()
 	err := e.crew.wait(ctx)
 	e.mu.Lock()

@@ -2,7 +2,7 @@ package presence
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -99,10 +99,31 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 	return st.enter(ctx, p, a)
 }
 
+// enterTries is how often a join looks for a connId that nobody has. The first
+// is the socket's own, which somebody else may have by a resume; the others are
+// random.
+const enterTries = 2
+
 // enter makes a new member.
 func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
+	for range enterTries {
+		if err := st.tryEnter(ctx, p, a); !errors.Is(err, errTaken) {
+			return err
+		}
+		st.sock.mu.Lock()
+		st.sock.idTaken = true
+		st.sock.mu.Unlock()
+	}
+	return errTaken
+}
+
+// errTaken says that a member of the connId stands that is not this socket's.
+var errTaken = errors.New("join: the connId is taken")
+
+func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error {
 	e, r := st.sock.eng, st.room
-	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, write: 1, state: p.state, place: -1}
+	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, state: p.state, place: -1}
+	m.write.Store(1)
 	m.setGrace(p.grace.value)
 	if m.state == nil {
 		m.state = emptyState
@@ -129,6 +150,10 @@ func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 	r.mu.Lock()
 	r.disown(m)
 	r.mu.Unlock()
+	if errors.Is(err, errTaken) { // nothing was written but the index
+		e.unsettle(&st.lane, e.patient(0, m.unregister))
+		return err
+	}
 	st.undo(ctx, m)
 	return err
 }
@@ -176,7 +201,7 @@ func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult
 		return res, err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		return res, fmt.Errorf("join: connId %s is taken (outcome %d)", m.connID, res.Outcome)
+		return res, errTaken
 	}
 	return res, e.connJoin(ctx, m.conn())
 }
@@ -218,7 +243,8 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	}
 	if err == nil {
 		m.epoch.Store(next.Epoch)
-		m.write, m.state = next.Write, next.State
+		m.state = next.State
+		m.write.Store(next.Write)
 		err = e.register(ctx, m.entry())
 	}
 	if err == nil {
@@ -229,6 +255,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	}
 	if err != nil {
 		m.setGrace(before.GraceMs)
+		m.state = before.State // also for a restore that comes in between
 		st.unsettleRejoin(ctx, m, put, before)
 		return err
 	}
@@ -258,7 +285,8 @@ func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put
 		m.epoch.Store(back.Epoch)
 		_, err = e.put(ctx, store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
 		if err == nil {
-			m.write, m.state = back.Write, back.State
+			m.state = back.State
+			m.write.Store(back.Write)
 		}
 		return err
 	}))

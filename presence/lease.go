@@ -58,6 +58,7 @@ func (e *engine) beat(ctx context.Context) error {
 		e.lease.steady = after
 	}
 	e.lease.last = after
+	e.steady.Store(e.mayJudge(after))
 	switch {
 	case b.Status == store.BeatReaped:
 		e.lease.known = false
@@ -91,6 +92,7 @@ func (e *engine) tryBeat() {
 	ctx, cancel := e.bounded()
 	defer cancel()
 	if err := e.beat(ctx); err != nil && e.ctx.Err() == nil {
+		e.steady.Store(false)
 		e.log.Warn("life sign failed", "node", e.self(), "error", err)
 	}
 }

@@ -19,9 +19,9 @@ type membership struct {
 	// epoch is the one that stands in the store, clientEpoch the one that the
 	// client must send: a restore raises only the first.
 	epoch, clientEpoch atomic.Int64
+	write              atomic.Int64 // number of the last one that counts
 
 	// Of the lane.
-	write    int64
 	state    []byte
 	joinedMs int64
 	graceMs  int64
@@ -43,7 +43,7 @@ type membership struct {
 func (m *membership) record() store.Member {
 	return store.Member{
 		ConnID: m.connID, UserID: m.userID, Owner: m.owner,
-		Epoch: m.epoch.Load(), Write: m.write,
+		Epoch: m.epoch.Load(), Write: m.write.Load(),
 		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state,
 	}
 }
@@ -240,21 +240,40 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	if e.storeNow() <= m.doubtMs.Load() { // a restore would bring it back
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
-	res, err := e.store.Remove(ctx, store.Remove{
-		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Reason: reason,
+	q := store.Remove{
+		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Reason: reason,
 		From: r.position(), ExpiresMs: e.expiry(ctx),
-	})
+	}
+	res, err := e.store.Remove(ctx, q)
+	if err == nil && res.Outcome == store.Fenced {
+		res, err = e.removeOlder(ctx, q)
+	}
 	if err != nil {
 		return err
 	}
 	if res.Outcome == store.Expired {
 		return fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
 	}
+	if res.Outcome == store.Applied {
+		e.departed.add(departure{room: r.id, connID: m.connID, epoch: m.epoch.Load(), reason: reason}, e.clock.Now())
+	}
 	r.letGo(m)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
 	}
 	return r.eraseEntry(ctx, m.entry())
+}
+
+// removeOlder removes what a fenced leave met if that is older than what left:
+// then the store lost the last writes.
+func (e *engine) removeOlder(ctx context.Context, q store.Remove) (store.RemoveResult, error) {
+	fenced := store.RemoveResult{Outcome: store.Fenced}
+	found, err := e.store.LoadMembers(ctx, q.Room, []string{q.ConnID})
+	if err != nil || len(found.Members) == 0 || found.Members[0].Epoch >= q.Epoch {
+		return fenced, err
+	}
+	q.Epoch, q.Owner = found.Members[0].Epoch, found.Members[0].Owner
+	return e.store.Remove(ctx, q)
 }
 
 // letGo forgets a member that left. A socket that still hears the room, since

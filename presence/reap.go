@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -53,6 +54,17 @@ func (e *engine) bury(dead []string) {
 			g.busy = true
 			e.start(func() { e.reap(node, g) })
 		}
+	}
+}
+
+// reopenGraves has the dead looked at again: what was removed of them may be
+// back.
+func (e *engine) reopenGraves() {
+	u := &e.undertaker
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, g := range u.graves {
+		g.closed, g.emptied = false, time.Time{}
 	}
 }
 
@@ -153,6 +165,8 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 		return e.erase(ctx, entry)
 	case m.Owner != entry.Node && (m.Owner != e.self() || e.owns(entry.Room, entry.ConnID)):
 		return e.disown(ctx, entry)
+	case e.restoreOwn(entry.Room, entry.ConnID):
+		return fmt.Errorf("%s is connected here: restored first: %w", m.ConnID, store.ErrUnavailable)
 	case m.GraceMs > 0 && (m.UntilMs == 0 || m.UntilMs > nowMs):
 		return e.adopt(ctx, entry, m, nowMs)
 	}
@@ -161,11 +175,12 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 		reason = m.Lost // its grace ran out while nobody watched
 	}
 	res, err := e.store.Remove(ctx, store.Remove{
-		Room: entry.Room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: reason, ExpiresMs: e.expiry(ctx),
+		Room: entry.Room, ConnID: m.ConnID, Epoch: m.Epoch, Owner: m.Owner, Reason: reason, ExpiresMs: e.expiry(ctx),
 	})
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Expired {
 		return err // the entry stays, and is looked at again
 	}
+	e.departed.add(departure{room: entry.Room, connID: m.ConnID, epoch: m.Epoch, reason: reason}, e.clock.Now())
 	return e.erase(ctx, entry)
 }
 
@@ -179,8 +194,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	defer e.release(r)
 	m := &membership{
 		room: r, owner: e.self(), connID: stands.ConnID, userID: stands.UserID, state: stands.State, digest: stands.Token,
-		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, write: stands.Write + 1, place: -1,
+		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
 	}
+	m.write.Store(stands.Write + 1)
 	m.epoch.Store(stands.Epoch + 1)
 	m.clientEpoch.Store(stands.Epoch + 1)
 	x := loss{reason: stands.Lost, atMs: nowMs - e.awayAfter.Milliseconds(), untilMs: stands.UntilMs, shown: stands.Away}
@@ -193,7 +209,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return err
 	}
 	next := m.graced(x)
-	next.Write = m.write
+	next.Write = m.write.Load()
 	res, err := e.put(ctx, store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
 	if err != nil {
 		return err
@@ -201,7 +217,8 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return nil // looked at again
 	}
-	m.write, m.state = res.Member.Write, res.Member.State
+	m.state = res.Member.State
+	m.write.Store(res.Member.Write)
 	if !r.succeed(m, res) {
 		return nil // looked at again
 	}

@@ -13,9 +13,7 @@ func (w *world) crash(e *engine) {
 	e.close()
 	for _, c := range w.clients {
 		if c.sock.eng == e {
-			c.mu.Lock()
-			c.dropped = true
-			c.mu.Unlock()
+			c.gone.Store(true)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package presence
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"time"
 	"unique"
@@ -60,11 +62,11 @@ func (r *room) reload() {
 	e := r.eng
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		ctx, cancel := e.bounded()
-		loaded, err := e.store.Load(ctx, r.id)
+		loaded, dead, err := r.read(ctx)
 		cancel()
 		if err == nil {
 			r.mu.Lock()
-			r.reconcile(loaded)
+			r.reconcile(loaded, dead)
 			r.mu.Unlock()
 			return
 		}
@@ -73,6 +75,56 @@ func (r *room) reload() {
 			return
 		}
 	}
+}
+
+// loadsAtOnce bounds the rooms that a node reads at the same time.
+const loadsAtOnce = 64
+
+// read loads the room and, after a reset, which owners of members that are
+// missing are dead.
+func (r *room) read(ctx context.Context) (loaded store.Room, dead map[string]bool, err error) {
+	e := r.eng
+	select {
+	case e.loads <- struct{}{}:
+		defer func() { <-e.loads }()
+	case <-ctx.Done():
+		return loaded, nil, fmt.Errorf("load room %q: wait for a turn: %w", r.id, ctx.Err())
+	}
+	if loaded, err = e.store.Load(ctx, r.id); err != nil {
+		return loaded, nil, err
+	}
+	owners := r.missingOwners(&loaded)
+	if len(owners) == 0 {
+		return loaded, nil, nil
+	}
+	states, err := e.store.NodeStates(ctx, owners)
+	if err != nil {
+		return loaded, nil, err
+	}
+	dead = make(map[string]bool)
+	for i, state := range states {
+		dead[owners[i]] = state == store.NodeDead
+	}
+	return loaded, dead, nil
+}
+
+// missingOwners lists the owners of members that a reset room lost.
+func (r *room) missingOwners(loaded *store.Room) (owners []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.wasReset(loaded) {
+		return nil
+	}
+	stands := make(map[string]bool, len(loaded.Members))
+	for _, m := range loaded.Members {
+		stands[m.ConnID] = true
+	}
+	for id, m := range r.members {
+		if !stands[id] && r.owned[id] == nil && !slices.Contains(owners, m.Owner) {
+			owners = append(owners, m.Owner)
+		}
+	}
+	return owners
 }
 
 func (r *room) abandoned() bool {
@@ -97,18 +149,18 @@ func (e *engine) sleep(d time.Duration) bool {
 // reconcile makes a loaded room the replica and shows the difference as
 // ordinary events, folded: distinct rising seqs, a join or update its member's
 // last write, a leave a free one in the gap. The lock is held.
-func (r *room) reconcile(loaded store.Room) {
+func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	fresh := make(map[string]*member, len(loaded.Members))
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
 		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
 	}
-	if r.keeping || r.pos.Born != "" && loaded.Born != r.pos.Born {
-		r.keep(r.members, fresh)
+	if r.wasReset(&loaded) {
+		r.keep(r.members, fresh, dead)
 	}
+	r.suspect = false
 	events := difference(r.members, fresh, r.at())
-	users := countUsers(r.members)
-	old := r.members
+	users, old := countUsers(r.members), r.members
 	r.members = fresh
 	for _, e := range events {
 		switch e.Type {
@@ -116,6 +168,7 @@ func (r *room) reconcile(loaded store.Room) {
 			users[e.UserID]++
 		case EventLeave:
 			users[e.UserID]--
+			r.gone.add(&old[e.ConnID].Member, e.Reason, r.eng.clock.Now())
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
 		r.show(e, e.ConnID, e.Epoch)
@@ -134,11 +187,13 @@ func (r *room) reconcile(loaded store.Room) {
 // this one did not hear the room. The lock is held.
 func (r *room) settleOwned(old map[string]*member) {
 	for id, own := range r.owned {
-		now := r.members[id]
+		now, epoch := r.members[id], own.epoch.Load()
 		switch {
-		case now == nil && old[id] != nil && old[id].Epoch >= own.epoch.Load():
-			r.evict(own, evictRemoved, ReasonDisconnect)
-		case now != nil && now.Owner != own.owner && now.Epoch > own.epoch.Load():
+		case now == nil && old[id] != nil && old[id].Epoch >= epoch:
+			r.question(own)
+		case now != nil && now.Owner != own.owner && now.Epoch > epoch && now.UntilMs > 0 && own.seat != nil:
+			r.restoreLive(own) // taken over without a socket
+		case now != nil && now.Owner != own.owner && now.Epoch > epoch:
 			r.evict(own, evictMoved, "")
 		}
 	}

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -16,44 +17,82 @@ const keepMissing = 10 * time.Second
 func (e *engine) storeLost() {
 	e.log.Warn("the store lost data; restoring members", "node", e.self())
 	for _, r := range e.openRooms() {
-		r.mu.Lock()
-		r.refetch()
-		r.mu.Unlock()
+		r.doubt(true)
 	}
 }
 
-// keep carries the members over that a reset room lost, into what was loaded:
-// this node's own are restored, those of others get time for that. Once that
-// is over they are gone. The lock is held.
-func (r *room) keep(old, loaded map[string]*member) {
+// wasReset tells whether a room that was loaded may have lost writes that the
+// replica knows. The lock is held.
+func (r *room) wasReset(loaded *store.Room) bool {
+	known := r.pos.Born != ""
+	return r.keeping || r.suspect || known && (loaded.Born != r.pos.Born || loaded.Seq < r.pos.Seq)
+}
+
+// keep corrects what was loaded of a reset room by what the replica knows:
+// members of this node that are missing or older are restored, those of others
+// get time for that unless their owner is dead, and who left does not come back.
+// The lock is held.
+func (r *room) keep(old, loaded map[string]*member, dead map[string]bool) {
 	now := r.eng.clock.Now()
-	waiting := false
+	r.keeping = false
 	for id, m := range old {
-		if loaded[id] != nil {
-			continue
-		}
-		own := r.owned[id]
+		stands, own := loaded[id], r.owned[id]
 		switch {
-		case own != nil && own.seat != nil && !own.leaving:
-			r.restoreLive(own)
-		case own != nil && own.grace != nil:
-			r.restoreGrace(own)
+		case own != nil && own.leaving:
+			continue
+		case own != nil && !own.newerThan(stands):
+			continue
+		case own != nil:
+			r.reassert(own)
+		case stands != nil && !m.newerThan(&stands.Member):
+			continue
+		case dead[m.Owner]:
+			continue
 		case m.keepUntil.IsZero():
 			m.keepUntil = now.Add(keepMissing)
 		}
 		if own != nil || now.Before(m.keepUntil) {
 			loaded[id] = m
-			waiting = true
+			r.keeping = true
 		}
 	}
-	r.keeping = waiting
-	if waiting {
+	for id, m := range loaded {
+		if old[id] == nil && r.gone.has(&m.Member, now) {
+			delete(loaded, id)
+			r.eng.leaveAgain(departure{room: r.id, connID: id, epoch: m.Epoch, owner: m.Owner, reason: r.gone.reason(id)})
+		}
+	}
+	if r.keeping {
 		r.eng.clock.AfterFunc(keepMissing, func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.refetch()
 		})
 	}
+}
+
+// newerThan tells whether the store lost the last write of a member.
+func (m *member) newerThan(stands *store.Member) bool {
+	return stands.Epoch < m.Epoch || stands.Epoch == m.Epoch && stands.Write < m.Write
+}
+
+// newerThan tells whether the store lost the last write that counts of a member
+// of this node.
+func (m *membership) newerThan(stands *member) bool {
+	if stands == nil {
+		return true
+	}
+	epoch := m.epoch.Load()
+	return stands.Epoch < epoch || stands.Epoch == epoch && stands.Owner == m.owner && stands.Write < m.write.Load()
+}
+
+// reassert restores a member of this node. The room's lock is held.
+func (r *room) reassert(m *membership) {
+	if m.grace != nil {
+		r.restoreGrace(m)
+		return
+	}
+	r.restoreLive(m)
 }
 
 // restoreGrace restores a member of this node that has no socket. The room's
@@ -65,30 +104,7 @@ func (r *room) restoreGrace(m *membership) {
 	}
 	m.restoring = true
 	e := r.eng
-	next := store.Put{Intent: store.IntentRestore}
-	step := func(ctx context.Context) error {
-		if g.isOver() {
-			return nil
-		}
-		if next.Member.ConnID == "" {
-			next.Member = m.graced(g.loss)
-			next.Member.Epoch++
-		}
-		if err := e.register(ctx, m.entry()); err != nil {
-			return err
-		}
-		res, err := e.put(ctx, next, r)
-		if err != nil {
-			m.doubtMs.Store(e.expiry(ctx))
-			return err
-		}
-		if res.Outcome == store.Applied || res.Outcome == store.Repeated {
-			m.epoch.Store(next.Member.Epoch)
-			m.write = next.Member.Write
-		}
-		m.restored()
-		return e.connJoin(ctx, m.conn())
-	}
+	step := func(ctx context.Context) error { return g.restore(ctx) }
 	e.later(&g.lane, func() {
 		ctx, cancel := e.bounded()
 		defer cancel()
@@ -98,23 +114,41 @@ func (r *room) restoreGrace(m *membership) {
 	})
 }
 
-// explain finds out why the store has a member no more that a write was for.
-// It reports true when the store lost it and it is restored by now: the write
-// may be tried again. If somebody removed it or took it over, the event that
-// says so is waited for, and the error is the client's.
-func (st *seat) explain(ctx context.Context, m *membership, found store.Outcome) (restored bool, err error) {
-	e, r := st.sock.eng, m.room
-	if found == store.Missing {
-		at, err := e.store.Positions(ctx, []string{r.id})
-		if err != nil {
-			return false, err
-		}
-		if reset := at[0].Born != r.position().Born; reset {
-			e.sleep(missingAfter) // the last one in the room may have been removed
-			if st.member.Load() == m {
-				return true, st.restore(ctx, m)
-			}
-		}
+// restore is one try to write a member in grace again. An operation of the lane.
+func (g *grace) restore(ctx context.Context) error {
+	m := g.m
+	e, r := m.room.eng, m.room
+	if g.isOver() {
+		return nil
 	}
-	return false, st.lost(m, found)
+	found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
+	if err != nil {
+		return err
+	}
+	next := m.graced(g.loss)
+	var fence int64
+	if len(found.Members) > 0 {
+		stands := &found.Members[0]
+		if stands.Owner != m.owner && stands.Epoch > next.Epoch || !m.newerThan(&member{Member: *stands}) {
+			m.restored() // somebody took it over, or it stands as it should
+			return nil
+		}
+		fence = stands.Epoch
+	}
+	next.Epoch = max(next.Epoch, fence) + 1
+	if err := e.register(ctx, m.entry()); err != nil {
+		return err
+	}
+	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
+	if err != nil {
+		m.doubtMs.Store(e.expiry(ctx))
+		return err
+	}
+	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		return fmt.Errorf("restore: the member was written meanwhile: %w", store.ErrUnavailable)
+	}
+	m.epoch.Store(next.Epoch)
+	m.write.Store(next.Write)
+	m.restored()
+	return e.connJoin(ctx, m.conn())
 }

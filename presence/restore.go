@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -28,6 +29,30 @@ func (e *engine) reborn(ctx context.Context) error {
 // restoreLive restores a member that somebody reaped although its socket is
 // here. The room's lock is held.
 func (r *room) restoreLive(m *membership) {
+	r.mending(m, func(ctx context.Context, st *seat) error { return st.restore(ctx, m) })
+}
+
+// restoreOwn restores a member if its socket is here; it reports whether it is.
+func (e *engine) restoreOwn(room, connID string) bool {
+	e.mu.Lock()
+	r := e.rooms[room]
+	e.mu.Unlock()
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.owned[connID]
+	if m == nil || m.seat == nil || m.leaving {
+		return false
+	}
+	r.restoreLive(m)
+	return true
+}
+
+// mending runs a step for a member that has a socket here, before any request
+// that waits, until it succeeds. The room's lock is held.
+func (r *room) mending(m *membership, do func(ctx context.Context, st *seat) error) {
 	st := m.seat
 	if st == nil || m.restoring || m.leaving || r.owned[m.connID] != m {
 		return
@@ -36,12 +61,50 @@ func (r *room) restoreLive(m *membership) {
 	st.lane.postFirst(func() {
 		ctx, cancel := r.eng.bounded()
 		defer cancel()
-		step := func(ctx context.Context) error { return st.restore(ctx, m) }
+		step := func(ctx context.Context) error { return do(ctx, st) }
 		if len(st.unsettled) > 0 || step(ctx) != nil {
 			r.eng.unsettle(&st.lane, step)
 		}
 	}, r.eng.start)
 }
+
+// question finds out why a member of this node is not in the store any more: a
+// node that was declared dead restores it, else somebody removed it. The
+// room's lock is held.
+func (r *room) question(m *membership) {
+	if m.seat == nil {
+		r.evict(m, evictRemoved, ReasonDisconnect)
+		return
+	}
+	r.mending(m, func(ctx context.Context, st *seat) error {
+		state, err := r.eng.stateOf(ctx, m.owner)
+		switch {
+		case err != nil:
+			return err
+		case state != store.NodeAlive:
+			return st.restore(ctx, m)
+		}
+		m.restored()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if st.member.Load() == m && r.members[m.connID] == nil {
+			r.evict(m, evictRemoved, ReasonDisconnect)
+		}
+		return nil
+	})
+}
+
+// stateOf is how a node stands by the store.
+func (e *engine) stateOf(ctx context.Context, node string) (store.NodeState, error) {
+	states, err := e.store.NodeStates(ctx, []string{node})
+	if err != nil {
+		return store.NodeUnknown, err
+	}
+	return states[0], nil
+}
+
+// errNotAlive says that the node has to take a new id before it restores.
+var errNotAlive = fmt.Errorf("restore: this node was declared dead: %w", store.ErrUnavailable)
 
 // restoreTries is how often a restore follows a member that is written meanwhile.
 const restoreTries = 4
@@ -54,6 +117,9 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 		if st.member.Load() != m { // left, or resumed elsewhere
 			return nil
 		}
+		if state, err := e.stateOf(ctx, e.self()); err != nil || state == store.NodeDead {
+			return errors.Join(err, errNotAlive)
+		}
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
 		if err != nil {
 			return err
@@ -63,11 +129,11 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 		next.Owner = e.self()
 		if len(found.Members) > 0 {
 			stands := found.Members[0]
-			if stands.Owner == m.owner && stands.Epoch == m.epoch.Load() && m.owner == e.self() {
+			if stands.Owner == m.owner && m.owner == e.self() && !m.newerThan(&member{Member: stands}) {
 				m.restored() // it stands as it should
 				return nil
 			}
-			if stands.Owner != m.owner && stands.UntilMs == 0 {
+			if stands.Owner != m.owner && stands.UntilMs == 0 && stands.Epoch > m.epoch.Load() {
 				r.mu.Lock()
 				r.evict(m, evictMoved, "") // a client resumed it
 				r.mu.Unlock()
@@ -96,7 +162,7 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	m.owner = next.Owner
 	m.epoch.Store(next.Epoch) // also if nobody answers: a leave must find it
 	r.mu.Unlock()
-	m.write = next.Write
+	m.write.Store(next.Write)
 	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
 		m.doubtMs.Store(e.expiry(ctx))

@@ -34,7 +34,8 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 		}
 		return false, err
 	}
-	m.write, m.state = res.Member.Write, res.Member.State
+	m.state = res.Member.State
+	m.write.Store(res.Member.Write)
 	m.clientEpoch.Store(m.epoch.Load())
 	if !r.succeed(m, res) {
 		e.unsettle(&st.lane, e.patient(0, m.unregister))
@@ -88,7 +89,7 @@ func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member
 	e, r := st.sock.eng, st.room
 	for range resumeTries {
 		m.epoch.Store(stands.Epoch + 1)
-		m.write = stands.Write + 1
+		m.write.Store(stands.Write + 1)
 		r.unexpect(waiting)
 		waiting = r.await(m.connID, m.epoch.Load())
 		if err = e.register(ctx, m.entry()); err != nil {
@@ -124,7 +125,8 @@ func (st *seat) unresume(ctx context.Context, m *membership) error {
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return m.forget(ctx, res)
 	}
-	m.write, m.state = res.Member.Write, res.Member.State
+	m.state = res.Member.State
+	m.write.Store(res.Member.Write)
 	m.clientEpoch.Store(record.Epoch)
 	if !r.succeed(m, res) {
 		return m.unregister(ctx)

@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -33,7 +34,11 @@ type room struct {
 	loading bool
 	again   bool // once more after that
 	keeping bool // some members are shown that the store lost
-	held    []store.Event
+	suspect bool // it may have lost writes
+	// heard is where the last event stood that came over the bridge.
+	heard store.Position
+	gone  tombstones
+	held  []store.Event
 
 	owned    map[string]*membership // by connId
 	audience []*membership          // those whose sockets hear the room
@@ -186,16 +191,34 @@ func (r *room) HandleCast(string, []byte) {}
 
 // HandleInterrupt implements store.Receiver: whatever was missed, a refetch
 // finds it.
-func (r *room) HandleInterrupt(string, bool) {
+func (r *room) HandleInterrupt(_ string, lost bool) { r.doubt(lost) }
+
+// doubt has the room loaded again, not at once with all others of all nodes.
+func (r *room) doubt(lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refetch()
+	r.suspect = r.suspect || lost
+	r.eng.clock.AfterFunc(jitter(), func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.refetch()
+	})
 }
+
+// maxJitter is over what time nodes spread what an outage makes all of them do.
+const maxJitter = time.Second
+
+func jitter() time.Duration { return rand.N(maxJitter) }
 
 // take decides what an event is to the replica: the next one, an old one, or
 // the sign of a gap. The lock is held.
 func (r *room) take(e store.Event) {
+	backwards := e.Born == r.heard.Born && e.Seq <= r.heard.Seq
+	r.heard = e.Position
 	switch {
+	case backwards: // the store lost what had this number before
+		r.suspect = true
+		r.refetch()
 	case e.Prev == 0 && e.Seq > r.pos.Seq && len(r.members) == 0:
 		r.apply(e) // it began the record, which holds nothing else
 	case e.Seq <= r.pos.Seq:
@@ -225,6 +248,7 @@ func (r *room) apply(e store.Event) {
 	}
 	if e.Intent == store.IntentLeave {
 		delete(r.members, m.ConnID)
+		r.gone.add(&m, e.Reason, r.heardAt)
 	} else {
 		if old != nil && string(old.State) == string(m.State) {
 			m.State = old.State // one copy

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,12 +65,20 @@ func (f textFrame) Len() int { return len(f) }
 
 func (w *world) addNode() *engine {
 	w.t.Helper()
-	e, err := newEngine(w.t.Context(), testSettings, w.store, systemClock{}, func(event []byte) frame { return textFrame(event) })
+	e, err := w.start(w.store, systemClock{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.nodes = append(w.nodes, e)
 	return e
+}
+
+// start adds a node with a store and a clock of its own.
+func (w *world) start(st store.Store, c clock) (*engine, error) {
+	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte) frame { return textFrame(event) })
+	if err == nil {
+		w.nodes = append(w.nodes, e)
+	}
+	return e, err
 }
 
 // wireEvent is presence:event as a client decodes it.
@@ -140,8 +149,10 @@ type client struct {
 	rooms   map[string]*clientRoom
 	log     []wireEvent // everything heard, in order
 	entered map[string]bool
-	dropped bool
+	gone    atomic.Bool
 	told    bool // not to come back
+	// watch, if set, is called with each event, after the map has it.
+	watch func(e wireEvent)
 }
 
 type clientRoom struct {
@@ -170,6 +181,9 @@ func (c *client) deliver(f frame) {
 	defer c.mu.Unlock()
 	c.log = append(c.log, message.event)
 	c.apply(message.event)
+	if c.watch != nil {
+		c.watch(message.event)
+	}
 }
 
 // apply is what PROTOCOL asks of a client, without the leniency: what a server
@@ -185,6 +199,7 @@ func (c *client) apply(e wireEvent) {
 	case *e.Prev > r.seq:
 		c.w.t.Errorf("%s: %v has prev %d above %d: a gap", c.name, e, *e.Prev, r.seq)
 	}
+	before := r.seq
 	r.seq = e.Seq
 	if e.Type == "leave" {
 		if _, ok := r.members[e.ConnID]; !ok {
@@ -192,6 +207,15 @@ func (c *client) apply(e wireEvent) {
 		}
 		delete(r.members, e.ConnID)
 	} else {
+		known, ok := r.members[e.ConnID]
+		switch {
+		case ok && e.Epoch < known.Epoch:
+			c.w.t.Errorf("%s: %v has epoch %d, below %d", c.name, e, e.Epoch, known.Epoch)
+		case ok && e.Type == "join" && e.Epoch == known.Epoch && e.Seq > before:
+			c.w.t.Errorf("%s: %v joins twice with epoch %d", c.name, e, e.Epoch)
+		case !ok && e.Type == "update":
+			c.w.t.Errorf("%s: %v of nobody known", c.name, e)
+		}
 		r.members[e.ConnID] = wireMember{ConnID: e.ConnID, UserID: e.UserID, State: e.State, Epoch: e.Epoch, Status: e.Status}
 	}
 	conns := 0
@@ -213,12 +237,12 @@ func (c *client) lastPacket() time.Time { c.mu.Lock(); defer c.mu.Unlock(); retu
 
 func (c *client) disconnect() { c.mu.Lock(); defer c.mu.Unlock(); c.told = true }
 
-func (c *client) isGone() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.dropped }
+func (c *client) isGone() bool { return c.gone.Load() }
 
 func (c *client) isIn(room string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.dropped && c.entered[room]
+	return !c.isGone() && c.entered[room]
 }
 
 // pong is a packet of a healthy client.
@@ -238,11 +262,7 @@ func (w *world) rest(d time.Duration) {
 func (c *client) drop() { c.end(ReasonTimeout, false) }
 
 func (c *client) end(reason Reason, clean bool) {
-	c.mu.Lock()
-	was := c.dropped
-	c.dropped = true
-	c.mu.Unlock()
-	if !was {
+	if !c.gone.Swap(true) {
 		c.sock.close(reason, clean)
 	}
 }

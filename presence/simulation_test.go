@@ -5,85 +5,89 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
 
-var seedsFlag = flag.Int("seeds", 200, "how many seeds the simulation runs")
+var (
+	seedsFlag   = flag.Int("seeds", 200, "how many seeds the simulation runs")
+	seedFlag    = flag.Int64("seed", -1, "the one seed that the simulation runs")
+	faultsFlag  = flag.String("faults", "0123456789", "the classes of fault that may occur in the simulation, by number")
+	narrateFlag = flag.Bool("narrate", false, "log what happens in the simulation, call by call")
+)
 
 // TestSimulation runs a small cluster through random requests, drops, resumes
-// and kicks, in half of the runs over a store that fails, hangs, answers late
-// and loses events, and checks when all is quiet that everybody agrees and, when
-// all are gone, that nothing is left.
+// and kicks, while nodes crash and freeze, the store loses its data or the last
+// of it, fails, hangs and answers late, and the bridge loses and delays events.
+// When all is quiet everybody must agree with each other and with the model,
+// and when all are gone nothing may be left.
 func TestSimulation(t *testing.T) {
-	for seed := range uint64(*seedsFlag) {
-		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { simulate(t, seed) }) {
-			t.Fatalf("replay with: go test -race ./presence -run 'TestSimulation/seed=%d$'", seed)
+	var tally tally
+	from, to := uint64(0), uint64(*seedsFlag)
+	if *seedFlag >= 0 {
+		from, to = uint64(*seedFlag), uint64(*seedFlag)+1
+	}
+	workers := uint64(runtime.GOMAXPROCS(0))
+	t.Run("seeds", func(t *testing.T) {
+		for worker := range workers {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+				t.Parallel()
+				for seed := from + worker; seed < to && !t.Failed(); seed += workers {
+					tally.add(simulate(t, seed))
+				}
+			})
 		}
+	})
+	t.Log(tally.String())
+	if n := to - from; n >= 1000 && !t.Failed() {
+		tally.check(t)
 	}
 }
 
-func simulate(t *testing.T, seed uint64) {
+// quiet is for how long a world must rest for every grace to end, every doubt
+// to be settled and every dead node to be reaped.
+const quiet = 130 * time.Second
+
+func simulate(t *testing.T, seed uint64) (happened faultSet) {
+	defer func() { // a bubble that fails ends its test
+		if t.Failed() {
+			t.Logf("replay with: go test -race ./presence -run TestSimulation -seed %d -narrate -v", seed)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		dice := rand.New(rand.NewPCG(seed, 2))
-		st := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
-		runWorld(t, st, 2+dice.IntN(2), func(w *world) {
-			s := &simulation{w: w, dice: dice, tokens: make(map[string]string)}
-			if seed%2 == 0 {
-				pl := storetest.Seeded(seed, storetest.Rates{
-					Before: 0.03, After: 0.03, Hang: 0.01, HangLate: 0.02, Drop: 0.02, Delay: 0.05, MaxDelay: 3 * time.Second,
-				})
-				in := pl.Call
-				pl.Call = func(c storetest.Call) storetest.Fault {
-					f := in(c)
-					if c.Method != "Beat" {
-						s.log(c, f)
-					}
-					if f.Kind == storetest.HangLate && c.Method != "Put" && c.Method != "Remove" {
-						f.Kind = storetest.Hang
-					}
-					return f
-				}
-				st.SetPlan(pl)
+		mem := memstore.New(memstore.Options{})
+		runWorld(t, mem, 0, func(w *world) {
+			s := newSimulation(w, mem, dice, seed)
+			for range 2 + dice.IntN(2) {
+				s.addNode()
+			}
+			if dice.IntN(4) == 0 {
+				w.steady() // nodes may judge each other from the start
 			}
 			for range 60 {
 				s.step()
 			}
-			s.log("quiet now; held:", st.Keys())
-			st.SetPlan(storetest.Plan{Call: func(c storetest.Call) storetest.Fault {
-				if c.Method != "Beat" && c.Method != "Positions" {
-					s.log(c)
-				}
-				return storetest.Fault{}
-			}})
-			w.rest(130 * time.Second) // graces end, doubts are settled
-			for _, room := range simRooms {
-				s.nudge(room)
-				w.agree(room)
-			}
+			s.calm()
+			w.rest(quiet)
+			s.check()
 			for _, c := range w.clients {
 				c.end(ReasonDisconnect, true)
 			}
-			w.rest(130 * time.Second)
-			for _, user := range simUsers {
-				if at, err := w.nodes[0].roomsOf(context.Background(), user); err != nil || len(at) > 0 {
-					t.Errorf("%s is still in %v, %v", user, at, err)
-				}
-			}
-			if keys := slices.DeleteFunc(st.Keys(), func(k string) bool { return k == "nodes" || k == "prs:nodes" }); len(keys) > 0 {
-				t.Errorf("left behind: %q", keys)
-				for _, user := range simUsers {
-					at, _ := st.UserMembers(context.Background(), user)
-					t.Logf("%s: %v", user, at)
-				}
-			}
+			w.rest(quiet)
+			s.checkEmpty()
+			s.end()
+			happened = s.happened
 		})
 	})
+	return happened
 }
 
 var (
@@ -91,16 +95,52 @@ var (
 	simUsers = []string{"ann", "bob", "cat"}
 )
 
+// simulation is one schedule: what it does to the world, and what it knows
+// must be true of it.
 type simulation struct {
-	w      *world
-	dice   *rand.Rand
-	count  int
-	tokens map[string]string // of a membership that may be resumed: token → room and user
+	w     *world
+	mem   *memstore.Store
+	dice  *rand.Rand
+	seed  uint64
+	count int // of clients so far
+	value int // of states so far: each is another
+
+	enabled   faultSet
+	happened  faultSet
+	forgotten []string  // keys that may be left
+	rewind    func()    // to the store as it was a while ago
+	saved     time.Time // when
+	rewound   time.Time // when that happened last
+
+	mu        sync.Mutex // of what the model knows; nothing is called under it
+	nodes     []*simNode
+	tokens    map[string]membershipOf
+	seats     map[seatKey]*belief
+	kicked    map[membershipOf]bool
+	contested map[seatID]int   // resumes without an answer, or refused
+	dead      map[*engine]bool // nodes that were declared dead, or may have been
 }
 
-// log is what a failing seed shows with -v.
+// membershipOf is whom a resume token is for.
+type membershipOf struct{ room, user string }
+
+func newSimulation(w *world, mem *memstore.Store, dice *rand.Rand, seed uint64) *simulation {
+	s := &simulation{
+		w: w, mem: mem, dice: dice, seed: seed,
+		tokens: make(map[string]membershipOf), seats: make(map[seatKey]*belief),
+		kicked: make(map[membershipOf]bool), contested: make(map[seatID]int), dead: make(map[*engine]bool),
+	}
+	if seed%8 != 0 {
+		for f := range faultCount {
+			s.enabled[f] = dice.Float64() < 0.4 && strings.Contains(*faultsFlag, fmt.Sprint(f))
+		}
+	}
+	return s
+}
+
+// log is what a failing seed shows with -narrate.
 func (s *simulation) log(what ...any) {
-	if testing.Verbose() {
+	if *narrateFlag {
 		s.w.t.Log(append([]any{time.Now().Format("04:05.000")}, what...)...)
 	}
 }
@@ -109,17 +149,27 @@ func pick[T any](dice *rand.Rand, of []T) T { return of[dice.IntN(len(of))] }
 
 // live returns one of the clients that are connected, a new one if there are few.
 func (s *simulation) live() *client {
-	var list []*client
-	for _, c := range s.w.clients {
-		if !c.isGone() {
-			list = append(list, c)
-		}
-	}
+	list := s.connected()
 	if len(list) < 3 || len(list) < 9 && s.dice.IntN(4) == 0 {
-		s.count++
-		return s.w.connect(pick(s.dice, s.w.nodes), fmt.Sprint(s.count))
+		return s.connect()
 	}
 	return pick(s.dice, list)
+}
+
+func (s *simulation) connected() []*client {
+	return slices.DeleteFunc(slices.Clone(s.w.clients), (*client).isGone)
+}
+
+// connect opens a socket on a node that takes new ones.
+func (s *simulation) connect() *client {
+	running := slices.DeleteFunc(s.running(), s.isFrozen)
+	if len(running) == 0 {
+		running = s.running()
+	}
+	s.count++
+	c := s.w.connect(pick(s.dice, running).eng, fmt.Sprint(s.count))
+	c.watch = func(e wireEvent) { s.heard(c, e) }
+	return c
 }
 
 func (s *simulation) step() {
@@ -128,24 +178,19 @@ func (s *simulation) step() {
 	case 0, 1, 2:
 		s.join(c, room, user)
 	case 3, 4, 5:
-		c.send("heartbeat", fmt.Sprintf(`{"roomId":%q,"patchState":{"n":%d}}`, room, s.dice.IntN(4)))
+		s.patch(c, room)
 	case 6:
-		s.log("leave", c.name, room)
-		c.send("leave", fmt.Sprintf(`{"roomId":%q}`, room))
+		s.leave(c, room, 0)
 	case 7:
-		s.log("leave for a while", c.name)
-		c.send("leave", fmt.Sprintf(`{"graceMs":%d}`, 1000*(1+s.dice.IntN(4))))
+		s.leave(c, "", 1000*(1+s.dice.IntN(4)))
 	case 8:
-		s.log("end", c.name)
-		c.end(ReasonDisconnect, s.dice.IntN(3) == 0)
+		s.drop(c)
 	case 9:
-		s.log("kick", user, room)
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, _ = pick(s.dice, s.w.nodes).kick(ctx, KickTarget{RoomID: room, UserID: user})
-		cancel()
+		s.kick(room, user)
 	default:
 		time.Sleep(time.Duration(s.dice.IntN(4000)) * time.Millisecond)
 	}
+	s.strike()
 	if s.dice.IntN(2) == 0 {
 		time.Sleep(time.Duration(s.dice.IntN(20)) * time.Millisecond)
 	}
@@ -156,42 +201,119 @@ func (s *simulation) step() {
 // membership before was given.
 func (s *simulation) join(c *client, room, user string) {
 	payload := fmt.Sprintf(`{"roomId":%q,"userId":%q,"graceMs":%d`, room, user, s.dice.IntN(2)*5000)
-	for token, of := range s.tokens {
-		if of == room+user && s.dice.IntN(2) == 0 {
-			payload += fmt.Sprintf(`,"resume":%q`, token)
-			break
-		}
+	token := s.tokenOf(room, user)
+	if token != "" && s.dice.IntN(2) == 0 {
+		payload += fmt.Sprintf(`,"resume":%q`, token)
+	} else {
+		token = ""
 	}
+	s.value++
+	order := s.value
 	if s.dice.IntN(2) == 0 {
-		payload += fmt.Sprintf(`,"state":{"n":%d}`, s.dice.IntN(4))
+		payload += fmt.Sprintf(`,"state":{"n":%d}`, order)
 	}
+	payload += "}"
 	s.log("join", c.name, payload)
-	p := c.send("join", payload+"}")
+	b := s.asks(c, room)
+	s.contest(room, token)
+	s.on(c, func() {
+		c.sock.join([]byte(payload), nil, ackFunc(func(ack []byte) {
+			c.joined(room, ack)
+			a := parseAck(s.w.t, ack)
+			s.joined(b, user, order, a)
+			s.decided(room, token, a)
+		}))
+	})
 	synctest.Wait()
-	if token := p.ack.Self.Resume; token != "" && isDone(p) {
-		s.tokens[token] = room + user
-	}
 }
 
-func isDone(p *promise) bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
+// tokenOf is a token that was given for a membership of a user in a room, the
+// last one more often than others.
+func (s *simulation) tokenOf(room, user string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var fitting []string
+	for token, of := range s.tokens {
+		if of == (membershipOf{room, user}) {
+			fitting = append(fitting, token)
+		}
 	}
+	if len(fitting) == 0 {
+		return ""
+	}
+	slices.Sort(fitting)
+	return pick(s.dice, fitting)
 }
 
-// nudge makes each client in the room stand at its newest event: a client
-// that missed the last one learns of it with the next, or by a sync.
-func (s *simulation) nudge(room string) {
-	for _, c := range s.w.clients {
-		if !c.isIn(room) {
-			continue
-		}
-		if ack := c.send("sync", fmt.Sprintf(`{"roomId":%q}`, room)).wait(); !ack.OK {
-			s.w.t.Errorf("%s: sync of %s: %+v", c.name, room, ack)
+// patch writes a state that nobody wrote before, with the epoch that the
+// client was given.
+func (s *simulation) patch(c *client, room string) {
+	s.value++
+	b, p := s.patches(c, room, s.value)
+	epoch := ""
+	if p.epoch > 0 {
+		epoch = fmt.Sprintf(`,"epoch":%d`, p.epoch)
+	}
+	payload := fmt.Sprintf(`{"roomId":%q,"patchState":{"n":%d}%s}`, room, p.n, epoch)
+	s.log("patch", c.name, payload)
+	s.on(c, func() {
+		c.sock.heartbeat([]byte(payload), ackFunc(func(ack []byte) { s.patched(b, p, parseAck(s.w.t, ack)) }))
+	})
+}
+
+// leave leaves one room or, without a name, all, at once or after a grace.
+func (s *simulation) leave(c *client, room string, graceMs int) {
+	payload := fmt.Sprintf(`{"graceMs":%d}`, graceMs)
+	rooms := simRooms
+	if room != "" {
+		payload = fmt.Sprintf(`{"roomId":%q,"graceMs":%d}`, room, graceMs)
+		rooms = []string{room}
+	}
+	s.log("leave", c.name, payload)
+	s.value++
+	order := s.value
+	var asked []*belief
+	for _, room := range rooms {
+		asked = append(asked, s.asks(c, room))
+	}
+	s.on(c, func() {
+		c.sock.leave([]byte(payload), ackFunc(func(ack []byte) { s.left(asked, order, parseAck(s.w.t, ack)) }))
+	})
+}
+
+// drop ends a connection, cleanly or not.
+func (s *simulation) drop(c *client) {
+	clean := s.dice.IntN(3) == 0
+	s.log("end", c.name, clean)
+	c.gone.Store(true)
+	s.on(c, func() { c.sock.close(ReasonDisconnect, clean) })
+}
+
+func (s *simulation) kick(room, user string) {
+	s.log("kick", user, room)
+	n := pick(s.dice, s.running())
+	if s.isFrozen(n) {
+		return
+	}
+	s.mu.Lock()
+	s.kicked[membershipOf{room, user}] = true
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, _ = n.eng.kick(ctx, KickTarget{RoomID: room, UserID: user})
+}
+
+// checkEmpty is I8: nothing is left of those who are gone.
+func (s *simulation) checkEmpty() {
+	for _, user := range simUsers {
+		if at, err := s.running()[0].eng.roomsOf(context.Background(), user); err != nil || len(at) > 0 {
+			s.w.t.Errorf("%s is still in %v, %v", user, at, err)
 		}
 	}
-	synctest.Wait()
+	left := slices.DeleteFunc(s.mem.Keys(), func(key string) bool {
+		return key == "nodes" || strings.HasSuffix(key, ":claim") || slices.Contains(s.forgotten, key)
+	})
+	if len(left) > 0 {
+		s.w.t.Errorf("left behind: %q", left)
+	}
 }

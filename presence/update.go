@@ -23,6 +23,7 @@ func (e *engine) update(ctx context.Context, l *lane, m *membership, next store.
 // wrote remembers what stands after a write. Called by operations of the lane.
 func (m *membership) wrote(res store.PutResult, next store.Member) {
 	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
-		m.write, m.state = next.Write, next.State
+		m.state = next.State
+		m.write.Store(next.Write)
 	}
 }

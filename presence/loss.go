@@ -1,0 +1,94 @@
+package presence
+
+import (
+	"context"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// lossListener hears when the store may have lost the last it was told, by a
+// failover or a restart.
+type lossListener struct{ e *engine }
+
+// HandleEvent implements store.Receiver; there are none here.
+func (lossListener) HandleEvent(store.Event) {}
+
+// HandleCast implements store.Receiver; casts are the cluster adapter's.
+func (lossListener) HandleCast(string, []byte) {}
+
+// HandleInterrupt implements store.Receiver.
+func (l lossListener) HandleInterrupt(_ string, lost bool) {
+	if !lost {
+		return
+	}
+	e := l.e
+	e.doubt() // the index may name members that left
+	e.reopenGraves()
+	e.start(func() {
+		if e.sleep(jitter()) {
+			e.log.Warn("the store may have lost writes; saying them again", "node", e.self())
+			e.repeatLeaves()
+			e.registerAll()
+			e.refresh()
+		}
+	})
+}
+
+// repeatLeaves removes the members again that this node removed of late. Rooms
+// with a replica see to theirs by themselves; here are also those without.
+func (e *engine) repeatLeaves() {
+	for room, list := range e.departed.recent(e.clock.Now()) {
+		ids := make([]string, len(list))
+		epochs := make(map[string]departure, len(list))
+		for i, x := range list {
+			ids[i] = x.connID
+			if x.epoch >= epochs[x.connID].epoch {
+				epochs[x.connID] = x
+			}
+		}
+		ctx, cancel := e.bounded()
+		found, err := e.store.LoadMembers(ctx, room, ids)
+		cancel()
+		if err != nil {
+			e.log.Warn("repeating leaves failed", "room", room, "count", len(ids), "error", err)
+			continue
+		}
+		for i := range found.Members {
+			m := &found.Members[i]
+			if x := epochs[m.ConnID]; m.Epoch <= x.epoch && !e.owns(room, m.ConnID) {
+				x.epoch, x.owner = m.Epoch, m.Owner
+				e.leaveAgain(x)
+			}
+		}
+	}
+}
+
+// registerAll writes the index entries of all members of this node again: they
+// lie elsewhere than the members, and may be lost when those are not.
+func (e *engine) registerAll() {
+	for _, m := range e.memberships() {
+		m.room.mu.Lock()
+		var l *lane
+		switch {
+		case m.seat != nil:
+			l = &m.seat.lane
+		case m.grace != nil:
+			l = &m.grace.lane
+		}
+		m.room.mu.Unlock()
+		if l == nil {
+			continue
+		}
+		e.later(l, func() {
+			if _, own := m.room.presence(m.entry()); own != m || len(l.unsettled) > 0 {
+				return // what is unsettled sees to it
+			}
+			ctx, cancel := e.bounded()
+			defer cancel()
+			step := func(ctx context.Context) error { return e.register(ctx, m.entry()) }
+			if step(ctx) != nil {
+				e.unsettle(l, step)
+			}
+		})
+	}
+}

@@ -1,0 +1,288 @@
+package presence
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// seatKey is a client's place in a room.
+type seatKey struct {
+	c    *client
+	room string
+}
+
+// seatID is a membership by its name.
+type seatID struct{ room, connID string }
+
+// belief is what a client knows of its own membership, by what it was told.
+type belief struct {
+	seatKey
+	in      bool
+	connID  string
+	user    string
+	epoch   int64
+	open    int      // joins and leaves without an answer
+	unsure  bool     // a join was refused: who knows what it left
+	told    bool     // not_joined was answered
+	taken   bool     // another client resumed it
+	since   int      // the order of that join
+	value   int      // the state that the join's answer showed
+	written []*write // the patches since then
+}
+
+// write is one patch.
+type write struct {
+	n     int
+	epoch int64 // sent with it
+	known bool  // acknowledged as a change
+}
+
+func parseAck(t *testing.T, ack []byte) (a wireAck) {
+	if err := json.Unmarshal(ack, &a); err != nil {
+		t.Errorf("ack %s: %v", ack, err)
+	}
+	return a
+}
+
+// believes returns what a client knows of a room. s.mu is held.
+func (s *simulation) believes(c *client, room string) *belief {
+	key := seatKey{c, room}
+	if s.seats[key] == nil {
+		s.seats[key] = &belief{seatKey: key}
+	}
+	return s.seats[key]
+}
+
+// asks notes that a client sends what may change its membership.
+func (s *simulation) asks(c *client, room string) *belief {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.believes(c, room)
+	b.open++
+	return b
+}
+
+func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
+	s.log("ack of join", b.c.name, b.room, a.OK, a.Code, a.Self.ConnID, a.Self.Epoch, a.Resumed)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.open--
+	if !a.OK {
+		b.unsure = true
+		return
+	}
+	for _, other := range s.seats {
+		if other != b && other.room == b.room && other.connID == a.Self.ConnID {
+			other.in, other.taken = false, true
+		}
+	}
+	b.in, b.unsure, b.told, b.taken, b.since = true, false, false, false, order
+	b.written = slices.DeleteFunc(b.written, func(p *write) bool { return p.n <= order })
+	b.connID, b.user, b.epoch = a.Self.ConnID, user, a.Self.Epoch
+	for _, m := range a.Snapshot {
+		if m.ConnID == b.connID {
+			b.value = stateValue(m.State)
+		}
+	}
+	if a.Self.Resume != "" {
+		s.tokens[a.Self.Resume] = membershipOf{b.room, user}
+	}
+}
+
+// stateValue is the n of a state; 0 if it has none.
+func stateValue(state json.RawMessage) int {
+	var v struct{ N int }
+	_ = json.Unmarshal(state, &v)
+	return v.N
+}
+
+// contest notes that a client wants a membership that others may have.
+func (s *simulation) contest(room, token string) {
+	if token == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contested[seatID{room, tokenConn(token)}]++
+}
+
+// decided notes how that went: a resume that is refused may still have taken
+// the membership, into a grace.
+func (s *simulation) decided(room, token string, a wireAck) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if token != "" && a.OK {
+		s.contested[seatID{room, tokenConn(token)}]--
+	}
+}
+
+func (s *simulation) left(asked []*belief, order int, a wireAck) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range asked {
+		b.open--
+		switch {
+		case b.since > order: // it joined again
+		case a.OK:
+			b.in, b.unsure = false, false
+		default:
+			b.unsure = true
+		}
+	}
+}
+
+func (s *simulation) patches(c *client, room string, n int) (*belief, *write) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.believes(c, room)
+	p := &write{n: n}
+	if b.in && b.open == 0 && !b.unsure {
+		p.epoch = b.epoch
+	}
+	b.written = append(b.written, p)
+	return b, p
+}
+
+func (s *simulation) patched(b *belief, p *write, a wireAck) {
+	s.log("ack of patch", b.c.name, b.room, p.n, a.OK, a.Code, a.Changed, a.Stale)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.known = a.OK && a.Changed
+	switch {
+	case a.Code == CodeNotJoined:
+		b.told = true
+	case a.Stale && p.epoch >= b.epoch:
+		s.w.t.Errorf("%s: a patch with epoch %d is stale in room %s", b.c.name, p.epoch, b.room)
+	}
+}
+
+// heard is what an event says about the client's own membership, and about
+// that of others: nobody leaves who is there (I5).
+func (s *simulation) heard(c *client, e wireEvent) {
+	s.log(c.name, "hears", e, e.ConnID, "epoch", e.Epoch, "seq", e.Seq)
+	s.noteDead()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.believes(c, e.RoomID)
+	for _, of := range s.seats {
+		if e.Type == "leave" && of.room == e.RoomID && of.connID == e.ConnID && of.user == e.UserID && s.mustStand(of) && e.Epoch >= of.epoch {
+			s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s is there", c.name, e, e.ConnID, e.Epoch, of.c.name)
+		}
+	}
+	if e.ConnID == b.connID && !b.taken {
+		b.in = e.Type != "leave"
+	}
+}
+
+// mustStand reports whether a membership has no reason to end. s.mu is held.
+func (s *simulation) mustStand(b *belief) bool {
+	return b.in && b.open == 0 && !b.unsure && !b.told && s.contested[seatID{b.room, b.connID}] == 0 &&
+		!s.kicked[membershipOf{b.room, b.user}] && !b.c.isGone() && !s.dead[b.c.sock.eng]
+}
+
+// noteDead notes which nodes the store has marked dead so far.
+func (s *simulation) noteDead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.nodes {
+		if id := n.eng.self(); !slices.Contains(n.ids, id) {
+			n.ids = append(n.ids, id)
+		}
+		states, err := s.mem.NodeStates(context.Background(), n.ids)
+		if err == nil && slices.Contains(states, store.NodeDead) {
+			s.dead[n.eng] = true
+		}
+	}
+}
+
+// noteForgotten notes what nobody can find: the index of a node that crashes
+// before it told the store of itself again, after that lost everything.
+func (s *simulation) noteForgotten(n *simNode) {
+	id := n.eng.self()
+	states, err := s.mem.NodeStates(context.Background(), []string{id})
+	if err == nil && states[0] == store.NodeUnknown {
+		s.forgotten = append(s.forgotten, "{node:"+id+"}:conns")
+	}
+}
+
+// check compares the world at rest with what everybody believes: I1 and I4.
+func (s *simulation) check() {
+	synctest.Wait()
+	for _, room := range simRooms {
+		s.nudge(room)
+		s.w.agree(room)
+		stands := make(map[string]store.Member)
+		for _, m := range s.w.stored(room) {
+			stands[m.ConnID] = m
+		}
+		for _, c := range s.connected() {
+			if b := s.checkSeat(c, room); b != nil {
+				m, ok := stands[b.connID]
+				delete(stands, b.connID)
+				s.checkMember(b, m, ok)
+			}
+		}
+		for _, m := range stands {
+			s.w.t.Errorf("a ghost in room %s: %s of %s, epoch %d, until %d", room, m.ConnID, m.UserID, m.Epoch, m.UntilMs)
+		}
+	}
+}
+
+// checkSeat asks whether a client is in a room, and returns what it believes if so.
+func (s *simulation) checkSeat(c *client, room string) *belief {
+	s.mu.Lock()
+	b := *s.believes(c, room)
+	b.unsure = b.unsure || b.taken || s.contested[seatID{room, b.connID}] > 0
+	s.mu.Unlock()
+	ack := c.send("heartbeat", fmt.Sprintf(`{"roomId":%q}`, room)).wait()
+	switch {
+	case b.open > 0:
+		s.w.t.Errorf("%s: %d requests for room %s have no answer", c.name, b.open, room)
+	case ack.OK && !b.in && !b.unsure:
+		s.w.t.Errorf("%s is in room %s, but was told that it is not", c.name, room)
+	case !ack.OK && b.in && !b.unsure && !b.told:
+		s.w.t.Errorf("%s is not in room %s any more, and nobody told it", c.name, room)
+	}
+	if !ack.OK {
+		return nil
+	}
+	return &b
+}
+
+// checkMember compares a member with what its client believes.
+func (s *simulation) checkMember(b *belief, m store.Member, ok bool) {
+	if !ok {
+		s.w.t.Errorf("%s is in room %s as %s, but the store has no such member", b.c.name, b.room, b.connID)
+		return
+	}
+	may := []int{b.value}
+	for _, p := range b.written {
+		if p.known {
+			may = nil
+		}
+		may = append(may, p.n)
+	}
+	if got := stateValue(m.State); m.UserID != b.user || !slices.Contains(may, got) {
+		s.w.t.Errorf("%s in room %s stands as %s with n %d, want %s with one of %d", b.c.name, b.room, m.UserID, got, b.user, may)
+	}
+}
+
+// nudge makes each client in the room stand at its newest event: a client
+// that missed the last one learns of it with the next, or by a sync.
+func (s *simulation) nudge(room string) {
+	for _, c := range s.w.clients {
+		if !c.isIn(room) {
+			continue
+		}
+		if ack := c.send("sync", fmt.Sprintf(`{"roomId":%q}`, room)).wait(); !ack.OK {
+			s.w.t.Errorf("%s: sync of %s: %+v", c.name, room, ack)
+		}
+	}
+	synctest.Wait()
+}
