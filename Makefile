@@ -48,6 +48,11 @@ fuzz: ## Run each fuzz target for FUZZTIME (5s)
 e2e: build ## Run the socket.io-client tests against bin/realtime
 	cd e2e && npm ci --no-audit --no-fund && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
+.PHONY: chaos
+chaos: ## Break running clusters for some minutes and print what it did (TOPOLOGY, SEED)
+	$(GO) test ./internal/chaos -count=1 -timeout 20m -run '^TestSchedule$$' -v \
+		-chaos.topology=$(or $(TOPOLOGY),all) -chaos.seed=$(or $(SEED),1)
+
 .PHONY: deps
 deps: ## Install what the tests need besides Go and Node (Debian)
 	scripts/deps.sh

@@ -1,0 +1,138 @@
+//go:build unix
+
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// worded is how many complaints of a round are kept with their words.
+const worded = 40
+
+// tally counts what one round brings. A world has one; begin starts it anew.
+type tally struct {
+	mu      sync.Mutex
+	name    string
+	counts  [complaints]int
+	words   []string
+	beats   []beat                   // of nodes that could answer
+	slowest map[string]time.Duration // answer to any other request, by name
+	refused int                      // joins and patches
+	leaves  []sight
+	returns []sight
+}
+
+// beat is a heartbeat that was answered.
+type beat struct {
+	sent time.Time
+	took time.Duration
+}
+
+// sight is an event that a client saw and that is judged at the end of the round.
+type sight struct {
+	by, tag string
+	at      time.Time
+	event   *event
+}
+
+func newTally(name string) *tally {
+	t := &tally{}
+	t.begin(name)
+	return t
+}
+
+// begin starts a round.
+func (t *tally) begin(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.name = name
+	t.counts = [complaints]int{}
+	t.words, t.beats, t.leaves, t.returns = nil, nil, nil, nil
+	t.slowest, t.refused = make(map[string]time.Duration), 0
+}
+
+func (t *tally) complain(kind complaint, format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[kind]++
+	if len(t.words) < worded {
+		t.words = append(t.words, fmt.Sprintf("%s %s: ", stamp(time.Now()), kindNames[kind])+fmt.Sprintf(format, args...))
+	}
+}
+
+var kindNames = [complaints]string{
+	"false leave", "false join", "duplicate", "gap", "lost patch", "stale answer", "broken promise",
+}
+
+// answered notes how long an answer took. One of a node that is in trouble
+// itself says nothing.
+func (t *tally) answered(r *request, a *answer, troubled bool) {
+	if troubled {
+		return
+	}
+	took := time.Since(r.sent)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.name == heartbeatName {
+		t.beats = append(t.beats, beat{r.sent, took})
+		return
+	}
+	t.slowest[r.name] = max(t.slowest[r.name], took)
+	if !a.OK {
+		t.refused++
+	}
+}
+
+func (t *tally) sawLeave(s sight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leaves = append(t.leaves, s)
+}
+
+func (t *tally) sawReturn(s sight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.returns = append(t.returns, s)
+}
+
+// takeSights hands over what is to be judged.
+func (t *tally) takeSights() (leaves, returns []sight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	leaves, returns = t.leaves, t.returns
+	t.leaves, t.returns = nil, nil
+	return leaves, returns
+}
+
+// quantile of durations; it sorts them. 0 if there are none.
+func quantile(list []time.Duration, q float64) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return list[min(int(q*float64(len(list))), len(list)-1)]
+}
+
+// observer is the witness of a session's view of a room.
+type observer struct {
+	c    *client
+	s    *session
+	room string
+}
+
+func (o observer) complain(kind complaint, format string, args ...any) {
+	o.c.complain(kind, "in %q on %s: "+format, append([]any{o.room, o.s.node.name}, args...)...)
+}
+
+func (o observer) sawLeave(tag string, e *event) {
+	o.c.w.tally.sawLeave(sight{o.c.name, tag, time.Now(), e})
+}
+
+func (o observer) sawReturn(tag string, e *event) {
+	o.c.w.tally.sawReturn(sight{o.c.name, tag, time.Now(), e})
+}
+
+func (o observer) requestSync(room string, seq int64) { o.s.requestSync(room, seq) }
