@@ -128,9 +128,7 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 	if m.state == nil {
 		m.state = emptyState
 	}
-	st.sock.mu.Lock()
-	m.epoch.Store(st.sock.floor + 1)
-	st.sock.mu.Unlock()
+	m.epoch.Store(st.epochAbove(m.connID) + 1)
 	m.clientEpoch.Store(m.epoch.Load())
 	waiting := r.expect(m)
 	defer r.unexpect(waiting)
@@ -159,6 +157,16 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 }
 
 var emptyState = []byte("{}")
+
+// epochAbove is the highest epoch that a connId had, as far as is known.
+func (st *seat) epochAbove(connID string) int64 {
+	st.sock.mu.Lock()
+	floor := st.sock.floor
+	st.sock.mu.Unlock()
+	st.room.mu.Lock()
+	defer st.room.mu.Unlock()
+	return max(floor, st.room.gone.of[connID].epoch)
+}
 
 // freeConnID is the socket's id, unless a member that was once this socket's
 // lives on under it, or did.
@@ -273,8 +281,16 @@ func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put
 	e, r := st.sock.eng, st.room
 	e.unsettle(&st.lane, e.patient(e.expiry(ctx), func(ctx context.Context) error {
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
-		if err != nil || len(found.Members) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(found.Members) == 0 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.owned[m.connID] == m && m.seat != nil {
+				r.question(m)
+			}
+			return nil
 		}
 		stands := found.Members[0]
 		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {

@@ -127,7 +127,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 		case m.doubtMs.Load() > 0:
 			e.unsettle(l, e.patient(0, func(ctx context.Context) error { return e.remove(ctx, m, ReasonDisconnect) }))
 		default:
-			e.cleanUp(l, func(ctx context.Context) error { return r.eraseEntry(ctx, entry) })
+			e.cleanUp(l, m.unregister) // what left may be an older life of it
 		}
 	}
 	switch {
@@ -257,7 +257,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	if res.Outcome == store.Applied {
 		e.departed.add(departure{room: r.id, connID: m.connID, epoch: m.epoch.Load(), reason: reason}, e.clock.Now())
 	}
-	r.letGo(m)
+	r.letGo(m, reason)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
 	}
@@ -278,9 +278,10 @@ func (e *engine) removeOlder(ctx context.Context, q store.Remove) (store.RemoveR
 
 // letGo forgets a member that left. A socket that still hears the room, since
 // it did not ask to leave, is let go by the event, so that it hears that too.
-func (r *room) letGo(m *membership) {
+func (r *room) letGo(m *membership, reason Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.gone.add(&store.Member{ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner}, reason, r.eng.clock.Now())
 	if m.seat == nil {
 		r.disown(m)
 		return

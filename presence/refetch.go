@@ -173,6 +173,9 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
 		r.show(e, e.ConnID, e.Epoch)
 	}
+	if loaded.Seq < r.pos.Seq {
+		r.floor = r.at()
+	}
 	r.pos = loaded.Position
 	r.settleOwned(old)
 	for _, a := range r.arrivals {
@@ -189,7 +192,7 @@ func (r *room) settleOwned(old map[string]*member) {
 	for id, own := range r.owned {
 		now, epoch := r.members[id], own.epoch.Load()
 		switch {
-		case now == nil && old[id] != nil && old[id].Epoch >= epoch:
+		case now == nil && old[id] != nil:
 			r.question(own)
 		case now != nil && now.Owner != own.owner && now.Epoch > epoch && now.UntilMs > 0 && own.seat != nil:
 			r.restoreLive(own) // taken over without a socket

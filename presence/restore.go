@@ -77,6 +77,13 @@ func (r *room) question(m *membership) {
 		return
 	}
 	r.mending(m, func(ctx context.Context, st *seat) error {
+		found, err := r.eng.store.LoadMembers(ctx, r.id, []string{m.connID})
+		switch {
+		case err != nil:
+			return err
+		case len(found.Members) > 0: // it came back meanwhile
+			return st.restore(ctx, m)
+		}
 		state, err := r.eng.stateOf(ctx, m.owner)
 		switch {
 		case err != nil:

@@ -25,9 +25,11 @@ type room struct {
 
 	mu sync.Mutex
 	// pos is where the store stood when the replica was last in line with it,
-	// shown the seq of the last event that clients were to see.
+	// shown the seq of the last event that clients were to see, and floor what
+	// some may have been told before the store lost data and counts from below.
 	pos     store.Position
 	shown   int64
+	floor   int64
 	heardAt time.Time // when the replica was last in line with the store
 	members map[string]*member
 	// loading holds the events back while a load is under way.
@@ -173,7 +175,7 @@ func (r *room) position() store.Position {
 }
 
 // at is the seq that the replica's clients stand at. The lock is held.
-func (r *room) at() int64 { return max(r.pos.Seq, r.shown) }
+func (r *room) at() int64 { return max(r.pos.Seq, r.shown, r.floor) }
 
 // HandleEvent implements store.Receiver.
 func (r *room) HandleEvent(e store.Event) {
@@ -310,7 +312,7 @@ func (r *room) show(event *Event, connID string, epoch int64) {
 	var f frame
 	if event != nil {
 		// After data was lost the store may count from below what was shown.
-		event.Seq, event.Prev = max(event.Seq, r.shown+1), r.shown
+		event.Seq, event.Prev = max(event.Seq, r.shown+1, r.floor+1), r.shown
 		r.shown = event.Seq
 		if len(r.audience) > 0 || len(r.arrivals) > 0 {
 			f = r.eng.encode(appendEvent(make([]byte, 0, 256+len(event.State)), event))
@@ -348,11 +350,13 @@ func (r *room) follow(e store.Event) {
 		case e.Reason == ReasonNodeLost && m.seat != nil && !m.leaving:
 			r.restoreLive(m) // the node was taken for dead
 		default:
+			m.epoch.Store(e.Member.Epoch) // what comes after is above it
 			r.evict(m, evictRemoved, e.Reason)
 		}
 	case e.Member.UntilMs > 0 && m.seat != nil && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.restoreLive(m) // taken over without a socket: likewise
 	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
+		m.epoch.Store(e.Member.Epoch)
 		r.evict(m, evictMoved, "")
 	}
 }

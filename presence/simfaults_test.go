@@ -203,6 +203,8 @@ func (s *simulation) strike() {
 	if now(faultWipe, 0.04) {
 		s.noteDead()
 		s.mem.Wipe()
+		s.wiped = time.Now()
+		s.noteSilent()
 	}
 	if s.rewind == nil || time.Since(s.saved) > maxRewind || s.dice.IntN(8) == 0 {
 		s.rewind, s.saved = s.mem.Save(), time.Now()
@@ -258,6 +260,9 @@ func (s *simulation) freeze(n *simNode, d time.Duration) {
 		return
 	}
 	n.link.Freeze()
+	if time.Since(s.wiped) < keepMissing {
+		s.noteSilent()
+	}
 	s.log("frozen for", d, n.eng.self())
 	time.AfterFunc(d, func() { s.thaw(n) })
 }

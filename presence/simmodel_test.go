@@ -201,6 +201,18 @@ func (s *simulation) noteDead() {
 	}
 }
 
+// noteSilent notes the nodes that cannot restore their members soon after the
+// store lost them.
+func (s *simulation) noteSilent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.nodes {
+		if n.frozen {
+			s.dead[n.eng] = true
+		}
+	}
+}
+
 // noteForgotten notes what nobody can find: the index of a node that crashes
 // before it told the store of itself again, after that lost everything.
 func (s *simulation) noteForgotten(n *simNode) {
