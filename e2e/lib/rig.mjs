@@ -26,6 +26,7 @@ export class Rig {
 
   constructor(child) {
     this.child = child;
+    for (const handle of [child, child.stdin, child.stdout]) handle.unref(); // a failed test may leave it
     this.ended = new Promise((resolve) => child.on('close', resolve));
     createInterface(child.stdout).on('line', (line) => {
       const value = JSON.parse(line);
@@ -38,7 +39,7 @@ export class Rig {
     });
   }
 
-  /** One of redisrig's orders: failover, kill, freeze or move (of the key's master), reset. */
+  /** One of redisrig's orders: failover, kill, freeze or move (of the key's master), heal, reset. */
   async order(name, key = '') {
     this.child.stdin.write(`${name} ${key}\n`);
     await this.#answer(`${name} ${key}`);

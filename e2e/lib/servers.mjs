@@ -5,6 +5,7 @@ import { fields, RespConnection } from './resp.mjs';
 export class RedisServers {
   /** @type {Map<string, Promise<RespConnection>>} */ #connections = new Map();
   #release;
+  #paused = false;
 
   /**
    * @param {string} url what servers are given
@@ -44,16 +45,18 @@ export class RedisServers {
 
   /** Freezes every server: connections stay open, nothing is answered. */
   pause() {
+    this.#paused = true;
     this.#signal('SIGSTOP');
   }
 
   resume() {
-    this.#signal('SIGCONT');
+    if (this.#paused) this.#signal('SIGCONT');
+    this.#paused = false;
   }
 
   async stop() {
     this.resume();
-    for (const connection of this.#connections.values()) (await connection).close();
+    for (const connection of await Promise.allSettled(this.#connections.values())) connection.value?.close();
     await this.#release();
   }
 

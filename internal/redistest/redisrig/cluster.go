@@ -18,7 +18,10 @@ func (c cluster) servers() []*redistest.Server { return c.Servers }
 func (c cluster) close()                       { c.Close() }
 
 func (c cluster) do(ctx context.Context, order, key string) error {
-	if order == "reset" {
+	switch order {
+	case "heal":
+		return c.heal(ctx)
+	case "reset":
 		return c.reset(ctx)
 	}
 	slot := redistest.Slot(key)
@@ -58,11 +61,15 @@ func (c cluster) move(slot int, from *redistest.Server) error {
 	return errOrder
 }
 
-func (c cluster) reset(ctx context.Context) error {
+func (c cluster) heal(ctx context.Context) error {
 	if err := revive(c.Servers); err != nil {
 		return err
 	}
-	if err := c.Await(ctx); err != nil {
+	return c.Await(ctx)
+}
+
+func (c cluster) reset(ctx context.Context) error {
+	if err := c.heal(ctx); err != nil {
 		return err
 	}
 	masters, err := c.Masters()

@@ -82,7 +82,8 @@ type rig interface {
 	//	kill KEY       the master of the key is killed; waits for another one
 	//	freeze KEY     the master of the key is frozen; waits for another one
 	//	move KEY       the slot of the key moves to another master (cluster only)
-	//	reset          everybody runs, and nobody has a key
+	//	heal           everybody runs, and it works
+	//	reset          the same, and nobody has a key
 	do(ctx context.Context, order, key string) error
 	close()
 }

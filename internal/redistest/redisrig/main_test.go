@@ -22,7 +22,7 @@ func TestRig(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	for order, fails := range map[string]bool{
-		"move {room:r}": false, "reset": false, "failover {room:r}": true, "nonsense": true, "": true,
+		"move {room:r}": false, "heal": false, "reset": false, "failover {room:r}": true, "nonsense": true, "": true,
 	} {
 		_, err := io.WriteString(in, order+"\n")
 		must(t, err)

@@ -18,11 +18,11 @@ func (s sentinel) servers() []*redistest.Server { return s.Servers }
 func (s sentinel) close()                       { s.Close() }
 
 func (s sentinel) do(ctx context.Context, order, _ string) error {
-	if order == "reset" {
+	if order == "heal" || order == "reset" {
 		if err := revive(s.Servers); err != nil {
 			return err
 		}
-		if err := s.Await(ctx); err != nil {
+		if err := s.Await(ctx); err != nil { // it takes the Sentinels about 10 s
 			return err
 		}
 	}
@@ -31,6 +31,8 @@ func (s sentinel) do(ctx context.Context, order, _ string) error {
 		return err
 	}
 	switch order {
+	case "heal":
+		return nil
 	case "reset":
 		_, err := m.Do("FLUSHALL")
 		return err
