@@ -124,6 +124,9 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 	e, r := st.sock.eng, st.room
 	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, state: p.state, place: -1}
 	m.write.Store(1)
+	if m.connID == st.sock.peer.id() {
+		m.namesake = st.sock
+	}
 	m.setGrace(p.grace.value)
 	if m.state == nil {
 		m.state = emptyState

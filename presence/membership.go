@@ -14,7 +14,8 @@ import (
 type membership struct {
 	room           *room
 	connID, userID string
-	owner          string // the node id under which it stands in the store; of the lane
+	namesake       *socket // whose id the connId is, if it is of this node
+	owner          string  // the node id under which it stands in the store; of the lane
 
 	// epoch is the one that stands in the store, clientEpoch the one that the
 	// client must send: a restore raises only the first.
@@ -119,6 +120,11 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
 	r.disown(m)
 	m.seat = nil
+	if m.namesake != nil && why != evictRemoved {
+		m.namesake.mu.Lock()
+		m.namesake.idTaken = true
+		m.namesake.mu.Unlock()
+	}
 	cleanUp := func(l *lane) {
 		switch {
 		case leaving || why == evictReplaced:
@@ -132,7 +138,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	}
 	switch {
 	case s != nil:
-		s.vacate(m, why, func() {
+		s.vacate(m, func() {
 			s.leaveRoom(why == evictRemoved && reason == ReasonKicked)
 			cleanUp(&s.lane)
 		})

@@ -83,7 +83,7 @@ func (m *membership) newerThan(stands *member) bool {
 		return true
 	}
 	epoch := m.epoch.Load()
-	return stands.Epoch < epoch || stands.Epoch == epoch && stands.Owner == m.owner && stands.Write < m.write.Load()
+	return stands.Epoch < epoch || stands.Epoch == epoch && (stands.Owner != m.owner || stands.Write < m.write.Load())
 }
 
 // reassert restores a member of this node. The room's lock is held.
@@ -129,6 +129,11 @@ func (g *grace) restore(ctx context.Context) error {
 	var fence int64
 	if len(found.Members) > 0 {
 		stands := &found.Members[0]
+		if stands.Owner == m.owner && stands.Epoch >= m.epoch.Load() { // maybe by a try before
+			m.epoch.Store(stands.Epoch)
+			m.write.Store(max(m.write.Load(), stands.Write))
+			next.Epoch, next.Write = stands.Epoch, m.write.Load()+1
+		}
 		if stands.Owner != m.owner && stands.Epoch > next.Epoch || !m.newerThan(&member{Member: *stands}) {
 			m.restored() // somebody took it over, or it stands as it should
 			return nil

@@ -32,7 +32,8 @@ func (r *room) restoreLive(m *membership) {
 	r.mending(m, func(ctx context.Context, st *seat) error { return st.restore(ctx, m) })
 }
 
-// restoreOwn restores a member if its socket is here; it reports whether it is.
+// restoreOwn restores a member if its socket is here; it reports whether it is,
+// or is about to be.
 func (e *engine) restoreOwn(room, connID string) bool {
 	e.mu.Lock()
 	r := e.rooms[room]
@@ -40,13 +41,19 @@ func (e *engine) restoreOwn(room, connID string) bool {
 	if r == nil {
 		return false
 	}
+	if !r.isHere(connID) {
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.owned[connID]
-	if m == nil || m.seat == nil || m.leaving {
+	switch {
+	case m == nil:
+		return true // on its way in
+	case m.leaving || m.grace != nil:
 		return false
 	}
-	r.restoreLive(m)
+	r.restoreLive(m) // nothing to do yet for one on its way in
 	return true
 }
 

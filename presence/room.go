@@ -355,6 +355,8 @@ func (r *room) follow(e store.Event) {
 		}
 	case e.Member.UntilMs > 0 && m.seat != nil && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.restoreLive(m) // taken over without a socket: likewise
+	case e.Member.Owner != m.owner && e.Member.Epoch == epoch:
+		r.reassert(m) // both came by it while the store had lost what was before
 	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		m.epoch.Store(e.Member.Epoch)
 		r.evict(m, evictMoved, "")

@@ -182,8 +182,25 @@ func (s *simulation) heard(c *client, e wireEvent) {
 
 // mustStand reports whether a membership has no reason to end. s.mu is held.
 func (s *simulation) mustStand(b *belief) bool {
-	return b.in && b.open == 0 && !b.unsure && !b.told && s.contested[seatID{b.room, b.connID}] == 0 &&
+	return b.in && b.open == 0 && !b.unsure && !b.told && !s.disputed(b) &&
 		!s.kicked[membershipOf{b.room, b.user}] && !b.c.isGone() && !s.dead[b.c.sock.eng]
+}
+
+// disputed reports whether others may have a membership by right: a resume of
+// it is open or was refused, or the store lost who resumed it last. s.mu is held.
+func (s *simulation) disputed(b *belief) bool {
+	if s.contested[seatID{b.room, b.connID}] > 0 {
+		return true
+	}
+	if !s.happened[faultWipe] && !s.happened[faultRewind] {
+		return false
+	}
+	for key, other := range s.seats {
+		if key != b.seatKey && other.room == b.room && other.connID == b.connID {
+			return true
+		}
+	}
+	return false
 }
 
 // noteDead notes which nodes the store has marked dead so far.
@@ -250,7 +267,7 @@ func (s *simulation) check() {
 func (s *simulation) checkSeat(c *client, room string) *belief {
 	s.mu.Lock()
 	b := *s.believes(c, room)
-	b.unsure = b.unsure || b.taken || s.contested[seatID{room, b.connID}] > 0
+	b.unsure = b.unsure || b.taken || s.disputed(&b)
 	s.mu.Unlock()
 	ack := c.send("heartbeat", fmt.Sprintf(`{"roomId":%q}`, room)).wait()
 	switch {

@@ -148,13 +148,10 @@ func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 
 // vacate takes the membership from the seat after somebody else ended it, and
 // runs then before any request that waits. The room's lock is held.
-func (st *seat) vacate(m *membership, why removal, then func()) {
+func (st *seat) vacate(m *membership, then func()) {
 	s := st.sock
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if why != evictRemoved && m.connID == s.peer.id() {
-		s.idTaken = true
-	}
 	if st.member.CompareAndSwap(m, nil) {
 		s.floor = max(s.floor, m.epoch.Load())
 		st.wanted = st.wanted && st.joining > 0

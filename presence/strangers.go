@@ -17,6 +17,9 @@ const strangersInterval = 4 * time.Second
 type strangers struct {
 	mu    sync.Mutex
 	since map[string]time.Time
+	// unseen are the members of this node that its own replicas did not show as
+	// its own when it last looked.
+	unseen map[*membership]bool
 }
 
 // checkOwners reaps the members of owners that have not been alive for a lease
@@ -30,6 +33,7 @@ func (e *engine) checkOwners() {
 		s.since = nil
 		return
 	}
+	s.unseen = e.questionUnseen(s.unseen)
 	owners := e.owners()
 	ids := make([]string, 0, len(owners))
 	for id := range owners {
@@ -60,6 +64,28 @@ func (e *engine) checkOwners() {
 	if entries := e.entriesOf(due); len(entries) > 0 {
 		e.reapRooms(entries)
 	}
+}
+
+// questionUnseen questions the members of this node, with a socket, that its
+// replicas did not show as its own now and the time before.
+func (e *engine) questionUnseen(before map[*membership]bool) map[*membership]bool {
+	unseen := make(map[*membership]bool)
+	for _, r := range e.openRooms() {
+		r.mu.Lock()
+		for id, own := range r.owned {
+			stands := r.members[id]
+			if own.seat == nil || r.loading || stands != nil && stands.Owner == own.owner {
+				continue
+			}
+			if before[own] {
+				r.question(own)
+			} else {
+				unseen[own] = true
+			}
+		}
+		r.mu.Unlock()
+	}
+	return unseen
 }
 
 // owners lists who owns the members that the node shows; itself only if it
