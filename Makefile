@@ -53,6 +53,11 @@ chaos: ## Break running clusters for some minutes and print what it did (TOPOLOG
 	$(GO) test ./internal/chaos -count=1 -timeout 20m -run '^TestSchedule$$' -v \
 		-chaos.topology=$(or $(TOPOLOGY),all) -chaos.seed=$(or $(SEED),1)
 
+.PHONY: reap
+reap: ## Kill a node with 50 000 members and print what reaping them costs (MEMBERS, GRACE)
+	$(GO) test ./internal/chaos -count=1 -timeout 10m -run '^TestReap$$' -v \
+		-chaos.reap=$(or $(MEMBERS),50000) -chaos.reapgrace=$(or $(GRACE),0s)
+
 .PHONY: deps
 deps: ## Install what the tests need besides Go and Node (Debian)
 	scripts/deps.sh

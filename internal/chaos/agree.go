@@ -14,6 +14,7 @@ import (
 type look struct {
 	waiting []string // clients that are not yet where they want to be
 	differ  []string // what does not agree
+	of      []*life  // whom some of it is about
 }
 
 func (l *look) ok() bool { return len(l.waiting) == 0 && len(l.differ) == 0 }
@@ -96,7 +97,7 @@ func difference(a, b map[string]member) string {
 func (t *truth) compare(l *look, room string, p *picture, now time.Time) {
 	found := make(map[*life]bool, len(p.members))
 	for _, m := range p.members {
-		life := t.find(m.tag, room, m.ConnID)
+		life := t.find(m.tag, room, m.ConnID, m.Epoch)
 		if life == nil {
 			l.differ = append(l.differ, fmt.Sprintf("in %q nobody knows of %v", room, m))
 			continue
@@ -104,14 +105,17 @@ func (t *truth) compare(l *look, room string, p *picture, now time.Time) {
 		found[life] = true
 		if _, may := life.place(now); !may {
 			l.differ = append(l.differ, fmt.Sprintf("in %q a ghost: %v\n    %s", room, m, life.history()))
+			l.of = append(l.of, life)
 		}
 		if life.phase == live && m.Status != "online" {
 			l.differ = append(l.differ, fmt.Sprintf("in %q shown away: %v\n    %s", room, m, life.history()))
+			l.of = append(l.of, life)
 		}
 	}
 	for life := range t.rooms[room] {
 		if must, _ := life.place(now); must && !found[life] {
 			l.differ = append(l.differ, fmt.Sprintf("in %q missing for %s:\n    %s", room, p.by, life.history()))
+			l.of = append(l.of, life)
 		}
 	}
 }
@@ -122,7 +126,7 @@ func (w *world) checkStates(rooms map[string]*picture) {
 	defer w.truth.mu.Unlock()
 	for room, p := range rooms {
 		for _, m := range p.members {
-			l := w.truth.find(m.tag, room, m.ConnID)
+			l := w.truth.find(m.tag, room, m.ConnID, m.Epoch)
 			if l == nil || l.phase != live && l.phase != graced {
 				continue
 			}
@@ -223,53 +227,56 @@ func (w *world) quietDeep(at, end time.Time, rooms map[string]*picture) (time.Ti
 	}
 }
 
-// judge looks at every leave and every return that was seen.
+// judge looks at every leave, and every join that is suspicious.
 func (w *world) judge(r *Row, back time.Time) {
-	leaves, returns := w.tally.takeSights()
 	t := w.truth
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	ghosts := make(map[*life]bool)
-	excused := make(map[string]int)
-	for _, s := range leaves {
-		l := t.find(s.tag, s.event.RoomID, s.event.ConnID)
-		if l == nil {
-			w.tally.complain(otherFault, "%s saw a leave of nobody known to anybody: %v", s.by, s.event)
-			continue
-		}
-		right, byExcuse := l.rightLeave(s.at, s.event.Reason)
+	j := judgement{w, r, back, make(map[*life]bool), make(map[string]int)}
+	for _, s := range w.tally.takeSights() {
+		l := t.find(s.tag, s.event.RoomID, s.event.ConnID, s.event.Epoch)
 		switch {
-		case !right:
-			w.tally.complain(falseLeave, "%s saw at %s: %v\n    %s", s.by, stamp(s.at), s.event, l.history())
-		case byExcuse:
-			r.Excused++
-			l.spared++
-			if excused[s.by+l.tag]++; excused[s.by+l.tag] > 1 {
-				w.tally.complain(falseLeave, "%s saw it leave twice: %v\n    %s", s.by, s.event, l.history())
-			}
-		default:
-			if death := l.deathOf(); !death.IsZero() {
-				if death.Before(back) {
-					death = back
-				}
-				ghosts[l] = true
-				r.gone = append(r.gone, max(s.at.Sub(death), 0))
-			}
+		case l == nil:
+			w.tally.complain(otherFault, "%s saw at %s, and nobody knows of it: %v", s.by, stamp(s.at), s.event)
+		case s.what == leaving:
+			j.leave(s, l)
+		case s.what == returning && l.spared == 0:
+			w.tally.complain(falseJoin, "%s saw at %s somebody who had left: %v\n    %s", s.by, stamp(s.at), s.event, l.history())
+		case s.what == again && len(t.conns[connKey(l.room, l.connID)]) < 2: // else its socket joined again
+			w.tally.complain(falseJoin, "%s saw at %s somebody who was there: %v\n    %s", s.by, stamp(s.at), s.event, l.history())
 		}
 	}
-	for _, s := range returns {
-		if l := t.find(s.tag, s.event.RoomID, s.event.ConnID); l == nil || l.spared == 0 {
-			w.tally.complain(falseJoin, "%s had seen it leave: %v\n    %s", s.by, s.event, historyOf(l))
-		}
-	}
-	r.Ghosts = len(ghosts)
+	r.Ghosts = len(j.ghosts)
 }
 
-func historyOf(l *life) string {
-	if l == nil {
-		return "nobody knows it"
+// judgement is a round being judged; the truth's lock is held.
+type judgement struct {
+	w       *world
+	r       *Row
+	back    time.Time
+	ghosts  map[*life]bool
+	excused map[string]int // by observer and life
+}
+
+func (j *judgement) leave(s sight, l *life) {
+	right, byExcuse := l.rightLeave(s.at, s.event.Reason)
+	switch {
+	case !right:
+		j.w.tally.complain(falseLeave, "%s saw at %s: %v\n    %s", s.by, stamp(s.at), s.event, l.history())
+	case byExcuse:
+		j.r.Excused++
+		l.spared++
+		if j.excused[s.by+l.tag]++; j.excused[s.by+l.tag] > 1 {
+			j.w.tally.complain(falseLeave, "%s saw it leave twice: %v\n    %s", s.by, s.event, l.history())
+		}
+	case !l.deathOf().IsZero():
+		death := l.deathOf()
+		if death.Before(j.back) {
+			death = j.back
+		}
+		j.ghosts[l] = true
+		j.r.gone = append(j.r.gone, max(s.at.Sub(death), 0))
 	}
-	return l.history()
 }
 
 // deathOf is when a life ended without saying so; zero if it did not.

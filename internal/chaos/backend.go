@@ -125,6 +125,19 @@ func (b *backend) connIDs(room string) (map[string]bool, error) {
 	return ids, nil
 }
 
+// record is what Redis has of a member.
+func (b *backend) record(room, connID string) string {
+	server, err := b.master(roomKey(room))
+	if err != nil {
+		return err.Error()
+	}
+	text, err := server.Do("HGET", roomKey(room), "m:"+connID)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%q", text)
+}
+
 // left lists the keys that are there, but for the nodes' life signs, with
 // what the hashes among them hold.
 func (b *backend) left() ([]string, error) {

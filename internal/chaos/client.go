@@ -222,10 +222,10 @@ func (c *client) join(s *session, room string) {
 	s.send("presence:join", room, payload, func(a *answer) {
 		switch {
 		case a == nil:
-			c.w.truth.unanswered(l)
+			c.w.truth.unanswered(l, s.conn.ID())
 		case !a.OK:
 			c.refusedJoin(s, v, a)
-			c.w.truth.refused(l, a.Code)
+			c.w.truth.refused(l, a.Code, s.conn.ID())
 		default:
 			c.lives[room] = l
 			c.w.truth.joined(l, s.node, a)
@@ -248,9 +248,11 @@ func (c *client) resume(s *session, v *view, before *life, payload map[string]an
 		switch {
 		case a == nil:
 			t.resumeDoubted(before, "the connection was lost")
+			c.shadow(s, v.room)
 		case !a.OK:
 			c.refusedJoin(s, v, a)
 			t.resumeDoubted(before, a.Code)
+			c.shadow(s, v.room)
 		case a.Resumed:
 			t.joined(before, s.node, a)
 			v.release(a)
@@ -263,8 +265,17 @@ func (c *client) resume(s *session, v *view, before *life, payload map[string]an
 			t.ask(l, s.node)
 			t.joined(l, s.node, a)
 			v.release(a)
+			c.beat(s, v.room, map[string]any{"by": l.tag}, func(*answer) {}) // its state is empty so far
 		}
 	})
+}
+
+// shadow notes that a resume without a success may have been an ordinary join:
+// its member has no tag.
+func (c *client) shadow(s *session, room string) {
+	l := c.newLife(room)
+	c.w.truth.ask(l, s.node)
+	c.w.truth.unanswered(l, s.conn.ID())
 }
 
 // refusedJoin forgets the view, so that the room is joined again.
@@ -337,6 +348,8 @@ func (c *client) beat(s *session, room string, patch map[string]any, then func(a
 			c.complain(staleAnswer, "stale with the epoch %d of the join\n    %s", v.epoch, c.history(l))
 		case a.OK && patch != nil && !a.Changed:
 			c.complain(lostPatch, "a patch changed nothing\n    %s", c.history(l))
+		case a.Code == "not_joined" && c.w.truth.robbed(l):
+			c.close(s) // by its own doing: it resumes again
 		case a.Code == "not_joined" && s.views[room] == v && !c.w.truth.ends(s.node):
 			c.complain(staleAnswer, "not_joined to a member\n    %s", c.history(l))
 			c.close(s)

@@ -70,12 +70,7 @@ func (w *world) round(f fault) (Row, error) {
 	at, last := w.quiet(limit)
 	r.Agree = at.Sub(over)
 	if !last.ok() {
-		r.Unhealed = len(last.differ) + len(last.waiting)
-		for i, text := range append(last.differ, last.waiting...) {
-			if i < worded {
-				r.Words = append(r.Words, fmt.Sprintf("after %v: %s", r.Agree.Round(time.Millisecond), text))
-			}
-		}
+		w.unhealed(&r, last)
 	}
 	err = w.undo()
 	w.judge(&r, back)
@@ -83,6 +78,28 @@ func (w *world) round(f fault) (Row, error) {
 	w.truth.forget()
 	w.cfg.Log("%s: %s: agreed after %v, %d complaints", w.cfg.Topology, f.name, r.Agree.Round(time.Millisecond), r.failed())
 	return r, errors.Join(err, w.ctx.Err())
+}
+
+// unhealed says what did not come to agree.
+func (w *world) unhealed(r *Row, last *look) {
+	r.Unhealed = len(last.differ) + len(last.waiting)
+	add := func(format string, args ...any) {
+		if len(r.Words) < worded {
+			r.Words = append(r.Words, fmt.Sprintf("after %v: ", r.Agree.Round(time.Millisecond))+fmt.Sprintf(format, args...))
+		}
+	}
+	for _, text := range last.waiting {
+		add("%s", text)
+	}
+	for i, text := range last.differ {
+		if i < len(last.of) {
+			w.truth.mu.Lock()
+			room, connID := last.of[i].room, last.of[i].connID
+			w.truth.mu.Unlock()
+			add("Redis has of %s in %q: %s", connID, room, w.store.record(room, connID))
+		}
+		add("%s", text)
+	}
 }
 
 // undo ends what a fault may have left in force.

@@ -21,8 +21,7 @@ type tally struct {
 	beats   []beat                   // of nodes that could answer
 	slowest map[string]time.Duration // answer to any other request, by name
 	refused int                      // joins and patches
-	leaves  []sight
-	returns []sight
+	sights  []sight
 }
 
 // beat is a heartbeat that was answered.
@@ -33,6 +32,7 @@ type beat struct {
 
 // sight is an event that a client saw and that is judged at the end of the round.
 type sight struct {
+	what    sighting
 	by, tag string
 	at      time.Time
 	event   *event
@@ -50,7 +50,7 @@ func (t *tally) begin(name string) {
 	defer t.mu.Unlock()
 	t.name = name
 	t.counts = [complaints]int{}
-	t.words, t.beats, t.leaves, t.returns = nil, nil, nil, nil
+	t.words, t.beats, t.sights = nil, nil, nil
 	t.slowest, t.refused = make(map[string]time.Duration), 0
 }
 
@@ -86,25 +86,28 @@ func (t *tally) answered(r *request, a *answer, troubled bool) {
 	}
 }
 
-func (t *tally) sawLeave(s sight) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.leaves = append(t.leaves, s)
-}
+// sighting is what is to be judged in an event.
+type sighting int
 
-func (t *tally) sawReturn(s sight) {
+const (
+	leaving   sighting = iota // somebody left
+	returning                 // somebody joined who had been seen leaving
+	again                     // somebody joined who was there
+)
+
+func (t *tally) saw(s sight) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.returns = append(t.returns, s)
+	t.sights = append(t.sights, s)
 }
 
 // takeSights hands over what is to be judged.
-func (t *tally) takeSights() (leaves, returns []sight) {
+func (t *tally) takeSights() []sight {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	leaves, returns = t.leaves, t.returns
-	t.leaves, t.returns = nil, nil
-	return leaves, returns
+	list := t.sights
+	t.sights = nil
+	return list
 }
 
 // quantile of durations; it sorts them. 0 if there are none.
@@ -127,12 +130,12 @@ func (o observer) complain(kind complaint, format string, args ...any) {
 	o.c.complain(kind, "in %q on %s: "+format, append([]any{o.room, o.s.node.name}, args...)...)
 }
 
-func (o observer) sawLeave(tag string, e *event) {
-	o.c.w.tally.sawLeave(sight{o.c.name, tag, time.Now(), e})
-}
+func (o observer) sawLeave(tag string, e *event)  { o.saw(leaving, tag, e) }
+func (o observer) sawReturn(tag string, e *event) { o.saw(returning, tag, e) }
+func (o observer) sawAgain(tag string, e *event)  { o.saw(again, tag, e) }
 
-func (o observer) sawReturn(tag string, e *event) {
-	o.c.w.tally.sawReturn(sight{o.c.name, tag, time.Now(), e})
+func (o observer) saw(what sighting, tag string, e *event) {
+	o.c.w.tally.saw(sight{what, o.c.name + " on " + o.s.node.name, tag, time.Now(), e})
 }
 
 func (o observer) requestSync(room string, seq int64) { o.s.requestSync(room, seq) }

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,14 +21,14 @@ const (
 // truth is what the clients asked for and were answered: who is in which room.
 type truth struct {
 	mu    sync.Mutex
-	lives map[string]*life            // by tag
-	rooms map[string]map[*life]bool   // those that may still be in a room
-	conns map[string]map[string]*life // by room and connId: the latest
+	lives map[string]*life          // by tag
+	rooms map[string]map[*life]bool // those that may still be in a room
+	conns map[string][]*life        // by room and connId, in the order of their joins
 }
 
 func newTruth() *truth {
 	return &truth{
-		lives: make(map[string]*life), rooms: make(map[string]map[*life]bool), conns: make(map[string]map[string]*life),
+		lives: make(map[string]*life), rooms: make(map[string]map[*life]bool), conns: make(map[string][]*life),
 	}
 }
 
@@ -59,6 +60,8 @@ type life struct {
 	leaveFrom       time.Time     // from when on its leave is right; zero: never
 	died            time.Time     // when it ended without saying so; zero: it did not
 	filled          bool          // its state is large
+	firstEpoch      int64         // that of its join
+	doubtedAt       time.Time     // when a resume last failed
 	spared          int           // leaves that its node's silence excuses
 	sent, acked     [patchKeys]int64
 	notes           []string
@@ -88,7 +91,6 @@ func (t *truth) ask(l *life, n *node) {
 	t.lives[l.tag] = l
 	if t.rooms[l.room] == nil {
 		t.rooms[l.room] = make(map[*life]bool)
-		t.conns[l.room] = make(map[string]*life)
 	}
 	t.rooms[l.room][l] = true
 }
@@ -101,7 +103,10 @@ func (t *truth) joined(l *life, n *node, a *answer) {
 	l.grace = time.Duration(a.Self.GraceMs) * time.Millisecond
 	l.leaveFrom, l.died = time.Time{}, time.Time{}
 	l.note("joined on %s as %s at seq %d, epoch %d, resumed %v", n.name, l.connID, a.Seq, a.Self.Epoch, a.Resumed)
-	t.conns[l.room][l.connID] = l
+	if key := connKey(l.room, l.connID); !slices.Contains(t.conns[key], l) {
+		t.conns[key] = append(t.conns[key], l)
+		l.firstEpoch = a.Self.Epoch
+	}
 	if !n.ended.IsZero() {
 		t.lose(l, n.ended, "its node ends")
 	}
@@ -126,19 +131,28 @@ func (t *truth) lose(l *life, at time.Time, why string) {
 	l.phase, l.until, l.late = graced, at.Add(l.grace), 5*time.Second
 }
 
-// refused is a join that was answered with an error: if it took effect it is undone.
-func (t *truth) refused(l *life, code string) {
+func connKey(room, connID string) string { return room + "\x00" + connID }
+
+// refused is a join that was answered with an error: if it took effect, most
+// likely under the socket's id, it is undone.
+func (t *truth) refused(l *life, code, socket string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	l.connID = socket
+	key := connKey(l.room, socket)
+	t.conns[key] = append(t.conns[key], l)
 	l.phase, l.leaveFrom = ended, time.Now().Add(-time.Minute)
 	l.note("join refused: %s", code)
 }
 
 // unanswered is a join whose answer will never come. It may have taken effect:
 // then its socket is lost.
-func (t *truth) unanswered(l *life) {
+func (t *truth) unanswered(l *life, socket string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	l.connID = socket
+	key := connKey(l.room, socket)
+	t.conns[key] = append(t.conns[key], l)
 	now := time.Now()
 	l.phase, l.leaveFrom = doubted, now.Add(-time.Minute)
 	l.until, l.late = now.Add(l.grace), 12*time.Second
@@ -153,11 +167,13 @@ func (t *truth) resuming(l *life, n *node) {
 }
 
 // resumeDoubted is a resume without a success: if it took effect, the grace
-// began anew.
+// began anew. It may also take effect later, and take the membership away from
+// a socket that resumed it in the meantime.
 func (t *truth) resumeDoubted(l *life, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l.note("resume failed: %s", why)
+	l.doubtedAt = time.Now()
 	l.late = max(l.late, time.Since(l.until)+l.grace+12*time.Second)
 }
 
@@ -251,12 +267,19 @@ func (t *truth) ends(n *node) bool {
 }
 
 // find returns the life of a member that somebody has in a map: by its tag,
-// else by its connId.
-func (t *truth) find(tag, room, connID string) *life {
+// else by its connId and epoch. Only a member that a resume made, when there was
+// nothing to resume, has no tag for a while.
+func (t *truth) find(tag, room, connID string, epoch int64) *life {
 	if l := t.lives[tag]; l != nil {
 		return l
 	}
-	return t.conns[room][connID]
+	var best *life
+	for _, l := range t.conns[connKey(room, connID)] {
+		if best == nil || l.firstEpoch <= epoch {
+			best = l
+		}
+	}
+	return best
 }
 
 // rightLeave says whether a leave heard at a time was right, and whether only
@@ -289,6 +312,18 @@ func (l *life) place(now time.Time) (must, may bool) {
 		return false, l.grace > 0 && now.Before(l.until.Add(l.late))
 	}
 	return false, false
+}
+
+// rivalTime is how much later a resume that failed may still take effect: on a
+// node that was frozen, or behind a dead link.
+const rivalTime = 15 * time.Second
+
+// robbed says whether a resume that failed may have taken the membership away
+// from the socket that has it.
+func (t *truth) robbed(l *life) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Since(l.doubtedAt) < rivalTime
 }
 
 // patching notes a patch that is being sent and returns the value to send.

@@ -131,7 +131,7 @@ func TestTruthUnanswered(t *testing.T) {
 		tr := newTruth()
 		l := &life{tag: "tag", room: "r", grace: 10 * time.Second}
 		tr.ask(l, &node{name: "n"})
-		tr.unanswered(l)
+		tr.unanswered(l, "conn")
 		wantPlace(t, "in doubt", l, false, true)
 		wantLeave(t, "in doubt", l, "disconnect", true, false)
 		time.Sleep(time.Minute)
@@ -169,5 +169,31 @@ func TestCompare(t *testing.T) {
 	tr.compare(&found, "r", &picture{members: map[string]member{"conn": m}}, time.Now())
 	if len(found.differ) != 1 {
 		t.Errorf("a ghost: %q", found.differ)
+	}
+}
+
+// Of several lives under one connId without tags, the epoch tells.
+func TestFind(t *testing.T) {
+	tr, n := newTruth(), &node{name: "n"}
+	first := begin(tr, n, 0)
+	tr.leaving(first, 0)
+	undone := &life{tag: "undone", room: "r"}
+	tr.ask(undone, n)
+	tr.refused(undone, "unavailable", "conn")
+	second := &life{tag: "second", room: "r"}
+	tr.ask(second, n)
+	a := joinAnswer(0, false)
+	a.Self.Epoch = 4
+	tr.joined(second, n, a)
+	for epoch, want := range map[int64]*life{3: undone, 4: second, 5: second} {
+		if got := tr.find("", "r", "conn", epoch); got != want {
+			t.Errorf("epoch %d: %s", epoch, got.tag)
+		}
+	}
+	if got := tr.find("tag", "r", "conn", 9); got != first {
+		t.Errorf("by tag: %s", got.tag)
+	}
+	if got := tr.find("", "r", "nobody", 1); got != nil {
+		t.Errorf("nobody: %s", got.tag)
 	}
 }

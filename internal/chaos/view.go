@@ -28,6 +28,7 @@ type witness interface {
 	complain(kind complaint, format string, args ...any)
 	sawLeave(tag string, e *event)
 	sawReturn(tag string, e *event) // a join of a member that was seen leaving
+	sawAgain(tag string, e *event)  // a join of a member that is there
 	requestSync(room string, seq int64)
 }
 
@@ -156,7 +157,7 @@ func (v *view) apply(e *event) {
 		tag := v.members[e.ConnID].tag
 		switch {
 		case e.Type == "join" && known:
-			v.by.complain(falseJoin, "a join of a member that is there: %v", e)
+			v.by.sawAgain(tag, e)
 		case e.Type == "join" && v.gone[tag] && tag != "":
 			v.by.sawReturn(tag, e)
 		case e.Type == "update" && !known:
