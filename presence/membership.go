@@ -82,6 +82,11 @@ func (r *room) disown(m *membership) {
 		m.grace.stop()
 		m.grace = nil
 	}
+	if s := m.namesake; s != nil { // what it joins next is another life
+		s.mu.Lock()
+		s.floor = max(s.floor, m.epoch.Load())
+		s.mu.Unlock()
+	}
 }
 
 // listen lets the membership's socket hear the room. The room's lock is held.

@@ -202,6 +202,7 @@ func (s *simulation) strike() {
 	}
 	if now(faultWipe, 0.04) {
 		s.noteDead()
+		s.w.lossy.Store(true)
 		s.mem.Wipe()
 		s.wiped = time.Now()
 		s.noteSilent()
@@ -211,6 +212,7 @@ func (s *simulation) strike() {
 	}
 	if time.Since(s.rewound) > rewindGap && now(faultRewind, 0.06) {
 		s.noteDead()
+		s.w.lossy.Store(true)
 		s.rewind()
 		s.rewind, s.rewound = nil, time.Now()
 		for _, n := range s.running() {
