@@ -2,6 +2,7 @@
 
 GO      ?= go
 FUZZTIME ?= 5s
+SEEDS    ?= 5000
 BIN     := bin/realtime
 
 export FUZZTIME GO
@@ -26,7 +27,7 @@ start: build ## Build, then run the server on Redis (REDIS_URL)
 	$(BIN) serve
 
 .PHONY: test
-test: deps lint race fuzz e2e ## Run every test there is
+test: deps lint race sim fuzz e2e ## Run every test there is
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck, doc comments, go.mod, other systems
@@ -39,6 +40,10 @@ fmt: ## Format the Go code
 .PHONY: race
 race: ## Run the Go tests with the race detector
 	$(GO) test -race -timeout 5m ./...
+
+.PHONY: sim
+sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
+	$(GO) test -race -v -timeout 20m ./presence -run TestSimulation -seeds $(SEEDS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
