@@ -12,8 +12,10 @@ import (
 const (
 	// slack is for what one machine's clocks and schedulers do to an order.
 	slack = 500 * time.Millisecond
-	// leaseTime is the nodes' default.
+	// leaseTime is the nodes' default, and beatTime how old their last life sign
+	// may be when they fall silent.
 	leaseTime = 4 * time.Second
+	beatTime  = time.Second
 	// patchKeys is how many keys of its state a member patches.
 	patchKeys = 3
 )
@@ -292,7 +294,7 @@ func (l *life) rightLeave(at time.Time, reason string) (right, excused bool) {
 		return false, false
 	}
 	for _, s := range l.node.silences {
-		if at.After(s.from.Add(leaseTime-slack)) && at.Before(s.to.Add(15*time.Second)) {
+		if at.After(s.from.Add(leaseTime-beatTime-slack)) && at.Before(s.to.Add(15*time.Second)) {
 			return true, true
 		}
 	}

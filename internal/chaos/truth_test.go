@@ -100,7 +100,7 @@ func TestTruthSilence(t *testing.T) {
 		plain, resumable := begin(tr, n, 0), begin(tr, n, time.Minute)
 		from := time.Now()
 		tr.silence(n, from, from.Add(10*time.Second))
-		time.Sleep(3 * time.Second)
+		time.Sleep(2 * time.Second)
 		wantLeave(t, "before the lease is over", plain, "node_lost", false, false)
 		time.Sleep(2 * time.Second)
 		wantLeave(t, "after it", plain, "node_lost", true, true)
