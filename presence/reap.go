@@ -12,10 +12,11 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// Bounds of the work on a dead node: entries read at once, and rooms in work
-// at once.
+// Bounds of the work on a dead node: entries read at once, how many of one room
+// are in one piece of work, and how many of these are done at once.
 const (
 	reapBatch  = 256
+	reapPiece  = 16
 	reapAtOnce = 16
 	reapAgain  = 10 * time.Second // how long entries written late are looked for
 )
@@ -113,21 +114,24 @@ func (e *engine) closeGrave(ctx context.Context, node string, g *grave) {
 	}
 }
 
-// reapRooms works on some rooms at a time. It reports whether all went well.
+// reapRooms works on some pieces of rooms at a time. It reports whether all went
+// well.
 func (e *engine) reapRooms(rooms map[string][]store.Entry) bool {
 	var wg sync.WaitGroup
 	var failed atomic.Bool
 	turn := make(chan struct{}, reapAtOnce)
-	for room, entries := range rooms {
-		turn <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-turn }()
-			if err := e.reapRoom(room, entries); err != nil {
-				failed.Store(true)
-				e.doubt()
-				e.log.Warn("reaping failed", "room", room, "members", len(entries), "error", err)
-			}
-		})
+	for room, all := range rooms {
+		for entries := range slices.Chunk(all, reapPiece) {
+			turn <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-turn }()
+				if err := e.reapRoom(room, entries); err != nil {
+					failed.Store(true)
+					e.doubt()
+					e.log.Warn("reaping failed", "room", room, "members", len(entries), "error", err)
+				}
+			})
+		}
 	}
 	wg.Wait()
 	return !failed.Load()
