@@ -230,3 +230,30 @@ func TestStateLikeARecord(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 }
+
+// A write is sent once, whatever becomes of it.
+func TestNothingIsSentTwice(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	_, err := s.Put(t.Context(), join("r", "first"))
+	must(t, err)
+	must(t, s.raw.Do(t.Context(), s.raw.B().ConfigResetstat().Build()).Error())
+	must(t, srv.Pause())
+	ctx, cancel := context.WithTimeout(t.Context(), stallTime+3*time.Second) // until after the connection is cut
+	defer cancel()
+	if _, err := s.Put(ctx, join("r", "second")); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	must(t, srv.Resume())
+	for _, err = s.Put(t.Context(), join("r", "third")); errors.Is(err, store.ErrUnavailable); {
+		_, err = s.Put(t.Context(), join("r", "third"))
+	}
+	must(t, err)
+	info, err := s.raw.Do(t.Context(), s.raw.B().Info().Section("commandstats").Build()).ToString()
+	must(t, err)
+	calls, _, _ := strings.Cut(infoField(info, "cmdstat_evalsha"), ",")
+	if calls != "calls=2" && calls != "calls=1" { // the second may not have come
+		t.Errorf("scripts were sent: %s", calls)
+	}
+}

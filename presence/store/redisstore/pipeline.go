@@ -106,52 +106,72 @@ func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]ruei
 	if len(cmds) == 0 {
 		return nil, nil
 	}
-	parts := p.split(cmds)
-	calls := make([]*call, len(parts))
-	for i, part := range parts {
-		calls[i] = p.newCall(ctx)
-		calls[i].cmds = part.cmds
-		if err := p.post(calls[i]); err != nil {
-			return nil, err
-		}
-	}
-	var all []rueidis.RedisResult
-	for i, part := range parts {
-		res, err := p.await(calls[i])
+	if p.together(cmds) {
+		c, err := p.postMany(ctx, cmds)
 		if err != nil {
 			return nil, err
 		}
-		p.free(calls[i])
-		for j := range res {
-			if err := res[j].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
-				return nil, p.wrap(err)
-			}
+		return p.awaitMany(c)
+	}
+	parts := p.split(cmds)
+	for i := range parts {
+		var err error
+		if parts[i].call, err = p.postMany(ctx, parts[i].cmds); err != nil {
+			return nil, err
 		}
-		if len(parts) == 1 {
-			return res, nil
+	}
+	all := make([]rueidis.RedisResult, len(cmds))
+	for _, part := range parts {
+		res, err := p.awaitMany(part.call)
+		if err != nil {
+			return nil, err
 		}
-		if all == nil {
-			all = make([]rueidis.RedisResult, len(cmds))
-		}
-		for j, at := range part.at {
-			all[at] = res[j]
+		for i, at := range part.at {
+			all[at] = res[i]
 		}
 	}
 	return all, nil
 }
 
-// part is what of many commands one master gets; at says where they were, if
-// there are other parts.
+func (p *pipeline) postMany(ctx context.Context, cmds []rueidis.Completed) (*call, error) {
+	c := p.newCall(ctx)
+	c.cmds = cmds
+	return c, p.post(c)
+}
+
+func (p *pipeline) awaitMany(c *call) ([]rueidis.RedisResult, error) {
+	res, err := p.await(c)
+	if err != nil {
+		return nil, err
+	}
+	p.free(c)
+	for i := range res {
+		if err := res[i].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
+			return nil, p.wrap(err)
+		}
+	}
+	return res, nil
+}
+
+// together tells whether commands go to one master, the usual case.
+func (p *pipeline) together(cmds []rueidis.Completed) bool {
+	for i := 1; i < len(cmds); i++ {
+		if p.masterOf(cmds[i].Slot()) != p.masterOf(cmds[0].Slot()) {
+			return false
+		}
+	}
+	return true
+}
+
+// part is what of many commands one master gets; at says where they were.
 type part struct {
 	cmds []rueidis.Completed
 	at   []int
+	call *call
 }
 
 // split sorts commands by master, keeping their order.
 func (p *pipeline) split(cmds []rueidis.Completed) []part {
-	if p.together(cmds) {
-		return []part{{cmds: cmds}}
-	}
 	var parts []part
 	index := make(map[string]int, 4)
 	for i, cmd := range cmds {
@@ -166,16 +186,6 @@ func (p *pipeline) split(cmds []rueidis.Completed) []part {
 		parts[n].at = append(parts[n].at, i)
 	}
 	return parts
-}
-
-// together tells whether commands go to one master, the usual case.
-func (p *pipeline) together(cmds []rueidis.Completed) bool {
-	for i := 1; i < len(cmds); i++ {
-		if p.masterOf(cmds[i].Slot()) != p.masterOf(cmds[0].Slot()) {
-			return false
-		}
-	}
-	return true
 }
 
 // post puts a call into the queue of its master.
