@@ -2,10 +2,11 @@
 
 GO      ?= go
 FUZZTIME ?= 5s
+E2E_REDIS ?= single,cluster,plain
 SEEDS    ?= 5000
 BIN     := bin/realtime
 
-export FUZZTIME GO
+export FUZZTIME GO E2E_REDIS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -50,7 +51,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (5s)
 	scripts/fuzz.sh
 
 .PHONY: e2e
-e2e: build ## Run the socket.io-client tests against bin/realtime
+e2e: build ## Run the socket.io-client tests, on each kind of E2E_REDIS
 	cd e2e && npm ci --no-audit --no-fund && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: chaos

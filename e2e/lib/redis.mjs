@@ -3,10 +3,8 @@
 // same where servers are told to use PUBLISH.
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import { lease } from './pool.mjs';
 import { Process } from './process.mjs';
@@ -27,19 +25,18 @@ export async function startRedis() {
 export class Redis {
   static async start() {
     const port = await freePort();
-    const dir = mkdtempSync(join(tmpdir(), 'realtime-redis-'));
-    const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir];
+    const nothingOnDisk = ['--save', '', '--appendonly', 'no', '--dir', tmpdir()];
+    const args = ['--port', port, '--bind', '127.0.0.1', ...nothingOnDisk];
     const process_ = new Process('redis-server', 'redis-server', args.map(String));
     await process_.output(/Ready to accept connections/);
-    return new Redis(process_, port, dir, await RespConnection.open(`127.0.0.1:${port}`));
+    return new Redis(process_, port, await RespConnection.open(`127.0.0.1:${port}`));
   }
 
   #connection;
 
-  constructor(process_, port, dir, connection) {
+  constructor(process_, port, connection) {
     this.process = process_;
     this.url = `redis://127.0.0.1:${port}`;
-    this.dir = dir;
     this.#connection = connection;
   }
 
@@ -75,7 +72,6 @@ export class Redis {
     this.#connection.close();
     this.process.signal('SIGTERM');
     await this.process.ended();
-    rmSync(this.dir, { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,6 @@
 // Masters that are replaced and slots that move while members change their
 // state: nobody is reported gone, and soon everybody sees the same.
+// E2E_REDIS: single, since it brings its own.
 
 import { test } from 'node:test';
 
