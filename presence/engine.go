@@ -63,7 +63,8 @@ type engine struct {
 
 	learned  atomic.Pointer[reading] // by the last good beat
 	draining atomic.Bool
-	steady   atomic.Bool // the node may judge others
+	steady   atomic.Bool               // the node may judge others
+	lostAt   atomic.Pointer[time.Time] // when the store lost data last; nil: never
 	// doubted is when the store last left a write unanswered, by its clock; 0:
 	// everything is settled.
 	doubted atomic.Int64
@@ -72,6 +73,7 @@ type engine struct {
 	rooms   map[string]*room
 	sockets map[*socket]struct{}
 
+	refused    refusals
 	departures pool
 	departed   departed
 	loads      chan struct{} // one for each room that is being read again

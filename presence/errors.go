@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -66,6 +67,7 @@ var (
 
 var (
 	errUnavailable    = &Error{Code: CodeUnavailable, Message: "The presence store did not answer in time; try again in a moment."}
+	errRemoved        = &Error{Code: CodeUnavailable, Message: "This membership was removed before the join was answered; join again."}
 	errTooManyWaiting = &Error{
 		Code: CodeRateLimited, RetryAfter: time.Second,
 		Message: "Too many requests for this room are waiting; wait for their answers.",
@@ -92,6 +94,26 @@ func stateTooLarge(size, limit int) *Error {
 	return &Error{Code: CodeStateTooLarge, Message: fmt.Sprintf("The state has %d bytes; at most %d are allowed.", size, limit)}
 }
 
+// refusals counts requests that were refused for want of the store, so that an
+// outage is a line a second and not one for each of them.
+type refusals struct {
+	mu    sync.Mutex
+	since time.Time // of the last line
+	more  int       // since then
+}
+
+func (r *refusals) warn(e *engine, doing string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := e.clock.Now()
+	if now.Sub(r.since) < time.Second {
+		r.more++
+		return
+	}
+	e.log.Warn("store did not answer", "doing", doing, "error", err, "unlogged", r.more)
+	r.since, r.more = now, 0
+}
+
 // refusal is err as the client shall see it: the one place where errors of the
 // store and of the application become codes. What nobody foresaw is logged
 // with an id that the client gets too.
@@ -105,7 +127,7 @@ func (e *engine) refusal(err error, doing string) *Error {
 		if e.draining.Load() {
 			return errShuttingDown
 		}
-		e.log.Warn("store did not answer", "doing", doing, "error", err)
+		e.refused.warn(e, doing, err)
 		return errUnavailable
 	}
 	id := randomID(9)

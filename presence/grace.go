@@ -83,6 +83,10 @@ func (m *membership) beginGrace(l *lane, x loss) {
 	l.unsettled = nil
 	g.lane.idle = g.release
 	m.grace = g
+	if m.restoring { // as it was when it had a socket
+		m.restoring = false
+		r.restoreGrace(m)
+	}
 	if awayMs := x.atMs + e.awayAfter.Milliseconds(); !x.shown && awayMs < x.untilMs {
 		g.at(awayMs, g.showAway)
 	} else {

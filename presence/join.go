@@ -91,6 +91,9 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 			return err
 		}
 	} else if p.resume != "" {
+		if st.sock.isClosed() {
+			return nil // it must not take from a newer socket what it cannot use
+		}
 		done, err := st.resume(ctx, p, a)
 		if done || err != nil {
 			return err
@@ -145,8 +148,11 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 		if st.welcome(m, a, waiting, false) {
 			return nil
 		}
+		r.mu.Lock()
+		r.disown(m)
+		r.mu.Unlock()
 		e.unsettle(&st.lane, e.patient(0, m.unregister))
-		return notJoined(r.id) // removed before the answer was ready
+		return errRemoved
 	}
 	r.mu.Lock()
 	r.disown(m)
@@ -272,7 +278,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	}
 	m.clientEpoch.Store(next.Epoch)
 	if !st.welcome(m, a, waiting, false) {
-		return notJoined(r.id)
+		return errRemoved
 	}
 	return nil
 }
@@ -341,10 +347,11 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 	r := st.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.owned[m.connID] != m {
+	stands := r.members[m.connID]
+	if r.owned[m.connID] != m || stands == nil {
 		return false
 	}
-	if stands := r.members[m.connID]; stands != nil && string(stands.State) == string(m.state) {
+	if string(stands.State) == string(m.state) {
 		m.state = stands.State // one copy
 	}
 	heard := m.place >= 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -62,9 +63,12 @@ func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 }
 
 // pause waits before the store is asked again for something that came too late.
-func (e *engine) pause(ctx context.Context) error {
+func (e *engine) pause(ctx context.Context) error { return e.wait(ctx, mendInterval) }
+
+// wait blocks for a while, or until ctx or the engine ends: that is an error.
+func (e *engine) wait(ctx context.Context, d time.Duration) error {
 	done := make(chan struct{})
-	t := e.clock.AfterFunc(mendInterval, func() { close(done) })
+	t := e.clock.AfterFunc(d, func() { close(done) })
 	defer t.Stop()
 	select {
 	case <-done:

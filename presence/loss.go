@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -22,6 +23,7 @@ func (l lossListener) HandleInterrupt(_ string, lost bool) {
 		return
 	}
 	e := l.e
+	e.noteLoss()
 	e.doubt() // the index may name members that left
 	e.reopenGraves()
 	e.start(func() {
@@ -32,6 +34,15 @@ func (l lossListener) HandleInterrupt(_ string, lost bool) {
 			e.refresh()
 		}
 	})
+}
+
+// lossTime is for how long after a loss owners may still be restoring.
+const lossTime = 5 * time.Second
+
+// noteLoss remembers when the store lost data last.
+func (e *engine) noteLoss() {
+	now := e.clock.Now()
+	e.lostAt.Store(&now)
 }
 
 // repeatLeaves removes the members again that this node removed of late. Rooms

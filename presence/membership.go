@@ -171,6 +171,9 @@ func (r *room) presence(entry store.Entry) (present, *membership) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.owned[entry.ConnID]
+	if own != nil && own.leaving {
+		own = nil // on its way out, though the event that says so is not here yet
+	}
 	switch {
 	case own != nil && own.userID != entry.UserID:
 		return asOther, own
@@ -257,7 +260,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	}
 	res, err := e.store.Remove(ctx, q)
 	if err == nil && res.Outcome == store.Fenced {
-		res, err = e.removeOlder(ctx, q)
+		res, err = e.removeOther(ctx, q)
 	}
 	if err != nil {
 		return err
@@ -275,15 +278,21 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	return r.eraseEntry(ctx, m.entry())
 }
 
-// removeOlder removes what a fenced leave met if that is older than what left:
-// then the store lost the last writes.
-func (e *engine) removeOlder(ctx context.Context, q store.Remove) (store.RemoveResult, error) {
+// removeOther removes what a fenced leave met if that is the same life of the
+// member: an older one, when the store lost the last writes, or the one that a
+// claimant took over when this node was taken for dead.
+func (e *engine) removeOther(ctx context.Context, q store.Remove) (store.RemoveResult, error) {
 	fenced := store.RemoveResult{Outcome: store.Fenced}
 	found, err := e.store.LoadMembers(ctx, q.Room, []string{q.ConnID})
-	if err != nil || len(found.Members) == 0 || found.Members[0].Epoch >= q.Epoch {
+	if err != nil || len(found.Members) == 0 {
 		return fenced, err
 	}
-	q.Epoch, q.Owner = found.Members[0].Epoch, found.Members[0].Owner
+	m := &found.Members[0]
+	adopted := m.Epoch == q.Epoch+1 && m.UntilMs > 0 && m.Lost == ReasonNodeLost
+	if m.Epoch >= q.Epoch && !adopted {
+		return fenced, nil
+	}
+	q.Epoch, q.Owner = m.Epoch, m.Owner
 	return e.store.Remove(ctx, q)
 }
 

@@ -196,6 +196,10 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return err
 	}
 	defer e.release(r)
+	if !r.tryMove(stands.ConnID) {
+		return fmt.Errorf("%s is being resumed: %w", stands.ConnID, store.ErrUnavailable)
+	}
+	defer r.endMove(stands.ConnID)
 	m := &membership{
 		room: r, owner: e.self(), connID: stands.ConnID, userID: stands.UserID, state: stands.State, digest: stands.Token,
 		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,

@@ -194,9 +194,9 @@ func (r *room) settleOwned(old map[string]*member) {
 		switch {
 		case now == nil && old[id] != nil:
 			r.question(own)
-		case now != nil && now.Owner != own.owner && now.Epoch > epoch && now.UntilMs > 0 && own.seat != nil:
+		case now != nil && now.Owner != own.owner && now.Epoch >= epoch && now.UntilMs > 0 && own.seat != nil:
 			r.restoreLive(own) // taken over without a socket
-		case now != nil && now.Owner != own.owner && now.Epoch > epoch:
+		case now != nil && now.Owner != own.owner && now.Epoch >= epoch:
 			r.evict(own, evictMoved, "")
 		}
 	}

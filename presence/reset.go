@@ -16,6 +16,7 @@ const keepMissing = 10 * time.Second
 // was lost, so every room is looked at.
 func (e *engine) storeLost() {
 	e.log.Warn("the store lost data; restoring members", "node", e.self())
+	e.noteLoss()
 	for _, r := range e.openRooms() {
 		r.doubt(true)
 	}
@@ -83,7 +84,7 @@ func (m *membership) newerThan(stands *member) bool {
 		return true
 	}
 	epoch := m.epoch.Load()
-	return stands.Epoch < epoch || stands.Epoch == epoch && (stands.Owner != m.owner || stands.Write < m.write.Load())
+	return stands.Epoch < epoch || stands.Epoch == epoch && stands.Owner == m.owner && stands.Write < m.write.Load()
 }
 
 // reassert restores a member of this node. The room's lock is held.
@@ -134,7 +135,7 @@ func (g *grace) restore(ctx context.Context) error {
 			m.write.Store(max(m.write.Load(), stands.Write))
 			next.Epoch, next.Write = stands.Epoch, m.write.Load()+1
 		}
-		if stands.Owner != m.owner && stands.Epoch > next.Epoch || !m.newerThan(&member{Member: *stands}) {
+		if stands.Owner != m.owner && stands.Epoch >= next.Epoch || !m.newerThan(&member{Member: *stands}) {
 			m.restored() // somebody took it over, or it stands as it should
 			return nil
 		}

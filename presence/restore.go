@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -18,13 +19,22 @@ func (e *engine) reborn(ctx context.Context) error {
 	if err := e.beat(ctx); err != nil { // before any member stands under the new id
 		return err
 	}
-	for _, m := range e.memberships() {
-		m.room.mu.Lock()
-		m.room.restoreLive(m)
-		m.room.mu.Unlock()
-	}
+	e.start(func() {
+		if !e.sleep(catchUp) {
+			return
+		}
+		for _, m := range e.memberships() {
+			m.room.mu.Lock()
+			m.room.restoreLive(m)
+			m.room.mu.Unlock()
+		}
+	})
 	return nil
 }
+
+// catchUp is how long a node that woke reads what lies unread before it restores
+// members: clients that hung up meanwhile, events of those who moved elsewhere.
+const catchUp = 500 * time.Millisecond
 
 // restoreLive restores a member that somebody reaped although its socket is
 // here. The room's lock is held.
@@ -147,7 +157,7 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 				m.restored() // it stands as it should
 				return nil
 			}
-			if stands.Owner != m.owner && stands.UntilMs == 0 && stands.Epoch > m.epoch.Load() {
+			if stands.Owner != m.owner && stands.UntilMs == 0 && stands.Epoch >= m.epoch.Load() {
 				r.mu.Lock()
 				r.evict(m, evictMoved, "") // a client resumed it
 				r.mu.Unlock()
@@ -173,6 +183,7 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 		return false, err
 	}
 	r.mu.Lock()
+	before := m.epoch.Load()
 	m.owner = next.Owner
 	m.epoch.Store(next.Epoch) // also if nobody answers: a leave must find it
 	r.mu.Unlock()
@@ -183,6 +194,7 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 		return false, err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		m.epoch.CompareAndSwap(next.Epoch, before) // that of whoever was faster
 		return false, nil
 	}
 	m.restored()

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -13,8 +14,62 @@ const resumeTries = 4
 // resume takes a membership over that another socket had, here or on any node.
 // done is false when the token fits nothing: the join is an ordinary one then.
 func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bool, err error) {
+	connID := tokenConn(p.resume)
+	if connID == "" {
+		return false, nil
+	}
+	if err := st.room.move(ctx, connID); err != nil {
+		return false, err
+	}
+	t := &takeover{st: st, p: p, connID: connID}
+	defer t.end()
+	for {
+		found, err := t.try(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case found:
+			return t.seat(ctx, a)
+		}
+		lost, err := st.mayBeLost(ctx)
+		if err != nil || !lost {
+			return false, err
+		}
+		if err := st.sock.eng.wait(ctx, lostRetry); err != nil {
+			return false, err
+		}
+	}
+}
+
+// lostRetry is how often a resume looks again for a member that the store lost
+// and that its owner is about to restore.
+const lostRetry = 150 * time.Millisecond
+
+// takeover is a resume under way.
+type takeover struct {
+	st      *seat
+	p       *joinPayload
+	connID  string
+	m       *membership
+	known   *store.Member // as the replica had it; nil if it had not
+	res     store.PutResult
+	waiting *arrival
+	doubt   bool // a write without an answer goes on with the move
+}
+
+func (t *takeover) end() {
+	t.st.room.unexpect(t.waiting)
+	if !t.doubt {
+		t.st.room.endMove(t.connID)
+	}
+}
+
+// try looks for the member and writes it as this node's. It reports false when
+// there is none that the token fits.
+func (t *takeover) try(ctx context.Context) (found bool, err error) {
+	st, p := t.st, t.p
 	e, r := st.sock.eng, st.room
-	stands, err := r.resumable(ctx, p)
+	stands, err := t.resumable(ctx)
 	if err != nil || stands == nil {
 		return false, err
 	}
@@ -26,34 +81,72 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	if p.grace.given {
 		m.graceMs = p.grace.value
 	}
-	res, waiting, err := st.takeOver(ctx, m, *stands, p.state == nil)
-	defer r.unexpect(waiting)
-	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Missing {
-		if err == nil {
-			e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return m.forget(ctx, res) }))
-		}
+	t.m = m
+	if err := t.write(ctx, *stands); err != nil {
 		return false, err
 	}
-	m.state = res.Member.State
-	m.write.Store(res.Member.Write)
+	if t.res.Outcome == store.Fenced || t.res.Outcome == store.Missing {
+		res := t.res
+		e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return m.forget(ctx, res) }))
+		return false, nil
+	}
+	m.state = t.res.Member.State
+	m.write.Store(t.res.Member.Write)
 	m.clientEpoch.Store(m.epoch.Load())
-	if !r.succeed(m, res) {
+	if !r.succeed(m, t.res) { // taken over again, or removed
 		e.unsettle(&st.lane, e.patient(0, m.unregister))
-		return true, notJoined(r.id)
+		return false, errRemoved
 	}
+	return true, nil
+}
+
+// seat gives the member that was taken over to the socket, and answers.
+func (t *takeover) seat(ctx context.Context, a answerer) (done bool, err error) {
+	st, m := t.st, t.m
+	e, r := st.sock.eng, st.room
 	if err = e.connJoin(ctx, m.conn()); err == nil {
-		err = waiting.wait(ctx, r)
+		err = t.keepNewest(ctx)
 	}
-	if err == nil && st.welcome(m, a, waiting, true) {
+	if err == nil {
+		err = t.waiting.wait(ctx, r)
+	}
+	if err == nil && st.welcome(m, a, t.waiting, true) {
 		return true, nil
 	}
 	// The client is told that it has no membership: back into grace with it,
 	// unless somebody took or removed it meanwhile.
 	m.beginGrace(&st.lane, e.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
 	if err == nil {
-		err = notJoined(r.id)
+		err = errRemoved
 	}
 	return true, err
+}
+
+// keepNewest writes the state that the replica knew, where the store had lost
+// it before the resume kept what stood.
+func (t *takeover) keepNewest(ctx context.Context) error {
+	m, known := t.m, t.known
+	if t.p.state != nil || known == nil || m.write.Load() > known.Write {
+		return nil
+	}
+	next := m.record()
+	next.State, next.Write = known.State, known.Write+1
+	_, err := t.st.sock.eng.update(ctx, &t.st.lane, m, next)
+	return err
+}
+
+// mayBeLost reports whether the store lost data of late, so that members that
+// it does not have may be restored any moment.
+func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
+	e, r := st.sock.eng, st.room
+	r.mu.Lock()
+	lost := r.suspect
+	r.mu.Unlock()
+	if at := e.lostAt.Load(); lost || at != nil && e.clock.Now().Sub(*at) < lossTime {
+		return true, nil
+	}
+	state, err := e.stateOf(ctx, e.self())
+	return err == nil && state == store.NodeUnknown, err
 }
 
 // maxToken is more than any token has; longer ones are nobody's.
@@ -61,78 +154,87 @@ const maxToken = 512
 
 // resumable finds the member that a join's token speaks of; nil if there is
 // none. A replica that lags behind is no reason to refuse: the store decides.
-func (r *room) resumable(ctx context.Context, p *joinPayload) (*store.Member, error) {
+func (t *takeover) resumable(ctx context.Context) (*store.Member, error) {
+	p, r := t.p, t.st.room
 	fits := func(m *store.Member) bool {
 		return m.UserID == p.userID && m.GraceMs > 0 && m.Token == digestOf(p.resume)
 	}
-	connID := tokenConn(p.resume)
-	if connID == "" {
-		return nil, nil
-	}
 	r.mu.Lock()
-	known := r.members[connID]
+	known := r.members[t.connID]
 	r.mu.Unlock()
 	if known != nil && fits(&known.Member) {
 		stands := known.Member
+		t.known = &stands
 		return &stands, nil
 	}
-	found, err := r.eng.store.LoadMembers(ctx, r.id, []string{connID})
+	found, err := r.eng.store.LoadMembers(ctx, r.id, []string{t.connID})
 	if err != nil || len(found.Members) == 0 || !fits(&found.Members[0]) {
 		return nil, err
 	}
 	return &found.Members[0], nil
 }
 
-// takeOver moves the member to this node and this socket in one step of the
+// write moves the member to this node and this socket in one step of the
 // store, following it when it was written meanwhile.
-func (st *seat) takeOver(ctx context.Context, m *membership, stands store.Member, keepState bool) (res store.PutResult, waiting *arrival, err error) {
+func (t *takeover) write(ctx context.Context, stands store.Member) (err error) {
+	st, m := t.st, t.m
 	e, r := st.sock.eng, st.room
 	for range resumeTries {
-		m.epoch.Store(stands.Epoch + 1)
-		m.write.Store(stands.Write + 1)
-		r.unexpect(waiting)
-		waiting = r.await(m.connID, m.epoch.Load())
+		epoch := stands.Epoch
+		if t.known != nil {
+			epoch = max(epoch, t.known.Epoch)
+		}
+		m.epoch.Store(epoch + 1)
+		m.write.Store(0) // the store counts on from its own
+		r.unexpect(t.waiting)
+		t.waiting = r.await(m.connID, m.epoch.Load())
 		if err = e.register(ctx, m.entry()); err != nil {
 			e.unsettle(&st.lane, e.patient(e.expiry(ctx), m.unregister))
-			return res, waiting, err
+			return err
 		}
-		res, err = e.put(ctx, store.Put{
-			Intent: store.IntentResume, Member: m.record(), Fence: stands.Epoch, KeepState: keepState,
-		}, r)
+		t.res, err = e.put(ctx, t.put(stands.Epoch), r)
 		if err != nil {
-			e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return st.unresume(ctx, m) }))
-			return res, waiting, err
+			t.doubt = true
+			e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return t.settle(ctx, stands.Epoch) }))
+			return err
 		}
-		if res.Outcome != store.Fenced || res.Member.Epoch == stands.Epoch || res.Member.Token != stands.Token {
-			return res, waiting, nil
+		if t.res.Outcome != store.Fenced || t.res.Member.Epoch == stands.Epoch || t.res.Member.Token != stands.Token {
+			return nil
 		}
-		stands = res.Member
+		stands = t.res.Member
 	}
-	return res, waiting, nil
+	return nil
 }
 
-// unresume settles a resume in doubt: if it took effect the member is this
-// node's, without a socket, and its grace begins.
-func (st *seat) unresume(ctx context.Context, m *membership) error {
+func (t *takeover) put(fence int64) store.Put {
+	return store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.state == nil}
+}
+
+// settle finds out what became of a resume in doubt: if it took effect the
+// member is this node's, without a socket, and its grace begins.
+func (t *takeover) settle(ctx context.Context, fence int64) error {
+	st, m := t.st, t.m
 	e, r := st.sock.eng, st.room
-	record := m.record()
-	res, err := e.put(ctx, store.Put{
-		Intent: store.IntentResume, Member: record, Fence: record.Epoch - 1, KeepState: m.state == nil,
-	}, r)
+	res, err := e.put(ctx, t.put(fence), r)
 	if err != nil {
 		return err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		return m.forget(ctx, res)
+		err = m.forget(ctx, res)
+	} else {
+		m.state = res.Member.State
+		m.write.Store(res.Member.Write)
+		m.clientEpoch.Store(m.epoch.Load())
+		if r.succeed(m, res) {
+			m.beginGrace(&st.lane, e.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
+		} else {
+			err = m.unregister(ctx)
+		}
 	}
-	m.state = res.Member.State
-	m.write.Store(res.Member.Write)
-	m.clientEpoch.Store(record.Epoch)
-	if !r.succeed(m, res) {
-		return m.unregister(ctx)
+	if err == nil {
+		r.endMove(t.connID)
 	}
-	m.beginGrace(&st.lane, st.sock.eng.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
-	return nil
+	return err
 }
 
 // forget removes the index entries of a resume that came to nothing: the

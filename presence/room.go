@@ -40,6 +40,7 @@ type room struct {
 	// heard is where the last event stood that came over the bridge.
 	heard store.Position
 	gone  tombstones
+	moves moves
 	held  []store.Event
 
 	owned    map[string]*membership // by connId
@@ -344,6 +345,11 @@ func (r *room) follow(e store.Event) {
 	}
 	epoch := m.epoch.Load()
 	switch {
+	case e.Member.Epoch == epoch && e.Member.Owner != m.owner:
+		// Of another life that came by the same epoch, maybe long ago.
+		if m.seat != nil {
+			r.question(m)
+		}
 	case e.Intent == store.IntentLeave:
 		switch {
 		case e.Member.Epoch < epoch:
@@ -355,8 +361,6 @@ func (r *room) follow(e store.Event) {
 		}
 	case e.Member.UntilMs > 0 && m.seat != nil && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.restoreLive(m) // taken over without a socket: likewise
-	case e.Member.Owner != m.owner && e.Member.Epoch == epoch:
-		r.reassert(m) // both came by it while the store had lost what was before
 	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		m.epoch.Store(e.Member.Epoch)
 		r.evict(m, evictMoved, "")

@@ -131,7 +131,7 @@ const maxQueuedBytes = 4 << 20
 // already, the client is told to slow down. s.mu is held.
 func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 	s, e := st.sock, st.sock.eng
-	deadline := e.clock.Now().Add(e.storeTimeout)
+	deadline := e.clock.Now().Add(e.storeTimeout - e.storeTimeout/10) // the answer takes some time too
 	ok := s.queued+size <= maxQueuedBytes && st.lane.post(func() {
 		op(deadline)
 		s.mu.Lock()
@@ -196,6 +196,12 @@ func (st *seat) dropIfVacant() {
 	if r != nil {
 		s.eng.release(r)
 	}
+}
+
+func (s *socket) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // close ends the socket: its plain members leave, resumable ones go into
