@@ -35,7 +35,7 @@ func (r *room) wasReset(loaded *store.Room) bool {
 // The lock is held.
 func (r *room) keep(old, loaded map[string]*member, dead map[string]bool) {
 	now := r.eng.clock.Now()
-	r.keeping = false
+	r.keeping, r.counts = false, true
 	for id, m := range old {
 		stands, own := loaded[id], r.owned[id]
 		switch {

@@ -36,6 +36,7 @@ type room struct {
 	loading bool
 	again   bool // once more after that
 	keeping bool // some members are shown that the store lost
+	counts  bool // what is shown was once not what the store had: connections of users are counted here
 	suspect bool // it may have lost writes
 	// heard is where the last event stood that came over the bridge.
 	heard store.Position
@@ -240,13 +241,19 @@ func (r *room) changesUser(e store.Event) bool {
 	return old != nil && old.UserID != e.Member.UserID && e.Intent != store.IntentLeave
 }
 
+// fewMembers is up to how many it costs nothing to count a user's connections
+// at each event.
+const fewMembers = 32
+
 // apply makes the event part of the replica and shows it. The lock is held.
 func (r *room) apply(e store.Event) {
 	r.pos, r.heardAt = e.Position, r.eng.clock.Now()
 	m := e.Member
 	old := r.members[m.ConnID]
 	event := r.describe(e, old)
-	if r.keeping && event != nil { // the store counts only what it has
+	if event != nil && (r.counts || len(r.members) < fewMembers) {
+		// The store counts what it has, this is what is shown: the same, but
+		// for events that were on their way when the store lost data.
 		event.UserConns = r.countAfter(e)
 	}
 	if e.Intent == store.IntentLeave {
