@@ -1,0 +1,209 @@
+package presence
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+)
+
+// links are the ways of a world's nodes to their store, which can stand still
+// or be interrupted.
+type links []*storetest.Faulty
+
+// inLinkedWorld is inWorld with a link for each node.
+func inLinkedWorld(t *testing.T, nodes int, f func(w *world, mem *memstore.Store, l links)) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memstore.New(memstore.Options{})
+		runWorld(t, mem, 0, func(w *world) {
+			var l links
+			for range nodes {
+				link := storetest.NewFaulty(mem, storetest.Plan{})
+				t.Cleanup(link.End)
+				if _, err := w.start(link, nodeClock{link: link}); err != nil {
+					t.Fatal(err)
+				}
+				l = append(l, link)
+			}
+			f(w, mem, l)
+		})
+	})
+}
+
+// failover is what a store does that loses the last it was told.
+func (l links) failover(rewind func()) {
+	rewind()
+	for _, link := range l {
+		link.Interrupt(true)
+	}
+}
+
+// A replica without the last writes is promoted: joins and patches that were
+// acknowledged stand again soon, leaves too, and nobody hears of any of it.
+func TestAFailoverThatLosesWritesIsUndone(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b, c, d := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b"), w.connect(w.nodes[0], "c"), w.connect(w.nodes[0], "d")
+		a.join("r", "ann", `,"state":{"n":1}`)
+		b.join("r", "bob", "")
+		c.join("r", "cat", "")
+		rewind := mem.Save()
+		first := a.patch(`{"n":2}`)
+		c.send("leave", `{}`).wait()
+		d.join("r", "dan", "")
+		b.heard()
+		l.failover(rewind)
+		w.rest(5 * time.Second)
+		want(t, "b", b.heard(), "")
+		w.agree("r")
+		if n := len(w.stored("r")); n != 3 {
+			t.Errorf("%d members stand, want ann, bob and dan", n)
+		}
+		if ack := a.send("heartbeat", `{"epoch":1,"patchState":{"m":3}}`).wait(); !ack.Changed || ack.Stale || ack.Seq <= first.Seq {
+			t.Errorf("a patch with the epoch of the join: %+v after %+v", ack, first)
+		}
+		want(t, "b", b.heard(), `update ann@r {"n":2,"m":3}`)
+	})
+}
+
+// The last member of a room left, nobody has the room open any more, and the
+// store forgets the leave: its node says it again.
+func TestALeaveThatTheStoreForgotIsRepeated(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		rewind := mem.Save()
+		a.end(ReasonDisconnect, true)
+		w.rest(time.Second)
+		l.failover(rewind)
+		w.rest(10 * time.Second)
+		for _, key := range mem.Keys() {
+			if key != "nodes" && !strings.HasSuffix(key, ":conns") {
+				t.Errorf("back again: %s", key)
+			}
+		}
+	})
+}
+
+// The store loses what it knew of a node, which dies before it can say anything
+// again: its members leave once others judge that they have no owner.
+func TestMembersOfANodeThatNobodyKnowsLeave(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		b.heard()
+		if err := mem.Retire(t.Context(), w.nodes[0].self()); err != nil {
+			t.Fatal(err)
+		}
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		w.nodes = w.nodes[1:]
+		w.rest(20 * time.Second)
+		want(t, "b", b.heard(), "leave ann@r node_lost")
+		w.agree("r")
+	})
+}
+
+// A resume that comes while owners restore what the store lost waits for them.
+func TestAResumeWaitsForWhatTheStoreLost(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		first := w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":60000,"state":{"n":1}`)
+		b.heard()
+		time.Sleep(400 * time.Millisecond) // the nodes' next beats are some way off
+		mem.Wipe()
+		for range 20 {
+			ack := w.connect(w.nodes[1], "a2").join("r", "ann", token(first))
+			if ack.Code == CodeUnavailable {
+				continue // as a client does
+			}
+			if !ack.Resumed || ack.Self.ConnID != "sock-a" {
+				t.Errorf("resume: %+v", ack)
+			}
+			break
+		}
+		w.rest(20 * time.Second)
+		if got := b.heard(); strings.Contains(got, "leave") || strings.Contains(got, "join") {
+			t.Errorf("b heard:\n%s", got)
+		}
+		w.agree("r")
+	})
+}
+
+// A node is taken for dead while it stands still; its client leaves meanwhile,
+// and the claimant, who holds the member in grace by then, learns of it.
+func TestALeaveOnAFrozenNodeCounts(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", `,"graceMs":60000`)
+		b.join("r", "bob", "")
+		b.heard()
+		l[0].Freeze()
+		w.rest(10 * time.Second)
+		want(t, "while it stands still", b.heard(), "update ann@r {} away")
+		a.send("leave", `{}`) // lies unread until the node goes on
+		l[0].Thaw()
+		w.rest(5 * time.Second)
+		want(t, "when it goes on", b.heard(), "leave ann@r leave")
+		w.agree("r")
+	})
+}
+
+// distant is a store whose steps take their time.
+type distant struct{ store.Store }
+
+func (d distant) Register(ctx context.Context, e store.Entry) error {
+	time.Sleep(time.Millisecond)
+	return d.Store.Register(ctx, e)
+}
+
+func (d distant) LoadMembers(ctx context.Context, room string, connIDs []string) (store.Room, error) {
+	time.Sleep(time.Millisecond)
+	return d.Store.LoadMembers(ctx, room, connIDs)
+}
+
+// The same node takes a dead one's member over and is asked to resume it.
+func TestAResumeAndATakeoverByTheSameNode(t *testing.T) {
+	for delay := range 40 {
+		inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+			if _, err := w.start(distant{mem}, systemClock{}); err != nil {
+				t.Fatal(err)
+			}
+			w.steady()
+			b := w.connect(w.nodes[1], "b")
+			b.join("r", "bob", "")
+			first := w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":60000`)
+			b.heard()
+			old := w.nodes[0]
+			l[0].Kill()
+			w.crash(old)
+			w.nodes = w.nodes[1:]
+			if err := mem.MarkDead(t.Context(), old.self()); err != nil {
+				t.Fatal(err)
+			}
+			next := time.Until(time.Now().Truncate(time.Second).Add(time.Second)) // the beat that finds it
+			time.Sleep(next + time.Duration(delay)*250*time.Microsecond)
+			a2 := w.connect(w.nodes[0], "a2")
+			if ack := a2.join("r", "ann", token(first)); !ack.Resumed {
+				t.Errorf("delay %d: %+v", delay, ack)
+			}
+			w.rest(10 * time.Second)
+			for _, m := range w.stored("r") {
+				if m.Away || m.UntilMs > 0 {
+					t.Errorf("delay %d: %s is in grace though its socket is there", delay, m.ConnID)
+				}
+			}
+			w.agree("r")
+		})
+	}
+}
