@@ -128,9 +128,14 @@ func (c *wsCarrier) upgrade() error {
 	for {
 		s.mu.Lock()
 		poll, ok := s.carrier.(*pollCarrier)
-		if !ok || poll.probe != c || !s.isOpen() {
+		if !ok || poll.probe != c {
 			s.mu.Unlock()
 			return errProbe
+		}
+		if !s.isOpen() { // the client has left polling, so it has to hear of it here
+			reason := s.reason
+			s.mu.Unlock()
+			return &closeError{closeCode(reason), ""}
 		}
 		if !poll.posting {
 			s.turn, s.inline = true, true

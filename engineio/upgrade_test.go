@@ -254,3 +254,30 @@ func TestUpgradeWaitsForPost(t *testing.T) {
 		}
 	})
 }
+
+// A server that stops closes a session whose client is past its last poll: the
+// WebSocket of its upgrade says so.
+func TestServerClosesDuringUpgrade(t *testing.T) {
+	for name, polls := range map[string]bool{"polling": true, "upgrading": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newPipeEnv(t, Config{})
+				poll := e.openPolling()
+				s := e.session()
+				w := poll.dialUpgrade()
+				w.send("2probe")
+				w.want("3probe")
+				s.s.Close(ReasonShutdown)
+				s.wantClosed(t, ReasonShutdown)
+				if polls {
+					poll.wantPoll(200, "1")
+					w.wantEOF()
+					return
+				}
+				sent := async(func() { w.send("5") })
+				w.wantClose(ws.StatusGoingAway)
+				sent()
+			})
+		})
+	}
+}

@@ -40,16 +40,20 @@ func (c *wsCarrier) transport() Transport { return WebSocket }
 func (c *wsCarrier) lingers(CloseReason) bool { return true }
 
 func (c *wsCarrier) goodbye(reason CloseReason) *Frame {
-	code := ws.StatusNormalClosure
+	return newCloseFrame(closeCode(reason), "")
+}
+
+// closeCode is what a client is told of a session that ended for reason.
+func closeCode(reason CloseReason) ws.StatusCode {
 	switch reason {
 	case ReasonShutdown:
-		code = ws.StatusGoingAway
+		return ws.StatusGoingAway
 	case ReasonParseError, ReasonTransportError:
-		code = ws.StatusProtocolError
+		return ws.StatusProtocolError
 	case ReasonInternalError:
-		code = ws.StatusInternalServerError
+		return ws.StatusInternalServerError
 	}
-	return newCloseFrame(code, "")
+	return ws.StatusNormalClosure
 }
 
 // cut closes the connection, which ends the reading goroutine. Only a TCP or unix connection is
