@@ -9,6 +9,7 @@ import { until, within } from './wait.mjs';
 
 export class Client {
   /** @type {object[]} every presence:event, in order of arrival */ events = [];
+  /** @type {number[]} when each of them arrived, Unix ms */ arrivals = [];
   /** @type {{ name: string, args: any[] }[]} every other event */ messages = [];
   /** @type {Stay[]} */ stays = [];
   /** True for a client that does not follow the protocol itself. */ unjudged = false;
@@ -129,6 +130,7 @@ export class Client {
 
   #handle(event) {
     this.events.push(event);
+    this.arrivals.push(Date.now());
     const stay = this.#open.get(event.roomId);
     if (stay) stay.handle(event);
     else this.#faults.push(`an event of a room that the socket is not in: ${JSON.stringify(event)}`);

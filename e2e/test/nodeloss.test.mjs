@@ -1,75 +1,131 @@
-// A node that is killed, and a Redis that forgets everything.
+// Nodes that are killed.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 
+import { startBalancer } from '../lib/balancer.mjs';
 import { assertAgree } from '../lib/client.mjs';
-import { describeStack, freshRoom } from '../lib/stack.mjs';
+import { summary } from '../lib/figures.mjs';
+import { ReturningClient } from '../lib/returning.mjs';
+import { freshRoom, Stack } from '../lib/stack.mjs';
 import { sleep, until } from '../lib/wait.mjs';
 
 // Nodes judge others only after this long with unbroken beats of their own.
 const STEADY_MS = 12_000;
 const MEMBERS = 200;
+const GONE_WITHIN_MS = 8000;
 
-const leavesOf = (client, room, reason) =>
-  client.seen(room).filter((event) => event.type === 'leave' && event.reason === reason);
+describe('kill -9 of two of four nodes', () => {
+  const stack = new Stack();
+  /** @type {import('../lib/server.mjs').Server[]} */ let doomed;
+  /** @type {import('../lib/server.mjs').Server[]} */ let survivors;
+  let balancer;
+  let behind; // the nodes that the balancer sends clients to
+  /** @type {ReturningClient[]} */ const returning = [];
 
-describeStack('kill -9 of one of two nodes', { backend: 'serve', nodes: 2 }, (stack) => {
-  test('its plain members leave once within 8 s, resumable ones come back unseen', async () => {
-    const [doomed] = stack.nodes;
-    const watcher = await stack.connect('websocket only', 1);
+  before(async () => {
+    await stack.start({ backend: 'serve', nodes: 4 });
+    doomed = stack.nodes.slice(0, 2);
+    survivors = stack.nodes.slice(2);
+    behind = [doomed[1]];
+    balancer = await startBalancer(() => behind);
+    await sleep(STEADY_MS);
+  });
+  after(async () => {
+    try {
+      await Promise.all(returning.map((client) => client.stop()));
+      stack.finishTest();
+      await stack.stop();
+    } finally {
+      for (const client of returning) client.socket.disconnect();
+      await balancer.stop();
+    }
+  });
+
+  /** Clients on the nodes that stay. */
+  async function observers(room) {
+    const list = [];
+    for (const node of [2, 3, 2, 3]) {
+      const client = await stack.connect('websocket only', stack.nodes.indexOf(survivors[node - 2]));
+      await client.join(room, `observer-${list.length}`);
+      list.push(client);
+    }
+    return list;
+  }
+
+  async function kill(node) {
+    const at = Date.now();
+    node.process.signal('SIGKILL');
+    await node.process.ended();
+    stack.nodes.splice(stack.nodes.indexOf(node), 1);
+    return at;
+  }
+
+  const nodeOf = (connId) => stack.redis.command('HGET', `prs:conn:${connId}`, 'node_id');
+  const indexOf = (nodeId) => stack.redis.command('EXISTS', `prs:{node:${nodeId}}:conns`);
+
+  test(`${MEMBERS} plain members leave once, within ${GONE_WITHIN_MS} ms`, async (t) => {
     const room = freshRoom();
-    await watcher.join(room, 'watcher');
+    const watching = await observers(room);
     for (let i = 0; i < MEMBERS; i++) {
       const client = await stack.connectRaw({}, 0);
-      await client.join(room, `user-${i}`);
+      await client.join(room, `plain-${i}`);
     }
-    const mover = await stack.connectRaw({}, 0);
-    const { self } = await mover.join(room, 'mover', { graceMs: 60_000 });
-    await sleep(STEADY_MS);
+    const node = await nodeOf(stack.clients.at(-1).id);
+    await Promise.all(watching.map((client) => client.settled(room)));
+    const before = watching.map((client) => client.events.length);
 
-    const killed = Date.now();
-    doomed.process.signal('SIGKILL');
-    await doomed.process.ended();
-    stack.nodes.shift();
-    const back = await stack.connect('websocket only', 0);
-    const ack = await back.join(room, 'mover', { resume: self.resume, graceMs: 60_000 });
-    assert.deepEqual([ack.resumed, ack.self.connId], [true, self.connId]);
+    const killed = await kill(doomed[0]);
+    const leaves = (client, i) => client.events.slice(before[i]).filter((event) => event.type === 'leave');
+    await until('all have left', () => watching.every((client, i) => leaves(client, i).length >= MEMBERS), 20_000);
+    const times = watching.flatMap((client, i) => client.arrivals.slice(before[i]).map((at) => at - killed));
+    t.diagnostic(`from the kill to the leave: ${summary(times)}`);
+    assert.ok(Math.max(...times) < GONE_WITHIN_MS, `the last one left after ${Math.max(...times)} ms`);
 
-    await until(`${MEMBERS} members leave`, () => leavesOf(watcher, room, 'node_lost').length >= MEMBERS, 12_000);
-    assert.ok(Date.now() - killed < 8000, `all left within 8 s of the kill, not ${Date.now() - killed} ms`);
-    const seen = (await watcher.settled(room)).filter((event) => event.type !== 'join');
-    assert.equal(seen.length, MEMBERS, 'each left once, and nothing else was shown');
-    assert.equal(new Set(seen.map((event) => event.connId)).size, MEMBERS);
-    const left = (await stack.redis.keys()).filter((key) => /user-/.test(key));
+    await until("the dead node's index is gone", async () => !(await indexOf(node)));
+    for (const [i, client] of watching.entries()) {
+      await client.settled(room);
+      const seen = client.events.slice(before[i]).filter((event) => !event.state?.mark);
+      assert.equal(seen.length, MEMBERS, 'nothing else was shown');
+      assert.deepEqual([...new Set(seen.map((event) => event.reason))], ['node_lost']);
+      assert.equal(new Set(seen.map((event) => event.connId)).size, MEMBERS, 'each left once');
+    }
+    const left = (await stack.redis.keys()).filter((key) => key.includes('plain-') || stack.clients.some((c) => !watching.includes(c) && key.endsWith(c.id)));
     assert.deepEqual(left, []);
-    await assertAgree(room, watcher, back);
+    assert.equal(watching[0].map(room).view().length, watching.length);
+    await assertAgree(room, ...watching);
   });
-});
 
-describeStack('FLUSHALL', { backend: 'serve', nodes: 2 }, (stack) => {
-  test('members are restored within 5 s, and nobody notices', async () => {
+  test(`${MEMBERS} resumable members come back elsewhere: no leave, no join`, async (t) => {
     const room = freshRoom();
-    const clients = [];
-    for (let i = 0; i < 20; i++) {
-      const client = await stack.connectRaw({}, i % 2);
-      await client.join(room, `user-${i}`, { state: { n: i } });
-      clients.push(client);
+    // Half of them are back at once, half when another node has taken them over.
+    const late = { reconnectionDelay: 7000, reconnectionDelayMax: 7000, randomizationFactor: 0 };
+    const start = (i) => ReturningClient.start(balancer.url, room, `back-${i}`, i % 2 ? late : {});
+    for (let i = 0; i < MEMBERS; i += 50) {
+      returning.push(...(await Promise.all(Array.from({ length: 50 }, (_, k) => start(i + k)))));
     }
-    const [watcher] = clients;
-    await watcher.settled(room);
-    const before = watcher.seen(room).length;
-    await stack.redis.command('FLUSHALL');
-    const key = async () => (await stack.redis.keys()).find((name) => name.startsWith('prs:{room:'));
-    const restored = async () => {
-      const name = await key();
-      return name && Object.keys(await stack.redis.hash(name)).filter((field) => field.startsWith('m:')).length === 20;
-    };
-    await until('every member is restored', restored, 5000);
-    assert.equal(watcher.seen(room).length, before, 'no client saw anything');
-    const ack = await clients[1].heartbeat({ roomId: room, epoch: 1, patchState: { late: true } });
-    assert.deepEqual([ack.ok, ack.changed], [true, true], 'the epoch of the join is still good');
-    await watcher.event({ roomId: room, type: 'update', userId: 'user-1' });
-    await assertAgree(room, ...clients);
+    const watching = await observers(room);
+    const node = await nodeOf(returning[0].self.connId);
+    await assertAgree(room, ...watching, ...returning.map((client) => client.current));
+    for (const client of returning) client.watch();
+    const before = watching.map((client) => client.events.length);
+
+    behind = survivors;
+    const killed = await kill(doomed[1]);
+    await until('all are back', () => returning.every((client) => client.lives.length > 1 && client.isIn), 20_000);
+    t.diagnostic(`all were back ${Date.now() - killed} ms after the kill`);
+    await until("the dead node's index is gone", async () => !(await indexOf(node)), 20_000);
+
+    assert.deepEqual(returning.flatMap((client) => client.complaints), []);
+    assert.deepEqual(returning.flatMap((client) => client.comingsAndGoings), []);
+    const map = watching[0].map(room);
+    await until('everybody is shown online', () => map.view().every((member) => member.status === 'online'));
+    await watching[0].settled(room);
+    await assertAgree(room, ...watching, ...returning.map((client) => client.current));
+    for (const [i, client] of watching.entries()) {
+      const seen = client.events.slice(before[i]).filter((event) => event.type !== 'update');
+      assert.deepEqual(seen, [], 'nobody came or went');
+    }
+    assert.equal(map.view().length, MEMBERS + watching.length);
   });
 });

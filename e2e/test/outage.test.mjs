@@ -4,10 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { surviveOutage } from '../lib/outage.mjs';
 import { describeStack, freshRoom } from '../lib/stack.mjs';
 import { until } from '../lib/wait.mjs';
 
 const REFUSED_WITHIN_MS = 2500;
+const PAUSED_MS = 6000;
 
 async function timed(promise) {
   const start = Date.now();
@@ -73,6 +75,11 @@ describeStack('serve with a frozen Redis', { backend: 'serve' }, (stack) => {
     const gone = await alice.event({ roomId: room, type: 'leave' });
     assert.equal(gone.userId, 'bob');
   });
+});
+
+describeStack('serve with a Redis that is paused', { backend: 'serve', nodes: 2 }, (stack) => {
+  test('nobody is reported gone who is not', (t) =>
+    surviveOutage(t, stack, { ms: PAUSED_MS, begin: () => stack.redis.pause(), end: () => stack.redis.resume() }));
 });
 
 describeStack('serve, draining', { backend: 'serve' }, (stack) => {
