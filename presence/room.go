@@ -284,7 +284,7 @@ func (r *room) describe(e store.Event, old *member) *Event {
 			return nil
 		}
 		event.Type, event.Reason, event.State, event.Status = EventLeave, e.Reason, nil, ""
-	case old == nil || e.Intent == store.IntentJoin:
+	case old == nil || e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		event.Type = EventJoin
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m):
 		event.Type = EventUpdate
