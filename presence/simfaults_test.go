@@ -175,10 +175,11 @@ func (s *simulation) occurred(f fault) {
 	s.happened[f] = true
 }
 
-// A promoted replica lags by at most maxRewind; failovers are rewindGap apart.
+// A promoted replica lags by at most maxRewind; data is lost again lossGap after
+// the last time at the earliest.
 const (
 	maxRewind = 5 * time.Second
-	rewindGap = 15 * time.Second
+	lossGap   = 15 * time.Second
 )
 
 // strike lets something go wrong now and then.
@@ -200,21 +201,23 @@ func (s *simulation) strike() {
 	if now(faultFreeze, 0.05) {
 		s.freeze(pick(s.dice, s.running()), time.Duration(s.dice.IntN(15000))*time.Millisecond)
 	}
-	if now(faultWipe, 0.04) {
+	settled := time.Since(s.lastLoss) > lossGap
+	if settled && now(faultWipe, 0.06) {
+		s.lastLoss = time.Now()
 		s.noteDead()
 		s.w.lossy.Store(true)
 		s.mem.Wipe()
-		s.wiped = time.Now()
 		s.noteSilent()
 	}
 	if s.rewind == nil || time.Since(s.saved) > maxRewind || s.dice.IntN(8) == 0 {
 		s.rewind, s.saved = s.mem.Save(), time.Now()
 	}
-	if time.Since(s.rewound) > rewindGap && now(faultRewind, 0.06) {
+	if settled && time.Since(s.lastLoss) > lossGap && now(faultRewind, 0.06) {
+		s.lastLoss = time.Now()
 		s.noteDead()
 		s.w.lossy.Store(true)
 		s.rewind()
-		s.rewind, s.rewound = nil, time.Now()
+		s.rewind = nil
 		for _, n := range s.running() {
 			n.link.Interrupt(true)
 		}
@@ -262,7 +265,7 @@ func (s *simulation) freeze(n *simNode, d time.Duration) {
 		return
 	}
 	n.link.Freeze()
-	if time.Since(s.wiped) < keepMissing {
+	if time.Since(s.lastLoss) < keepMissing {
 		s.noteSilent()
 	}
 	s.log("frozen for", d, n.eng.self())

@@ -110,8 +110,7 @@ type simulation struct {
 	forgotten []string  // keys that may be left
 	rewind    func()    // to the store as it was a while ago
 	saved     time.Time // when
-	wiped     time.Time // when the store lost everything last
-	rewound   time.Time // when that happened last
+	lastLoss  time.Time // when the store lost data last
 
 	mu        sync.Mutex // of what the model knows; nothing is called under it
 	nodes     []*simNode
