@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
 
 // Of two sockets that resume the same membership the later one has it, also
@@ -71,30 +69,6 @@ func TestKickDuringAResume(t *testing.T) {
 		st.slow("Put", 0, 0)
 		if beat := a2.send("heartbeat", `{}`); beat.wait().OK {
 			t.Errorf("kicked, yet the join was answered %s and a heartbeat %s", p.raw, beat.raw)
-		}
-	})
-}
-
-// The sockets of a draining node hear that they were removed, also when the
-// store's answer comes before the event.
-func TestDrainedSocketsHearIt(t *testing.T) {
-	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
-		a := w.connect(w.nodes[0], "a")
-		a.join("r", "ann", "")
-		a.heard()
-		st.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery {
-			return storetest.Delivery{Delay: 5 * time.Millisecond}
-		}})
-		if err := w.nodes[0].drain(context.Background()); err != nil {
-			t.Error(err)
-		}
-		time.Sleep(time.Second)
-		want(t, "a", a.heard(), "leave ann@r shutdown")
-		if a.isIn("r") {
-			t.Error("it is still in the Socket.IO room")
-		}
-		if ack := a.send("sync", `{"roomId":"r"}`).wait(); ack.OK {
-			t.Error("it may still sync")
 		}
 	})
 }

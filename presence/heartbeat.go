@@ -15,9 +15,6 @@ import (
 func (s *socket) heartbeat(payload []byte, a answerer) {
 	e := s.eng
 	p, err := parseHeartbeat(payload, e.limits)
-	if err == nil && e.draining.Load() {
-		err = errShuttingDown
-	}
 	if err == nil {
 		err = s.routeHeartbeat(&p, a)
 	}

@@ -73,6 +73,11 @@ type Options struct {
 	// 4 s, at least 3 s: a shorter one takes every hiccup for a death.
 	NodeLease time.Duration
 
+	// DrainPeriod is over how long Runtime.Close spreads the closing of
+	// connections, so that clients do not all reconnect at the same moment.
+	// Default 5 s, or none where members live in this process; negative: none.
+	DrainPeriod time.Duration
+
 	// Logger gets what operators should know. Default: silent.
 	Logger *slog.Logger
 }
@@ -99,6 +104,10 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxRooms = orDefault(o.MaxRooms, 100)
 	o.NodeLease = orDefault(o.NodeLease, 4*time.Second)
 	o.StoreTimeout = orDefault(o.StoreTimeout, 2*time.Second)
+	if o.DrainPeriod == 0 && !o.embedded() {
+		o.DrainPeriod = 5 * time.Second
+	}
+	o.DrainPeriod = max(o.DrainPeriod, 0)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

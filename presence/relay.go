@@ -60,11 +60,8 @@ func (r relay) queue(sock *socket, s *socketio.Socket, m *socketio.Message, a an
 	e := r.engine
 	deadline := e.clock.Now().Add(e.storeTimeout)
 	room, err := relayRoom(m.Arg(0), e.limits)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case e.draining.Load():
-		return errShuttingDown
 	}
 	p, err := socketio.NewEventRaw(s.Namespace().Name(), m.Raw(), m.Binary()...)
 	if err != nil {
