@@ -43,7 +43,7 @@ func (e *engine) storeTime(t time.Time) int64 {
 // beat gives the life sign, learns the store's time, and does what the answer
 // asks for.
 func (e *engine) beat(ctx context.Context) error {
-	before := e.clock.Now()
+	before, first := e.clock.Now(), e.lease.last.IsZero()
 	q := store.BeatRequest{Node: e.self(), LeaseMs: e.leaseTime.Milliseconds(), Judge: e.mayJudge(before)}
 	if q.Judge { // else it may come late: the store's clock may have been set
 		q.ExpiresMs = e.expiry(ctx)
@@ -67,7 +67,9 @@ func (e *engine) beat(ctx context.Context) error {
 		e.storeLost()
 	}
 	e.lease.known = true
-	e.bury(b.Dead)
+	if !first { // the node is not ready for more; the next beat names them again
+		e.bury(b.Dead)
+	}
 	return nil
 }
 
