@@ -207,9 +207,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	m.write.Store(stands.Write + 1)
 	m.epoch.Store(stands.Epoch + 1)
 	m.clientEpoch.Store(stands.Epoch + 1)
-	x := loss{reason: stands.Lost, atMs: nowMs - e.awayAfter.Milliseconds(), untilMs: stands.UntilMs, shown: stands.Away}
+	x := loss{reason: stands.Lost, atMs: stands.UntilMs - stands.GraceMs, untilMs: stands.UntilMs, shown: stands.Away}
 	if x.untilMs == 0 {
-		x.reason, x.untilMs = ReasonNodeLost, nowMs+stands.GraceMs
+		x.reason, x.atMs, x.untilMs = ReasonNodeLost, nowMs-e.awayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
 	coming := r.await(m.connID, m.epoch.Load())
 	defer r.unexpect(coming)
@@ -223,12 +223,14 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return err
 	}
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		return nil // looked at again
+		r.unexpect(coming)
+		return m.unregister(ctx) // a client was quicker
 	}
 	m.state = res.Member.State
 	m.write.Store(res.Member.Write)
 	if !r.succeed(m, res) {
-		return nil // looked at again
+		r.unexpect(coming)
+		return m.unregister(ctx)
 	}
 	m.beginGrace(new(lane), x)
 	if err := e.connJoin(ctx, m.conn()); err != nil {
