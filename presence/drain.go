@@ -4,33 +4,63 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
-// drain empties the node: plain members leave, resumable ones are left in
-// grace for any other node to take over. It returns when all of that is stored
-// or ctx ends.
-func (e *engine) drain(ctx context.Context) error {
-	e.draining.Store(true)
-	d := &draining{eng: e, done: make(chan struct{})}
-	d.open.Store(1) // this function's own
-	for _, s := range e.connected() {
-		s.mu.Lock()
-		for _, st := range s.seats {
-			d.add(&st.lane, func(ctx context.Context) { d.seat(ctx, st) })
+// staggerTurn is the least pause between two closings: those that fall due
+// within one go together.
+const staggerTurn = 10 * time.Millisecond
+
+// stagger calls f for each item, evenly spread over period, the first at once.
+// It returns early when ended reports true, and does the rest without delay
+// when ctx ends.
+func stagger[T any](ctx context.Context, period time.Duration, items []T, ended func() bool, f func(T)) {
+	begin := time.Now()
+	at := func(i int) time.Duration { return time.Duration(float64(period) * float64(i) / float64(len(items))) }
+	for i, item := range items {
+		if wait := at(i) - time.Since(begin); wait > 0 && ctx.Err() == nil {
+			if ended() {
+				return
+			}
+			select {
+			case <-time.After(max(wait, staggerTurn)):
+			case <-ctx.Done():
+			}
 		}
-		s.mu.Unlock()
+		f(item)
 	}
-	for _, g := range e.graces() {
-		d.add(&g.lane, func(ctx context.Context) { d.grace(ctx, g) })
+}
+
+// empty drains the node: plain members leave, resumable ones are left in
+// grace for any other node to take over. It returns when all of that is stored
+// or ctx ends. No client is connected any more, or it will not hear of it. left
+// says that something of the node stays in the store, or may.
+func (e *engine) empty(ctx context.Context) (left bool, err error) {
+	e.draining.Store(true)
+	d := &draining{eng: e, seen: make(map[*lane]bool)}
+	// What is being carried out cannot be seen, only waited for, and may have
+	// made something new: two rounds without a find, that being done in between.
+	for quiet := 0; quiet < 2; quiet++ {
+		more := false
+		if !e.undertaker.rest(ctx) || !d.wait(ctx, func() { more = d.round() }) || !d.wait(ctx, d.meet) {
+			return true, fmt.Errorf("presence: drain: %w", ctx.Err())
+		}
+		if more {
+			quiet = -1
+		}
 	}
-	d.finished()
-	select {
-	case <-d.done:
-	case <-ctx.Done():
-		return fmt.Errorf("presence: drain: %w", ctx.Err())
+	return d.left.Load(), nil
+}
+
+// signOff is the last that the store hears of the node: it is gone, or, if
+// anything is left of it, dead, for whoever finds the mark to see to that.
+func (e *engine) signOff(ctx context.Context, left bool) error {
+	if !left {
+		entries, err := e.store.NodeEntries(ctx, e.self(), 1)
+		left = err != nil || len(entries) > 0
 	}
-	if d.left.Load() {
-		return e.store.MarkDead(ctx, e.self()) // whoever finds the mark sees to them
+	if left {
+		return e.store.MarkDead(ctx, e.self())
 	}
 	return e.store.Retire(ctx, e.self())
 }
@@ -38,9 +68,80 @@ func (e *engine) drain(ctx context.Context) error {
 // draining is a drain under way.
 type draining struct {
 	eng  *engine
-	open atomic.Int64 // lanes that are not done yet
-	done chan struct{}
-	left atomic.Bool // something of this node stays in the store, or may
+	seen map[*lane]bool
+	left atomic.Bool // a write is in doubt
+
+	open atomic.Int64  // what wait waits for
+	done chan struct{} // closed when there is none of it left
+}
+
+// wait runs f and waits for what it adds; false when ctx ends before.
+func (d *draining) wait(ctx context.Context, f func()) bool {
+	d.done = make(chan struct{})
+	d.open.Store(1) // this function's own
+	f()
+	d.finished()
+	select {
+	case <-d.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// meet waits for all departures that were begun before: they are done when
+// every worker of the pool has come here.
+func (d *draining) meet() {
+	var missing atomic.Int64
+	missing.Store(departing)
+	met := make(chan struct{})
+	d.open.Add(departing)
+	for range departing {
+		d.eng.departures.run(func() {
+			defer d.finished()
+			if missing.Add(-1) == 0 {
+				close(met)
+			}
+			select {
+			case <-met:
+			case <-d.eng.ctx.Done():
+			}
+		})
+	}
+}
+
+// round has every lane that holds something of a member, and was not seen
+// before, do its part. It reports whether there was any.
+func (d *draining) round() (more bool) {
+	e := d.eng
+	add := func(l *lane, part func(ctx context.Context)) {
+		if !d.seen[l] {
+			d.seen[l], more = true, true
+			d.add(l, part)
+		}
+	}
+	for _, s := range e.connected() {
+		s.mu.Lock()
+		for _, st := range s.seats {
+			add(&st.lane, func(ctx context.Context) { d.seat(ctx, st) })
+		}
+		s.mu.Unlock()
+	}
+	for _, m := range e.memberships() {
+		m.room.mu.Lock()
+		st, g := m.seat, m.grace
+		m.room.mu.Unlock()
+		switch {
+		case st != nil: // of a socket that has just closed
+			add(&st.lane, func(ctx context.Context) { d.seat(ctx, st) })
+		case g != nil:
+			add(&g.lane, func(ctx context.Context) { d.grace(ctx, g) })
+		}
+	}
+	for _, l := range e.mender.waiting() {
+		add(l, func(context.Context) {})
+	}
+	return more
 }
 
 // add lets one lane do its part, behind what it is doing.
@@ -66,14 +167,15 @@ func (d *draining) finished() {
 // seat lets a socket's member go: plain ones leave, resumable ones are handed over.
 func (d *draining) seat(ctx context.Context, st *seat) {
 	m := st.member.Load()
-	switch {
-	case m == nil:
-	case m.graceMs == 0:
-		_ = d.eng.depart(ctx, &st.lane, m, ReasonShutdown) // what fails is unsettled
-	default:
-		st.detach(m)
-		d.handOver(ctx, &st.lane, m, d.eng.lossNow(ReasonShutdown, m.graceMs))
+	if m == nil {
+		return
 	}
+	st.detach(m)
+	if m.graceMs > 0 {
+		d.handOver(ctx, &st.lane, m, d.eng.lossNow(ReasonShutdown, m.graceMs))
+		return
+	}
+	_ = d.eng.depart(ctx, &st.lane, m, ReasonShutdown) // what fails is unsettled
 }
 
 func (d *draining) grace(ctx context.Context, g *grace) {
@@ -85,12 +187,12 @@ func (d *draining) grace(ctx context.Context, g *grace) {
 // handOver stores the grace of a member and forgets it: any node can resume
 // it. If the store does not answer, the grace begins when this node is found dead.
 func (d *draining) handOver(ctx context.Context, l *lane, m *membership, x loss) {
-	d.left.Store(true)
 	err := l.settle(ctx)
 	if err == nil {
 		err = m.storeGrace(x)(ctx)
 	}
 	if err != nil {
+		d.left.Store(true)
 		d.eng.log.Warn("handing a member over failed", "room", m.room.id, "connId", m.connID, "error", err)
 	}
 	m.room.mu.Lock()
@@ -98,17 +200,42 @@ func (d *draining) handOver(ctx context.Context, l *lane, m *membership, x loss)
 	m.room.mu.Unlock()
 }
 
-// graces lists the members of this node that have no socket.
-func (e *engine) graces() []*grace {
-	var list []*grace
-	for _, m := range e.memberships() {
-		m.room.mu.Lock()
-		if m.grace != nil {
-			list = append(list, m.grace)
-		}
-		m.room.mu.Unlock()
+// waiting lists the lanes that have something unsettled.
+func (m *mender) waiting() []*lane {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]*lane, 0, len(m.lanes))
+	for l := range m.lanes {
+		list = append(list, l)
 	}
 	return list
+}
+
+// restPause is how often it is looked whether the reaping under way is over.
+const restPause = 10 * time.Millisecond
+
+// rest waits until nothing is being reaped any more; false when ctx ends before.
+// A node that drains begins no more of it.
+func (u *undertaker) rest(ctx context.Context) bool {
+	for u.working() {
+		select {
+		case <-time.After(restPause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+func (u *undertaker) working() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, g := range u.graves {
+		if g.busy {
+			return true
+		}
+	}
+	return false
 }
 
 // memberships lists what the node owns.

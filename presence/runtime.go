@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
@@ -21,17 +23,20 @@ type Runtime struct {
 	store   store.Store
 	ours    bool // the store was opened by Init
 
-	binding *binding
-	unwatch func() bool // forgets Init's context
+	binding     *binding
+	sockets     *socketio.Namespace // its sockets
+	drainPeriod time.Duration
+	unwatch     func() bool // forgets Init's context
 
 	closing atomic.Bool
 	closed  chan struct{} // closed when the first Close is done
 	err     error         // what it returned; set before closed closes
 }
 
-// closePatience is how long a Close waits whose context has no deadline: it may
-// have been called from the very function of the application that it waits for.
-const closePatience = 30 * time.Second
+// closePatience is how long, beyond Options.DrainPeriod, a Close waits whose
+// context has no deadline: it may have been called from the very function of
+// the application that it waits for.
+const closePatience = 25 * time.Second
 
 // Init gives the namespace of a Socket.IO server presence: it opens the store,
 // wires the handlers of presence:join, presence:heartbeat, presence:leave and
@@ -46,14 +51,14 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &Runtime{store: o.Store, closed: make(chan struct{})}
+	ns := o.IO.Of(o.Namespace)
+	rt := &Runtime{store: o.Store, sockets: ns, drainPeriod: o.DrainPeriod, closed: make(chan struct{})}
 	if rt.store == nil {
 		rt.ours = true
 		if rt.store, err = openStore(ctx, o); err != nil {
 			return nil, err
 		}
 	}
-	ns := o.IO.Of(o.Namespace)
 	rt.engine, err = newEngine(ctx, o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
 	if err == nil && !o.embedded() {
 		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
@@ -61,7 +66,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))
 	}
 	rt.binding = bind(rt.engine, ns, o)
 	o.IO.OnClose(func(ctx context.Context) {
@@ -70,7 +75,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 		}
 	})
 	rt.unwatch = context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*o.StoreTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.DrainPeriod+2*o.StoreTimeout)
 		defer cancel()
 		if err := rt.Close(ctx); err != nil {
 			o.Logger.Warn("closing presence", "error", err)
@@ -97,19 +102,27 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 	return st, nil
 }
 
-// Close drains and ends presence on this server: from now on requests are
-// answered with CodeShuttingDown, plain members leave with ReasonShutdown,
-// resumable ones go into grace, for any other server to take over. Then it ends
-// every goroutine and connection that Init started. It blocks until that is
-// done; when ctx ends first, what is left of the draining is given up, functions
+// Close drains and ends presence on this server. From now on joins are refused
+// with CodeShuttingDown. The connections of all sockets of the namespace are
+// closed, spread over Options.DrainPeriod or half of the time that ctx allows,
+// whichever is less, in a way that makes clients reconnect; until its turn
+// comes a connection works as before. As it closes, its plain members leave
+// with ReasonShutdown and the grace of its resumable ones begins. When all are
+// closed, members in grace are left for any other server to take over, the
+// server marks itself dead, and every goroutine and connection that Init
+// started ends. Call [socketio.Server.Refuse] first, so that clients do not
+// come back to this server.
+//
+// It blocks until all that is done; when ctx ends first, what connections are
+// left close at once, what is left of the draining is given up, functions
 // of the application that still run (Options.Authorize, those of Subscribe) are
 // not waited for, and the error of ctx is returned. A ctx without a deadline is
-// given one of 30 s, so that Close may be called from such a function. Another
-// Close waits for the first one and returns what that did.
+// given one of 25 s and the DrainPeriod, so that Close may be called from such
+// a function. Another Close waits for the first one and returns what that did.
 func (rt *Runtime) Close(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, closePatience)
+		ctx, cancel = context.WithTimeout(ctx, rt.drainPeriod+closePatience)
 		defer cancel()
 	}
 	if rt.closing.Swap(true) {
@@ -123,19 +136,43 @@ func (rt *Runtime) Close(ctx context.Context) error {
 	if rt.unwatch != nil {
 		rt.unwatch()
 	}
-	err := rt.engine.drain(ctx)
-	rt.err = errors.Join(err, rt.shut(ctx))
+	rt.engine.draining.Store(true)
+	rt.disperse(ctx)
+	left, err := rt.engine.empty(ctx)
+	rt.err = errors.Join(err, rt.shut(ctx, func() error {
+		if err != nil { // it is found dead when its lease is over
+			return nil
+		}
+		return rt.engine.signOff(ctx, left)
+	}))
 	close(rt.closed)
 	return rt.err
 }
 
-// shut ends what was started, in the reverse order.
-func (rt *Runtime) shut(ctx context.Context) error {
+// disperse closes the connections of all sockets, one after the other. Half of
+// the time is kept for what the store has to be told after that.
+func (rt *Runtime) disperse(ctx context.Context) {
+	period := rt.drainPeriod
+	if end, ok := ctx.Deadline(); ok {
+		period = min(period, time.Until(end)/2)
+	}
+	leave := func(s *socketio.Socket) { s.CloseTransport(engineio.ReasonShutdown) }
+	nobody := func() bool { return rt.sockets.Len() == 0 }
+	stagger(ctx, period, slices.Collect(rt.sockets.All()), nobody, leave)
+	for s := range rt.sockets.All() { // that came meanwhile
+		leave(s)
+	}
+}
+
+// shut ends what was started, in the reverse order. last is the last thing that
+// is asked of the store.
+func (rt *Runtime) shut(ctx context.Context, last func() error) error {
 	var err error
 	if rt.engine != nil {
 		if err = rt.engine.closeWithin(ctx); err != nil {
 			err = fmt.Errorf("presence: close: %w", err)
 		}
+		err = errors.Join(err, last())
 	}
 	if rt.cluster != nil {
 		rt.cluster.close()

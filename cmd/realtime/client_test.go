@@ -113,6 +113,23 @@ func (c *client) event(kind string) map[string]any {
 	}
 }
 
+// seesLeave reads until a leave (true), or until the server closes (false).
+func (c *client) seesLeave() bool {
+	c.t.Helper()
+	for {
+		frame, err := wsutil.ReadServerText(c.conn)
+		if _, closed := errors.AsType[wsutil.ClosedError](err); closed {
+			return false
+		}
+		if err != nil {
+			c.t.Fatalf("waiting for a leave: %v", err)
+		}
+		if strings.HasPrefix(string(frame), `42["presence:event",{"type":"leave"`) {
+			return true
+		}
+	}
+}
+
 // closeCode reads until the server closes, and returns its WebSocket code.
 func (c *client) closeCode() ws.StatusCode {
 	c.t.Helper()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +65,7 @@ func TestDev(t *testing.T) {
 // another server, and connections close with a code that makes clients reconnect.
 func TestDrain(t *testing.T) {
 	redis := redistest.Start(t)
-	env := []string{"REDIS_URL=" + redis.URL()}
+	env := []string{"REDIS_URL=" + redis.URL(), "DRAIN_MS=200"}
 	p, other := start(t, env, "serve"), start(t, env, "serve")
 	watcher := dial(t, other.url())
 	watcher.join(`{"roomId":"r","userId":"watcher"}`)
@@ -92,6 +93,34 @@ func TestDrain(t *testing.T) {
 	if out := p.stdout.String(); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "realtime serve: http://127.0.0.1:") {
 		t.Errorf("stdout is %q, want one line", out)
 	}
+}
+
+// While connections close one after the other, those whose turn has not come
+// work, new ones are refused, and a second signal cuts it short.
+func TestSecondSignalDuringTheDrain(t *testing.T) {
+	p := start(t, []string{"DRAIN_MS=600000"}, "dev")
+	clients := []*client{dial(t, p.url()), dial(t, p.url()), dial(t, p.url())}
+	for _, c := range clients {
+		c.join(`{"roomId":"r","userId":"u"}`)
+	}
+	p.signal(syscall.SIGTERM)
+	open := slices.DeleteFunc(clients, func(c *client) bool { return !c.seesLeave() })
+	if len(open) != 2 {
+		t.Errorf("%d of 3 connections are open, want all but the first", len(open))
+	}
+	for _, c := range open {
+		c.send(`421["presence:heartbeat",{"patchState":{"x":1}}]`)
+		c.want(`431[{"ok":true,"changed":true`)
+		c.send(`422["presence:join",{"roomId":"s","userId":"u"}]`)
+		if ack := c.want(`432[`); !strings.Contains(ack, `"shutting_down"`) {
+			t.Errorf("join: %s", ack)
+		}
+	}
+	if code, _ := get(t, p.url()+"/socket.io/?EIO=4&transport=polling"); code != http.StatusServiceUnavailable {
+		t.Errorf("a new connection: %d", code)
+	}
+	p.signal(syscall.SIGTERM)
+	p.wantExit(1)
 }
 
 // halfRequest sends the first line of a request, for whose rest a drain waits.

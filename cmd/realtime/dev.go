@@ -10,7 +10,7 @@ import (
 )
 
 type devCmd struct {
-	config.Config `kong:"embed,set='cors=*',set='cors_text=*',set='relay=chat:*',set='relay_text=chat:*'"`
+	config.Config `kong:"embed,set='cors=*',set='cors_text=*',set='relay=chat:*',set='relay_text=chat:*',set='drain=0'"`
 }
 
 //go:embed devpage

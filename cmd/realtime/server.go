@@ -19,8 +19,9 @@ import (
 const (
 	// startTimeout bounds the wait for the store at the start.
 	startTimeout = 5 * time.Second
-	// drainTimeout bounds a drain; below the 30 s that Kubernetes waits.
-	drainTimeout = 20 * time.Second
+	// drainTimeout bounds a drain beyond the time over which connections close:
+	// with that by default below the 30 s that Kubernetes waits.
+	drainTimeout = 15 * time.Second
 )
 
 // server is what dev and serve have in common: a Socket.IO server with
@@ -59,6 +60,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		MaxStateBytes:  int(c.MaxStateBytes),
 		MaxRooms:       int(c.MaxRooms),
 		RelayEvents:    c.RelayEvents,
+		DrainPeriod:    drainPeriod(c),
 		Logger:         log,
 	}}
 	s.presenceError = func(err error) error { return fmt.Errorf("starting presence: %w", err) }
@@ -66,6 +68,14 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	s.mux.HandleFunc("GET /readyz", s.phase.readyz)
 	return s, nil
+}
+
+// drainPeriod is DRAIN_MS as presence.Options has it, where 0 is the default.
+func drainPeriod(c *config.Config) time.Duration {
+	if c.Drain == 0 {
+		return -1
+	}
+	return c.Drain.Millis()
 }
 
 // run listens, starts presence, serves until a signal, and drains. A second
@@ -136,9 +146,10 @@ func (s *server) startPresence(parent context.Context, signals *signals) (*prese
 }
 
 // drain lets clients go: balancers see it first, then no new connections come,
-// members leave or go into grace, connections close, requests end.
+// those there are close one after the other, members leave or go into grace,
+// requests end.
 func (s *server) drain(rt *presence.Runtime, web *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain.Millis()+drainTimeout)
 	defer cancel()
 	s.phase.set(draining)
 	s.log.Info("draining; a second signal stops at once")

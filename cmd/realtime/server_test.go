@@ -27,7 +27,7 @@ func TestPublicURL(t *testing.T) {
 func TestSettingsReachPresence(t *testing.T) {
 	s, err := newServer(&config.Config{
 		MaxPayload: 5000, RelayEvents: config.Patterns{"a"}, TTL: 60_000, ReaperInterval: 2, ReaperLookback: 90_000,
-		NodeLease: 4, AwayAfter: 5, MaxGrace: 6, MaxIDBytes: 7, MaxStateBytes: 8, MaxRooms: 9,
+		NodeLease: 4, AwayAfter: 5, MaxGrace: 6, MaxIDBytes: 7, MaxStateBytes: 8, MaxRooms: 9, Drain: 10,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestSettingsReachPresence(t *testing.T) {
 	want := presence.Options{
 		IO: s.io, RelayEvents: []string{"a"}, TTL: time.Minute, ReaperInterval: 2 * time.Millisecond, ReaperLookback: 90 * time.Second,
 		NodeLease: 4 * time.Millisecond, AwayAfter: 5 * time.Millisecond, MaxGrace: 6 * time.Millisecond,
-		MaxIDBytes: 7, MaxStateBytes: 8, MaxRooms: 9, Logger: s.log,
+		MaxIDBytes: 7, MaxStateBytes: 8, MaxRooms: 9, DrainPeriod: 10 * time.Millisecond, Logger: s.log,
 	}
 	if !reflect.DeepEqual(s.presence, want) {
 		t.Errorf("presence gets %+v\nwant %+v", s.presence, want)

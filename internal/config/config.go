@@ -6,8 +6,8 @@ package config
 import "time"
 
 // Config holds the settings that serve and dev share. Its tags are the whole
-// list of flags, variables, defaults and bounds; cors and relay are variables
-// of the command, since their defaults differ between serve and dev.
+// list of flags, variables, defaults and bounds; cors, relay and drain are
+// variables of the command, since their defaults differ between serve and dev.
 type Config struct {
 	Host Host   `env:"HOST" placeholder:"ADDR" help:"Address to listen on; empty listens on all interfaces."`
 	Port Number `env:"PORT" default:"3000" min:"0" max:"65535" placeholder:"PORT" help:"Port to listen on (${default}); 0 takes any free port."`
@@ -25,6 +25,8 @@ type Config struct {
 	MaxIDBytes     Number `name:"presence-max-id-bytes" env:"PRESENCE_MAX_ID_BYTES" default:"256" min:"1" max:"65536" placeholder:"BYTES" help:"Longest roomId and userId (${default})."`
 	MaxStateBytes  Number `name:"presence-max-state-bytes" env:"PRESENCE_MAX_STATE_BYTES" default:"16384" min:"2" max:"1000000000" placeholder:"BYTES" help:"Largest state of a member (${default})."`
 	MaxRooms       Number `name:"presence-max-rooms" env:"PRESENCE_MAX_ROOMS" default:"100" min:"1" max:"1000000" placeholder:"N" help:"Most rooms per connection (${default})."`
+
+	Drain Number `name:"drain-ms" env:"DRAIN_MS" default:"${drain}" min:"0" max:"3600000" placeholder:"MS" help:"When told to stop: time over which connections are closed one by one; 0 closes all at once (${default})."`
 
 	LogLevel  LogLevel  `env:"LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogFormat LogFormat `env:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`

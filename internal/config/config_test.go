@@ -17,7 +17,7 @@ type testCLI struct {
 	Redis
 }
 
-var testVars = kong.Vars{"cors": "", "cors_text": "none", "relay": "chat:*", "relay_text": "chat:*"}
+var testVars = kong.Vars{"cors": "", "cors_text": "none", "relay": "chat:*", "relay_text": "chat:*", "drain": "5000"}
 
 func parse(env Env, args ...string) (testCLI, error) {
 	var cli testCLI
@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		Config: Config{
 			Port: 3000, MaxPayload: 1_000_000, RelayEvents: Patterns{"chat:*"},
 			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
-			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, LogFormat: "text",
+			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, Drain: 5000, LogFormat: "text",
 		},
 		Redis: Redis{URL: "redis://localhost:6379"},
 	}
@@ -71,6 +71,7 @@ var settings = []setting{
 	{"PRESENCE_MAX_ID_BYTES", "--presence-max-id-bytes", "64", func(c testCLI) any { return c.MaxIDBytes }, Number(64), []string{"0", "x"}},
 	{"PRESENCE_MAX_STATE_BYTES", "--presence-max-state-bytes", "64", func(c testCLI) any { return c.MaxStateBytes }, Number(64), []string{"0", "x"}},
 	{"PRESENCE_MAX_ROOMS", "--presence-max-rooms", "3", func(c testCLI) any { return c.MaxRooms }, Number(3), []string{"0", "x"}},
+	{"DRAIN_MS", "--drain-ms", "0", func(c testCLI) any { return c.Drain }, Number(0), []string{"-1", "3600001", "5s"}},
 	{"LOG_LEVEL", "--log-level", "debug", func(c testCLI) any { return c.LogLevel.String() }, "DEBUG", []string{"", "loud", "info+1"}},
 	{"LOG_FORMAT", "--log-format", "json", func(c testCLI) any { return c.LogFormat }, LogFormat("json"), []string{"", "xml"}},
 }
