@@ -81,22 +81,3 @@ describeStack('serve with a Redis that is paused', { backend: 'serve', nodes: 2 
   test('nobody is reported gone who is not', (t) =>
     surviveOutage(t, stack, { ms: PAUSED_MS, begin: () => stack.redis.pause(), end: () => stack.redis.resume() }));
 });
-
-describeStack('serve, draining', { backend: 'serve' }, (stack) => {
-  test('requests are shutting_down until the transport is closed', async () => {
-    const [alice, bob] = [await stack.connect(), await stack.connect()];
-    await alice.join(freshRoom(), 'alice');
-    const [node] = stack.nodes;
-    stack.redis.pause(); // keeps the drain waiting for alice's leave
-    try {
-      node.terminate();
-      await until('not ready', async () => (await fetch(`${node.url}/readyz`)).status === 503);
-      const ack = await bob.join(freshRoom(), 'bob');
-      assert.equal(ack.ok, false);
-      assert.equal(ack.code, 'shutting_down');
-    } finally {
-      stack.redis.resume();
-    }
-    assert.equal(await alice.closed(), 'transport close');
-  });
-});
