@@ -21,6 +21,16 @@ export class RawWire {
     return wire;
   }
 
+  /** The WebSocket of an upgrade: the probe is sent and answered, nothing more. */
+  static async probe(url, sid) {
+    const ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+    const wire = new RawWire(ws, true);
+    await within('websocket opens', once(ws, 'open'));
+    ws.send('2probe');
+    await until('the probe is answered', () => wire.frames.includes('3probe'));
+    return wire;
+  }
+
   /** @type {string[]} every text frame that came, in order */
   frames = [];
   /** @type {string} */ id;
@@ -88,6 +98,15 @@ export class RawWire {
   disconnect() {
     if (this.open) this.send('41');
     this.ws.close();
+  }
+
+  /** Reads nothing any more. */
+  pause() {
+    this.ws.pause();
+  }
+
+  resume() {
+    this.ws.resume();
   }
 
   canTerminate = true;
