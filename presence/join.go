@@ -289,7 +289,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put, before store.Member) {
 	e, r := st.sock.eng, st.room
 	e.unsettle(&st.lane, e.patient(e.expiry(ctx), func(ctx context.Context) error {
-		if _, own := r.presence(m.entry()); own != m {
+		if !r.isOwn(m) {
 			return nil // another socket has it
 		}
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})

@@ -152,6 +152,13 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	}
 }
 
+// isOwn reports whether a membership is still this node's.
+func (r *room) isOwn(m *membership) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owned[m.connID] == m
+}
+
 // present is how a node has a member that it had before: index entries name no
 // socket, so what is written about the one before may be about this one.
 type present byte
