@@ -65,6 +65,9 @@ type engine struct {
 	draining atomic.Bool
 	steady   atomic.Bool               // the node may judge others
 	lostAt   atomic.Pointer[time.Time] // when the store lost data last; nil: never
+	woke     atomic.Pointer[time.Time] // when the node was found declared dead last; nil: never
+	// silence is for how long it had given no life sign then, in ns.
+	silence atomic.Int64
 	// doubted is when the store last left a write unanswered, by its clock; 0:
 	// everything is settled.
 	doubted atomic.Int64

@@ -167,6 +167,9 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		case EventJoin:
 			users[e.UserID]++
 		case EventLeave:
+			if own := r.owned[e.ConnID]; own != nil && own.seat != nil && own.owner != r.eng.self() {
+				e.Reason = ReasonNodeLost // this node was declared dead
+			}
 			users[e.UserID]--
 			r.gone.add(&old[e.ConnID].Member, e.Reason, r.eng.clock.Now())
 		}

@@ -126,6 +126,15 @@ func (g *grace) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(found.Members) == 0 && m.owner != e.self() { // its grace was the claimant's, and is over
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		m.restoring = false
+		if r.owned[m.connID] == m {
+			r.evict(m, evictRemoved, "")
+		}
+		return nil
+	}
 	next := m.graced(g.loss)
 	var fence int64
 	if len(found.Members) > 0 {

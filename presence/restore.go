@@ -14,6 +14,8 @@ import (
 // members that have a socket here. Those in grace are the claimant's.
 func (e *engine) reborn(ctx context.Context) error {
 	old := e.self()
+	woke := e.clock.Now()
+	e.woke.Store(&woke)
 	e.rename()
 	e.log.Warn("this node was declared dead; its members are restored under a new id", "was", old, "is", e.self())
 	if err := e.beat(ctx); err != nil { // before any member stands under the new id
@@ -35,6 +37,12 @@ func (e *engine) reborn(ctx context.Context) error {
 // catchUp is how long a node that woke reads what lies unread before it restores
 // members: clients that hung up meanwhile, events of those who moved elsewhere.
 const catchUp = 500 * time.Millisecond
+
+// catchesUp tells whether the node found itself declared dead so recently.
+func (e *engine) catchesUp() bool {
+	woke := e.woke.Load()
+	return woke != nil && e.clock.Now().Sub(*woke) < catchUp
+}
 
 // restoreLive restores a member that somebody reaped although its socket is
 // here. The room's lock is held.
@@ -127,8 +135,19 @@ func (e *engine) stateOf(ctx context.Context, node string) (store.NodeState, err
 	return states[0], nil
 }
 
-// errNotAlive says that the node has to take a new id before it restores.
+// errNotAlive says that the node has to take a new id, and to catch up, before it
+// restores.
 var errNotAlive = fmt.Errorf("restore: this node was declared dead: %w", store.ErrUnavailable)
+
+// leftElsewhere tells whether a member that is missing must have been resumed
+// elsewhere, and have left there, while this node was taken for dead: those who
+// reap it keep a resumable member for its grace.
+func (m *membership) leftElsewhere() bool {
+	e := m.room.eng
+	lost := e.lostAt.Load()
+	return m.owner != e.self() && e.silence.Load() < m.graceMs*int64(time.Millisecond) &&
+		(lost == nil || e.clock.Now().Sub(*lost) > keepMissing)
+}
 
 // restoreTries is how often a restore follows a member that is written meanwhile.
 const restoreTries = 4
@@ -141,12 +160,18 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 		if st.member.Load() != m { // left, or resumed elsewhere
 			return nil
 		}
-		if state, err := e.stateOf(ctx, e.self()); err != nil || state == store.NodeDead {
+		if state, err := e.stateOf(ctx, e.self()); err != nil || state == store.NodeDead || e.catchesUp() {
 			return errors.Join(err, errNotAlive)
 		}
 		found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
 		if err != nil {
 			return err
+		}
+		if len(found.Members) == 0 && m.leftElsewhere() {
+			r.mu.Lock()
+			r.evict(m, evictRemoved, "")
+			r.mu.Unlock()
+			return nil
 		}
 		var fence int64
 		next := m.record()
