@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// worded is how many complaints of a round are kept with their words.
-const worded = 40
+// worded is how many complaints of each kind are kept with their words in a
+// round.
+const worded = 10
 
 // tally counts what one round brings. A world has one; begin starts it anew.
 type tally struct {
@@ -58,7 +59,7 @@ func (t *tally) complain(kind complaint, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[kind]++
-	if len(t.words) < worded {
+	if t.counts[kind] <= worded {
 		t.words = append(t.words, fmt.Sprintf("%s %s: ", stamp(time.Now()), kindNames[kind])+fmt.Sprintf(format, args...))
 	}
 }
@@ -137,5 +138,7 @@ func (o observer) sawAgain(tag string, e *event)  { o.saw(again, tag, e) }
 func (o observer) saw(what sighting, tag string, e *event) {
 	o.c.w.tally.saw(sight{what, o.c.name + " on " + o.s.node.name, tag, time.Now(), e})
 }
+
+func (o observer) mayHaveLeft() bool { return o.c.w.truth.silent(o.s.node) }
 
 func (o observer) requestSync(room string, seq int64) { o.s.requestSync(room, seq) }

@@ -261,6 +261,17 @@ func (t *truth) troubled(n *node) bool {
 	return n.troubled || !n.ended.IsZero()
 }
 
+// silent says whether a node was silent of late, or still is.
+func (t *truth) silent(n *node) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.troubled || slices.ContainsFunc(n.silences, func(s span) bool { return time.Since(s.to) < silenceEcho })
+}
+
+// silenceEcho is for how long after a node's silence others may take its members
+// for dead, and bring them back.
+const silenceEcho = 15 * time.Second
+
 // ends says whether a node was killed or told to stop.
 func (t *truth) ends(n *node) bool {
 	t.mu.Lock()
@@ -285,16 +296,17 @@ func (t *truth) find(tag, room, connID string, epoch int64) *life {
 }
 
 // rightLeave says whether a leave heard at a time was right, and whether only
-// the silence of a node excuses it.
+// the silence of a node excuses it. Why somebody left is not known to a node
+// that only finds them missing, as one may that was silent.
 func (l *life) rightLeave(at time.Time, reason string) (right, excused bool) {
 	if !l.leaveFrom.IsZero() && !at.Before(l.leaveFrom.Add(-slack)) {
 		return true, false
 	}
-	if l.node == nil || reason != "node_lost" || l.grace > 0 {
+	if l.node == nil || reason != "node_lost" && reason != "disconnect" || l.grace > 0 {
 		return false, false
 	}
 	for _, s := range l.node.silences {
-		if at.After(s.from.Add(leaseTime-beatTime-slack)) && at.Before(s.to.Add(15*time.Second)) {
+		if at.After(s.from.Add(leaseTime-beatTime-slack)) && at.Before(s.to.Add(silenceEcho)) {
 			return true, true
 		}
 	}

@@ -21,6 +21,7 @@ func (r *recorder) complain(kind complaint, _ string, _ ...any) { r.kinds = appe
 func (r *recorder) sawLeave(tag string, _ *event)               { r.leaves = append(r.leaves, tag) }
 func (r *recorder) sawReturn(tag string, _ *event)              { r.returns = append(r.returns, tag) }
 func (r *recorder) sawAgain(tag string, _ *event)               { r.again = append(r.again, tag) }
+func (r *recorder) mayHaveLeft() bool                           { return false }
 func (r *recorder) requestSync(string, int64)                   { r.syncs++ }
 
 func num(n int64) *int64 { return &n }
