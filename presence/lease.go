@@ -54,7 +54,8 @@ func (e *engine) beat(ctx context.Context) error {
 	}
 	after := e.clock.Now()
 	e.learn(before, after, b.NowMs)
-	if after.Sub(e.lease.last) > steadyGap {
+	silence := after.Sub(e.lease.last)
+	if silence > steadyGap {
 		e.lease.steady = after
 	}
 	e.lease.last = after
@@ -62,6 +63,7 @@ func (e *engine) beat(ctx context.Context) error {
 	switch {
 	case b.Status == store.BeatReaped:
 		e.lease.known = false
+		e.silence.Store(int64(silence))
 		return e.reborn(ctx)
 	case b.Status == store.BeatNew && e.lease.known:
 		e.storeLost()
