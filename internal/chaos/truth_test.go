@@ -104,7 +104,7 @@ func TestTruthSilence(t *testing.T) {
 		wantLeave(t, "before the lease is over", plain, "node_lost", false, false)
 		time.Sleep(2 * time.Second)
 		wantLeave(t, "after it", plain, "node_lost", true, true)
-		wantLeave(t, "for another reason", plain, "disconnect", false, false)
+		wantLeave(t, "for another reason", plain, "timeout", false, false)
 		wantLeave(t, "with grace", resumable, "node_lost", false, false)
 		time.Sleep(time.Minute)
 		wantLeave(t, "long after", plain, "node_lost", false, false)
