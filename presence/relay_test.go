@@ -99,7 +99,7 @@ func TestRelayIsRefusedInTime(t *testing.T) {
 // What a socket has waiting to be relayed is bounded in bytes.
 func TestWaitingRelaysAreBoundedInBytes(t *testing.T) {
 	st := hangingRelays(t)
-	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: time.Second})
+	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: 4 * time.Second})
 	a := connect(t, url, "")
 	a.ask("presence:join", `{"roomId":"r","userId":"a"}`)
 	text := strings.Repeat("x", 900_000)

@@ -77,8 +77,12 @@ type simNode struct {
 	ids    []string // all that it had
 	link   *storetest.Faulty
 	frozen bool
-	queue  []func() // what clients sent while it did
+	ended  time.Time // when it crashed
+	queue  []func()  // what clients sent while it did
 }
+
+// index is the key of the index of what the node holds.
+func (n *simNode) index() string { return "{node:" + n.eng.self() + "}:conns" }
 
 // nodeClock is the clock of a node: while that stands still, no timer fires.
 type nodeClock struct {
@@ -207,6 +211,11 @@ func (s *simulation) strike() {
 		s.noteDead()
 		s.w.lossy.Store(true)
 		s.mem.Wipe()
+		for _, n := range s.crashed { // its last writes may be on their way
+			if time.Since(n.ended) < 5*time.Second {
+				s.forgotten = append(s.forgotten, n.index())
+			}
+		}
 		s.noteSilent()
 	}
 	if s.rewind == nil || time.Since(s.saved) > maxRewind || s.dice.IntN(8) == 0 {
@@ -233,6 +242,8 @@ func (s *simulation) crash(n *simNode) {
 	s.noteForgotten(n)
 	n.link.Kill()
 	n.eng.close()
+	n.ended = time.Now()
+	s.crashed = append(s.crashed, n)
 	for _, c := range s.w.clients {
 		if c.sock.eng == n.eng {
 			c.gone.Store(true)

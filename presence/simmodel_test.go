@@ -236,7 +236,7 @@ func (s *simulation) noteForgotten(n *simNode) {
 	id := n.eng.self()
 	states, err := s.mem.NodeStates(context.Background(), []string{id})
 	if err == nil && states[0] == store.NodeUnknown {
-		s.forgotten = append(s.forgotten, "{node:"+id+"}:conns")
+		s.forgotten = append(s.forgotten, n.index())
 	}
 }
 

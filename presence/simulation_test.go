@@ -107,7 +107,8 @@ type simulation struct {
 
 	enabled   faultSet
 	happened  faultSet
-	forgotten []string  // keys that may be left
+	forgotten []string // keys that may be left
+	crashed   []*simNode
 	rewind    func()    // to the store as it was a while ago
 	saved     time.Time // when
 	lastLoss  time.Time // when the store lost data last
