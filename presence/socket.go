@@ -217,22 +217,23 @@ func (s *socket) close(reason Reason, clean bool) {
 		return
 	}
 	s.closed = true
+	now := e.storeNow() // a grace does not begin later because the store is slow
 	for _, st := range s.seats {
 		st.wanted = false
-		e.later(&st.lane, func() { st.disconnect(reason, clean) })
+		e.later(&st.lane, func() { st.disconnect(reason, clean, now) })
 	}
 }
 
-// disconnect is what the end of the connection means to one room. An operation
-// of the lane.
-func (st *seat) disconnect(reason Reason, clean bool) {
+// disconnect is what the end of the connection, at a time of the store's clock,
+// means to one room. An operation of the lane.
+func (st *seat) disconnect(reason Reason, clean bool, atMs int64) {
 	m := st.member.Load()
 	if m == nil {
 		return
 	}
 	st.detach(m)
 	if m.graceMs > 0 && !clean {
-		m.beginGrace(&st.lane, st.sock.eng.lossNow(reason, m.graceMs))
+		m.beginGrace(&st.lane, loss{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs})
 		return
 	}
 	ctx, cancel := st.sock.eng.bounded()

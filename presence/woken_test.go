@@ -1,10 +1,12 @@
 package presence
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
 
 // Clients hung up while their node stood still, and one came back elsewhere and
@@ -34,5 +36,26 @@ func TestAWokenNodeReadsBeforeItRestores(t *testing.T) {
 		if n := len(w.stored("r")); n != 1 {
 			t.Errorf("%d members stand", n)
 		}
+	})
+}
+
+// A grace begins when the connection ends, not when a slow store lets the node
+// see to it.
+func TestAGraceBeginsWithTheLoss(t *testing.T) {
+	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		a.join("r", "ann", `,"graceMs":10000`)
+		b.join("r", "bob", "")
+		b.heard()
+		st.SetPlan(hang("Put"))
+		a.send("heartbeat", `{"patchState":{"n":1}}`)
+		a.end(ReasonDisconnect, false)
+		w.rest(2 * time.Second)
+		st.SetPlan(storetest.Plan{})
+		w.rest(8500 * time.Millisecond)
+		if got := b.heard(); !strings.HasSuffix(got, "leave ann@r disconnect") {
+			t.Errorf("b heard:\n%s", got)
+		}
+		w.agree("r")
 	})
 }
