@@ -191,13 +191,32 @@ func (w *world) compareRedis(rooms map[string]*picture) (differ []string) {
 	return differ
 }
 
+// sayAgain is how often a long wait for agreement says what it waits for.
+const sayAgain = 3 * time.Second
+
+// String is how much does not agree, with an example.
+func (l *look) String() string {
+	text := fmt.Sprintf("%d clients wait, %d things differ", len(l.waiting), len(l.differ))
+	for _, list := range [][]string{l.waiting, l.differ} {
+		if len(list) > 0 {
+			text += "\n  " + list[0]
+		}
+	}
+	return text
+}
+
 // quiet waits until all agree, and returns when that was; the last look tells
 // what did not if it never came.
 func (w *world) quiet(limit time.Duration) (at time.Time, last *look) {
-	for end := time.Now().Add(limit); ; time.Sleep(30 * time.Millisecond) {
+	said := time.Now()
+	for end := said.Add(limit); ; time.Sleep(30 * time.Millisecond) {
 		l, rooms := w.look()
 		at = time.Now()
 		if !l.ok() {
+			if at.Sub(said) > sayAgain {
+				said = at
+				w.cfg.Log("%s: %v", stamp(at), l)
+			}
 			if at.After(end) || w.ctx.Err() != nil {
 				return at, l
 			}
