@@ -42,6 +42,11 @@ func (r *room) unexpect(a *arrival) {
 	r.arrivals = slices.DeleteFunc(r.arrivals, func(other *arrival) bool { return other == a })
 }
 
+// comes tells whether a membership's join is under way. The lock is held.
+func (r *room) comes(m *membership) bool {
+	return slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == m.connID })
+}
+
 // missingAfter is how long a join's own event may be on its way before the
 // room is read instead.
 const missingAfter = 200 * time.Millisecond

@@ -151,7 +151,12 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 		r.mu.Lock()
 		r.disown(m)
 		r.mu.Unlock()
-		e.unsettle(&st.lane, e.patient(0, m.unregister))
+		e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error {
+			if err := e.remove(ctx, m, ReasonLeave); err != nil {
+				return err
+			}
+			return m.unregister(ctx)
+		}))
 		return errRemoved
 	}
 	r.mu.Lock()

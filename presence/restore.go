@@ -97,6 +97,9 @@ func (r *room) mending(m *membership, do func(ctx context.Context, st *seat) err
 // node that was declared dead restores it, else somebody removed it. The
 // room's lock is held.
 func (r *room) question(m *membership) {
+	if m.seat == nil && m.grace == nil && r.comes(m) {
+		return // its join finds out
+	}
 	if m.seat == nil {
 		r.evict(m, evictRemoved, ReasonDisconnect)
 		return

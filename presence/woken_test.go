@@ -3,6 +3,7 @@ package presence
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
@@ -57,5 +58,34 @@ func TestAGraceBeginsWithTheLoss(t *testing.T) {
 			t.Errorf("b heard:\n%s", got)
 		}
 		w.agree("r")
+	})
+}
+
+// The room is read again while a join is on its way to the store, and holds
+// nobody of that connection yet, as it did before: the join goes on.
+func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		faulty := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
+		st := slowOver(faulty)
+		runWorld(t, st, 1, func(w *world) {
+			a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+			b.join("r", "bob", "")
+			a.join("r", "ann", "")
+			faulty.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+			a.send("leave", `{}`).wait()
+			st.slow("Put", 1500*time.Millisecond, 0)
+			back := a.send("join", `{"roomId":"r","userId":"ann","graceMs":60000}`)
+			w.rest(100 * time.Millisecond)
+			faulty.SetPlan(storetest.Plan{})
+			w.nodes[0].rooms["r"].HandleInterrupt("r", false)
+			if ack := back.wait(); !ack.OK {
+				t.Errorf("join: %+v", ack)
+			}
+			st.slow("Put", 0, 0)
+			w.rest(5 * time.Second)
+			if got := b.heard(); !strings.HasSuffix(got, "leave ann@r disconnect\njoin ann@r {}") {
+				t.Errorf("b heard:\n%s", got)
+			}
+		})
 	})
 }
