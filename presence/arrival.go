@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // arrival waits for the event of a join to come back over the bridge.
 type arrival struct {
 	connID string
+	owner  string
 	epoch  int64
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
@@ -17,9 +20,10 @@ type arrival struct {
 	seq   int64
 }
 
-// await begins to wait for an event of a member, of that epoch or a higher one.
-func (r *room) await(connID string, epoch int64) *arrival {
-	a := &arrival{connID: connID, epoch: epoch, done: make(chan struct{})}
+// await begins to wait for an event of a member as this node writes it now, or a
+// later one.
+func (r *room) await(m *membership, epoch int64) *arrival {
+	a := &arrival{connID: m.connID, owner: m.owner, epoch: epoch, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.arrivals = append(r.arrivals, a)
@@ -29,7 +33,7 @@ func (r *room) await(connID string, epoch int64) *arrival {
 // expect waits for the event of a join. For a membership that is not owned yet
 // it makes it so, so that nothing that happens to it is overlooked.
 func (r *room) expect(m *membership) *arrival {
-	a := r.await(m.connID, m.epoch.Load())
+	a := r.await(m, m.epoch.Load())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.own(m)
@@ -70,6 +74,12 @@ func (a *arrival) wait(ctx context.Context, r *room) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the join's event: %w", ctx.Err())
 	}
+}
+
+// isFor reports whether a member is what is waited for, or came after it. One of
+// the same epoch may be another life, under another node.
+func (a *arrival) isFor(m *store.Member) bool {
+	return m.ConnID == a.connID && (m.Epoch > a.epoch || m.Epoch == a.epoch && m.Owner == a.owner)
 }
 
 func (a *arrival) complete(f frame, seq int64) {

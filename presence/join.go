@@ -251,7 +251,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	}
 	m.setGrace(p.grace.value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
-	waiting := r.await(m.connID, next.Epoch)
+	waiting := r.await(m, next.Epoch)
 	defer r.unexpect(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}

@@ -211,7 +211,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = ReasonNodeLost, nowMs-e.awayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
-	coming := r.await(m.connID, m.epoch.Load())
+	coming := r.await(m, m.epoch.Load())
 	defer r.unexpect(coming)
 	if err := e.register(ctx, m.entry()); err != nil {
 		return err

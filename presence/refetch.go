@@ -174,7 +174,7 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 			r.gone.add(&old[e.ConnID].Member, e.Reason, r.eng.clock.Now())
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
-		r.show(e, e.ConnID, e.Epoch)
+		r.show(e, shown(fresh, old, e.ConnID))
 	}
 	if loaded.Seq < r.pos.Seq {
 		r.floor = r.at()
@@ -182,11 +182,19 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	r.pos = loaded.Position
 	r.settleOwned(old)
 	for _, a := range r.arrivals {
-		if m := r.members[a.connID]; m != nil && m.Epoch >= a.epoch {
+		if m := r.members[a.connID]; m != nil && a.isFor(&m.Member) {
 			a.complete(nil, r.at())
 		}
 	}
 	r.resumeEvents()
+}
+
+// shown is the member that an event of a fold is about.
+func shown(now, before map[string]*member, connID string) *store.Member {
+	if m := now[connID]; m != nil {
+		return &m.Member
+	}
+	return &before[connID].Member
 }
 
 // settleOwned lets go of members that another node took over or removed while

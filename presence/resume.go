@@ -187,7 +187,7 @@ func (t *takeover) write(ctx context.Context, stands store.Member) (err error) {
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.unexpect(t.waiting)
-		t.waiting = r.await(m.connID, m.epoch.Load())
+		t.waiting = r.await(m, m.epoch.Load())
 		if err = e.register(ctx, m.entry()); err != nil {
 			e.unsettle(&st.lane, e.patient(e.expiry(ctx), m.unregister))
 			return err

@@ -266,7 +266,7 @@ func (r *room) apply(e store.Event) {
 		m.Owner = r.eng.intern(m.Owner)
 		r.members[m.ConnID] = &member{Member: m, seenMs: e.AtMs}
 	}
-	r.show(event, m.ConnID, m.Epoch)
+	r.show(event, &m)
 	r.follow(e)
 }
 
@@ -316,7 +316,7 @@ func sameToClients(a, b *store.Member) bool {
 // show gives an event to all who hear the room, and tells who waits for this
 // member that it arrived. A nil event is one that clients need not see. The
 // lock is held.
-func (r *room) show(event *Event, connID string, epoch int64) {
+func (r *room) show(event *Event, m *store.Member) {
 	var f frame
 	if event != nil {
 		// After data was lost the store may count from below what was shown.
@@ -325,15 +325,15 @@ func (r *room) show(event *Event, connID string, epoch int64) {
 		if len(r.audience) > 0 || len(r.arrivals) > 0 {
 			f = r.eng.encode(appendEvent(make([]byte, 0, 256+len(event.State)), event))
 		}
-		for _, m := range r.audience {
-			m.seat.sock.peer.deliver(f)
+		for _, own := range r.audience {
+			own.seat.sock.peer.deliver(f)
 		}
 		for _, w := range r.watchers {
 			w.deliver(*event)
 		}
 	}
 	for _, a := range r.arrivals {
-		if a.connID == connID && epoch >= a.epoch {
+		if a.isFor(m) {
 			if event != nil && event.Type == EventJoin {
 				a.complete(f, event.Seq)
 			} else {
