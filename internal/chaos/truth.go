@@ -241,11 +241,21 @@ func (t *truth) nodeEnds(n *node, late time.Duration) {
 	}
 }
 
-// silence notes that a node could give no life sign, or that it can again.
+// silence notes that a node could give no life sign for a while. The grace of a
+// member that lost its socket meanwhile may run since the node was taken for dead.
 func (t *truth) silence(n *node, from, to time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n.silences = append(n.silences, span{from, to})
+	for _, lives := range t.rooms {
+		for l := range lives {
+			early := from.Add(leaseTime - beatTime + l.grace)
+			if l.node == n && l.phase == graced && early.Before(l.until) {
+				l.late += l.until.Sub(early)
+				l.until, l.leaveFrom = early, early
+			}
+		}
+	}
 }
 
 // trouble says whether a node's clients may have to wait for answers.

@@ -197,3 +197,21 @@ func TestFind(t *testing.T) {
 		t.Errorf("nobody: %s", got.tag)
 	}
 }
+
+// A grace may run since the silence of the node was noticed, which may be
+// before the socket was lost.
+func TestTruthGraceOfASilentNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, n := newTruth(), &node{name: "n"}
+		l := begin(tr, n, 20*time.Second)
+		from := time.Now()
+		time.Sleep(8 * time.Second)
+		tr.lost(l, time.Now(), "closed")
+		time.Sleep(2 * time.Second)
+		tr.silence(n, from, time.Now())
+		wantPlace(t, "in grace", l, true, true)
+		time.Sleep(14 * time.Second)
+		wantPlace(t, "from the lease's end", l, false, true)
+		wantLeave(t, "from the lease's end", l, "node_lost", true, false)
+	})
+}
