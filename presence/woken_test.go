@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
@@ -141,73 +139,5 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 		w.rest(5 * time.Second)
 		want(t, "when it goes on", b.heard(), "")
 		w.agree("r")
-	})
-}
-
-// The store lost a member, and nobody knows that yet: it is not denied to who
-// comes back for it.
-func TestAResumeBeforeTheLossIsNoticed(t *testing.T) {
-	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, _ links) {
-		w.steady()
-		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
-		b.join("r", "bob", "")
-		rewind := mem.Save()
-		first := a.join("r", "ann", `,"graceMs":60000`)
-		a.end(ReasonDisconnect, false)
-		b.heard()
-		rewind()
-		a2 := w.connect(w.nodes[1], "a2")
-		ack := a2.join("r", "ann", token(first))
-		for range 10 {
-			if ack.OK {
-				break
-			}
-			ack = a2.join("r", "ann", token(first))
-		}
-		if !ack.Resumed {
-			t.Errorf("resume: %+v", ack)
-		}
-		w.rest(20 * time.Second)
-		w.agree("r")
-	})
-}
-
-// gated is a store whose LoadMembers waits, once it was told to.
-type gated struct {
-	store.Store
-	gate chan struct{}
-}
-
-func (g *gated) LoadMembers(ctx context.Context, room string, connIDs []string) (store.Room, error) {
-	if g.gate != nil {
-		<-g.gate
-	}
-	return g.Store.LoadMembers(ctx, room, connIDs)
-}
-
-// A grace that is being restored, and is resumed on the same node meanwhile,
-// does not take the resumed member for its own.
-func TestARestoredGraceKnowsAResume(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &gated{Store: memstore.New(memstore.Options{})}
-		runWorld(t, st, 1, func(w *world) {
-			a, r := w.connect(w.nodes[0], "a"), func() *room { return w.nodes[0].rooms["r"] }
-			first := a.join("r", "ann", `,"graceMs":60000`)
-			a.end(ReasonDisconnect, false)
-			w.rest(time.Millisecond)
-			old := r().owned["sock-a"]
-			gate := make(chan struct{})
-			st.gate = gate
-			done := make(chan error)
-			go func(g *grace) { done <- g.restore(t.Context()) }(old.grace)
-			synctest.Wait()
-			if ack := w.connect(w.nodes[0], "a2").join("r", "ann", token(first)); !ack.Resumed {
-				t.Errorf("resume: %+v", ack)
-			}
-			close(gate)
-			if err := <-done; err != nil || old.epoch.Load() != 1 {
-				t.Errorf("restore: %v, epoch %d", err, old.epoch.Load())
-			}
-		})
 	})
 }
