@@ -83,9 +83,8 @@ func (r *room) mending(m *membership, do func(ctx context.Context, st *seat) err
 		return
 	}
 	m.restoring = true
-	deadline := r.eng.clock.Now().Add(r.eng.storeTimeout)
 	st.lane.postFirst(func() {
-		ctx, cancel := r.eng.until(deadline)
+		ctx, cancel := r.eng.bounded()
 		defer cancel()
 		step := func(ctx context.Context) error { return do(ctx, st) }
 		if len(st.unsettled) > 0 || step(ctx) != nil {
@@ -161,7 +160,7 @@ const restoreTries = 4
 func (st *seat) restore(ctx context.Context, m *membership) error {
 	e, r := st.sock.eng, m.room
 	for range restoreTries {
-		if st.member.Load() != m || st.sock.isClosed() { // left, resumed elsewhere, or about to be seen to
+		if st.member.Load() != m { // left, or resumed elsewhere
 			return nil
 		}
 		if state, err := e.stateOf(ctx, e.self()); err != nil || state == store.NodeDead || e.catchesUp() {

@@ -1,9 +1,7 @@
 package presence
 
 import (
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,55 +87,5 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 				t.Errorf("b heard:\n%s", got)
 			}
 		})
-	})
-}
-
-// While the store hangs, a request is answered in time although writes in doubt
-// are tried again before it.
-func TestRequestsDoNotWaitForMending(t *testing.T) {
-	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
-		a := w.connect(w.nodes[0], "a")
-		a.join("r", "ann", "")
-		st.SetPlan(hang("Put"))
-		var asked sync.WaitGroup
-		for i := range 100 {
-			p := a.send("heartbeat", fmt.Sprintf(`{"patchState":{"n":%d}}`, i))
-			asked.Go(func() {
-				if took := p.took(); took > 2*time.Second {
-					t.Errorf("patch %d was answered after %v", i, took)
-				}
-			})
-			w.rest(70 * time.Millisecond)
-		}
-		asked.Wait()
-		st.SetPlan(storetest.Plan{})
-		w.rest(5 * time.Second)
-		w.agree("r")
-	})
-}
-
-// A connection that ended is not restored although the node has had no time yet
-// to see to its end.
-func TestAClosedConnectionIsNotRestored(t *testing.T) {
-	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
-		w.steady()
-		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
-		a.join("r", "ann", "")
-		b.join("r", "bob", "")
-		b.heard()
-		l[0].Freeze()
-		w.rest(8 * time.Second)
-		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
-		busy := make(chan struct{})
-		for range departing {
-			w.nodes[0].departures.run(func() { <-busy })
-		}
-		a.end(ReasonDisconnect, false)
-		l[0].Thaw()
-		w.rest(5 * time.Second)
-		close(busy)
-		w.rest(5 * time.Second)
-		want(t, "when it goes on", b.heard(), "")
-		w.agree("r")
 	})
 }
