@@ -3,7 +3,7 @@
 GO      ?= go
 FUZZTIME ?= 5s
 E2E_REDIS ?= single,cluster,plain
-SEEDS    ?= 5000
+SEEDS    ?= 500
 BIN     := bin/realtime
 
 export FUZZTIME GO E2E_REDIS
@@ -43,7 +43,7 @@ race: ## Run the Go tests with the race detector
 	$(GO) test -race -timeout 5m ./...
 
 .PHONY: sim
-sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
+sim: ## Run SEEDS (500) schedules of faults in the simulated cluster
 	$(GO) test -race -v -timeout 20m ./presence -run TestSimulation -seeds $(SEEDS)
 
 .PHONY: fuzz

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	seedsFlag   = flag.Int("seeds", 100, "how many seeds the simulation runs")
+	seedsFlag   = flag.Int("seeds", 50, "how many seeds the simulation runs")
 	seedFlag    = flag.Int64("seed", -1, "the one seed that the simulation runs")
 	faultsFlag  = flag.String("faults", "0123456789", "the classes of fault that may occur in the simulation, by number")
 	narrateFlag = flag.Bool("narrate", false, "log what happens in the simulation, call by call")
