@@ -266,6 +266,9 @@ func (r *chatRoom) check() {
 	since, written := 0, 0
 	for _, s := range r.heard.list {
 		switch {
+		case s.kind == 'e' && s.n < written && r.name == "plain":
+			// Its slot moved: what the two masters publish meets on the bus of
+			// the cluster, in no order. Receivers see that by the seq.
 		case s.kind == 'e' && s.n <= written:
 			r.t.Errorf("%s: %s heard write %d after %d", r.name, r.id, s.n, written)
 		case s.kind == 'e':
