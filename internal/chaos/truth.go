@@ -312,11 +312,11 @@ func (l *life) rightLeave(at time.Time, reason string) (right, excused bool) {
 	if !l.leaveFrom.IsZero() && !at.Before(l.leaveFrom.Add(-slack)) {
 		return true, false
 	}
-	if l.node == nil || reason != "node_lost" && reason != "disconnect" || l.grace > 0 {
+	if l.node == nil || reason != "node_lost" && reason != "disconnect" {
 		return false, false
 	}
-	for _, s := range l.node.silences {
-		if at.After(s.from.Add(leaseTime-beatTime-slack)) && at.Before(s.to.Add(silenceEcho)) {
+	for _, s := range l.node.silences { // a resumable member leaves when the grace is over that began then
+		if at.After(s.from.Add(leaseTime-beatTime-slack+l.grace)) && at.Before(s.to.Add(silenceEcho+l.grace)) {
 			return true, true
 		}
 	}
