@@ -139,6 +139,10 @@ func (g *grace) restore(ctx context.Context) error {
 	var fence int64
 	if len(found.Members) > 0 {
 		stands := &found.Members[0]
+		if stands.Owner == m.owner && stands.Epoch > m.epoch.Load() && stands.UntilMs != g.untilMs {
+			m.restored() // a socket of this node resumed it
+			return nil
+		}
 		if stands.Owner == m.owner && stands.Epoch >= m.epoch.Load() { // maybe by a try before
 			m.epoch.Store(stands.Epoch)
 			m.write.Store(max(m.write.Load(), stands.Write))

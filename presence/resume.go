@@ -184,6 +184,11 @@ func (t *takeover) write(ctx context.Context, stands store.Member) (err error) {
 		if t.known != nil {
 			epoch = max(epoch, t.known.Epoch)
 		}
+		r.mu.Lock()
+		if own := r.owned[t.connID]; own != nil { // taken over just now: its event may be on its way
+			epoch = max(epoch, own.epoch.Load())
+		}
+		r.mu.Unlock()
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.unexpect(t.waiting)

@@ -1,11 +1,14 @@
 package presence
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
@@ -77,7 +80,7 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			back := a.send("join", `{"roomId":"r","userId":"ann","graceMs":60000}`)
 			w.rest(100 * time.Millisecond)
 			faulty.SetPlan(storetest.Plan{})
-			w.nodes[0].rooms["r"].HandleInterrupt("r", false)
+			w.nodes[0].openRooms()[0].HandleInterrupt("r", false)
 			if ack := back.wait(); !ack.OK {
 				t.Errorf("join: %+v", ack)
 			}
@@ -88,4 +91,77 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			}
 		})
 	})
+}
+
+// gated is a store whose LoadMembers waits, once it was told to.
+type gated struct {
+	store.Store
+	gate atomic.Pointer[chan struct{}]
+}
+
+func (g *gated) LoadMembers(ctx context.Context, room string, connIDs []string) (store.Room, error) {
+	if gate := g.gate.Load(); gate != nil {
+		<-*gate
+	}
+	return g.Store.LoadMembers(ctx, room, connIDs)
+}
+
+// A grace that is being restored, and is resumed on the same node meanwhile,
+// does not take the resumed member for its own.
+func TestARestoredGraceKnowsAResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &gated{Store: memstore.New(memstore.Options{})}
+		runWorld(t, st, 1, func(w *world) {
+			a := w.connect(w.nodes[0], "a")
+			first := a.join("r", "ann", `,"graceMs":60000`)
+			a.end(ReasonDisconnect, false)
+			w.rest(time.Millisecond)
+			r := w.nodes[0].openRooms()[0]
+			r.mu.Lock()
+			old := r.owned["sock-a"]
+			g := old.grace
+			r.mu.Unlock()
+			gate := make(chan struct{})
+			st.gate.Store(&gate)
+			done := make(chan error)
+			go func() { done <- g.restore(t.Context()) }()
+			synctest.Wait()
+			if ack := w.connect(w.nodes[0], "a2").join("r", "ann", token(first)); !ack.Resumed {
+				t.Errorf("resume: %+v", ack)
+			}
+			close(gate)
+			if err := <-done; err != nil || old.epoch.Load() != 1 {
+				t.Errorf("restore: %v, epoch %d", err, old.epoch.Load())
+			}
+		})
+	})
+}
+
+// A node takes a dead one's member over and is asked to resume it before it has
+// heard of that itself.
+func TestAResumeAheadOfTheTakeoversEvent(t *testing.T) {
+	for at := 3500 * time.Millisecond; at < 6*time.Second; at += 50 * time.Millisecond {
+		inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+			w.steady()
+			w.connect(w.nodes[1], "b").join("r", "bob", "")
+			first := w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":60000`)
+			l[0].Kill()
+			w.crash(w.nodes[0])
+			w.nodes = w.nodes[1:]
+			l[1].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery {
+				return storetest.Delivery{Delay: 60 * time.Millisecond}
+			}})
+			w.rest(at)
+			if ack := w.connect(w.nodes[0], "a2").join("r", "ann", token(first)); !ack.Resumed {
+				t.Errorf("at %v: %+v", at, ack)
+			}
+			w.rest(10 * time.Second)
+			for _, m := range w.stored("r") {
+				if m.Away || m.UntilMs > 0 {
+					t.Errorf("at %v: %s is in grace though its socket is there", at, m.ConnID)
+				}
+			}
+			w.agree("r")
+		})
+	}
 }
