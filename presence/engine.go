@@ -218,8 +218,8 @@ func (e *engine) mend() {
 	e.mender.lanes = make(map[*lane]struct{})
 	e.mender.mu.Unlock()
 	for l := range lanes {
-		e.later(l, func() {
-			ctx, cancel := e.bounded()
+		e.laterBy(l, func(deadline time.Time) {
+			ctx, cancel := e.until(deadline) // or requests behind it would wait twice
 			defer cancel()
 			if l.settle(ctx) != nil {
 				e.mender.mu.Lock()
@@ -231,12 +231,17 @@ func (e *engine) mend() {
 }
 
 // later posts an operation to a lane when the pool has a turn for it.
-func (e *engine) later(l *lane, op func()) {
+func (e *engine) later(l *lane, op func()) { e.laterBy(l, func(time.Time) { op() }) }
+
+// laterBy is later for an operation that shall end at a time counted from when
+// it is posted.
+func (e *engine) laterBy(l *lane, op func(deadline time.Time)) {
 	e.departures.run(func() {
 		done := make(chan struct{})
+		deadline := e.clock.Now().Add(e.storeTimeout)
 		l.post(func() {
 			defer close(done)
-			op()
+			op(deadline)
 		}, 0, e.start)
 		select {
 		case <-done:

@@ -2,7 +2,9 @@ package presence
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -164,4 +166,28 @@ func TestAResumeAheadOfTheTakeoversEvent(t *testing.T) {
 			w.agree("r")
 		})
 	}
+}
+
+// While the store hangs, a request is answered in time although writes in doubt
+// are tried again before it.
+func TestRequestsDoNotWaitForMending(t *testing.T) {
+	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		st.SetPlan(hang("Put"))
+		var asked sync.WaitGroup
+		for i := range 100 {
+			p := a.send("heartbeat", fmt.Sprintf(`{"patchState":{"n":%d}}`, i))
+			asked.Go(func() {
+				if took := p.took(); took > 2*time.Second {
+					t.Errorf("patch %d was answered after %v", i, took)
+				}
+			})
+			w.rest(70 * time.Millisecond)
+		}
+		asked.Wait()
+		st.SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+		w.agree("r")
+	})
 }
