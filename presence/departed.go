@@ -91,6 +91,13 @@ func (g *tombstones) has(m *store.Member, now time.Time) bool {
 
 func (g *tombstones) reason(connID string) Reason { return g.of[connID].reason }
 
+// left tells whether a member left of late, as this node knows, and why.
+func (r *room) left(m *store.Member) (Reason, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gone.reason(m.ConnID), r.gone.has(m, r.eng.clock.Now())
+}
+
 // leaveAgain removes a member that came back although it had left.
 func (e *engine) leaveAgain(x departure) {
 	var l lane

@@ -196,6 +196,14 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		return err
 	}
 	defer e.release(r)
+	if reason, ok := r.left(stands); ok { // and the store lost that
+		if err := e.removeAgain(ctx, departure{
+			room: entry.Room, connID: stands.ConnID, epoch: stands.Epoch, owner: stands.Owner, reason: reason,
+		}); err != nil {
+			return err
+		}
+		return e.erase(ctx, entry)
+	}
 	if !r.tryMove(stands.ConnID) {
 		return fmt.Errorf("%s is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}

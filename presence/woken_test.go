@@ -191,3 +191,33 @@ func TestRequestsDoNotWaitForMending(t *testing.T) {
 		w.agree("r")
 	})
 }
+
+// The store lost a leave, and an index entry of the member is looked at: it is
+// not taken for one that lost its socket.
+func TestALostLeaveIsNotTakenForALostSocket(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		e := w.nodes[0]
+		a, b := w.connect(e, "a"), w.connect(e, "b")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":60000`)
+		rewind := w.store.(*memstore.Store).Save()
+		a.send("leave", `{}`).wait()
+		b.heard()
+		rewind()
+		entries, err := w.store.NodeEntries(t.Context(), e.self(), 10)
+		if err != nil || len(entries) != 2 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+		for _, entry := range entries {
+			if entry.ConnID == "sock-a" {
+				e.reapRooms(map[string][]store.Entry{"r": {entry}})
+			}
+		}
+		w.rest(10 * time.Second)
+		want(t, "b", b.heard(), "")
+		w.agree("r")
+		if n := len(w.stored("r")); n != 1 {
+			t.Errorf("%d members stand", n)
+		}
+	})
+}
