@@ -512,11 +512,11 @@ func TestQueuedRequestsAreBoundedInBytes(t *testing.T) {
 	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
 		st.SetPlan(hang())
 		a := w.connect(w.nodes[0], "a")
-		heap := func() uint64 {
+		heap := func() int64 {
 			runtime.GC()
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			return m.HeapAlloc
+			return int64(m.HeapAlloc)
 		}
 		before := heap()
 		payload := []byte(`{"roomId":"r","userId":"u","resume":"` + strings.Repeat("x", 900_000) + `"}`)

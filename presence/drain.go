@@ -170,7 +170,7 @@ func (d *draining) seat(ctx context.Context, st *seat) {
 	if m == nil {
 		return
 	}
-	st.detach(m)
+	st.detach(m, m.graceMs == 0)
 	if m.graceMs > 0 {
 		d.handOver(ctx, &st.lane, m, d.eng.lossNow(ReasonShutdown, m.graceMs))
 		return

@@ -86,7 +86,7 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 		if m.userID == p.userID {
 			return st.rejoin(ctx, m, p, a)
 		}
-		st.detach(m)
+		st.detach(m, true)
 		if err := st.sock.eng.depart(ctx, &st.lane, m, ReasonLeave); err != nil {
 			return err
 		}

@@ -45,8 +45,9 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	e := st.sock.eng
 	ctx, cancel := e.until(deadline)
 	defer cancel()
-	st.detach(m)
-	if grace.value == 0 || m.graceMs == 0 {
+	leaves := grace.value == 0 || m.graceMs == 0
+	st.detach(m, leaves)
+	if leaves {
 		_ = e.depart(ctx, &st.lane, m, ReasonLeave)
 		return
 	}

@@ -267,7 +267,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	}
 	res, err := e.store.Remove(ctx, q)
 	if err == nil && res.Outcome == store.Fenced {
-		res, err = e.removeOther(ctx, q)
+		res, err = e.removeOther(ctx, &q)
 	}
 	if err != nil {
 		return err
@@ -275,10 +275,14 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	if res.Outcome == store.Expired {
 		return fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
 	}
-	if res.Outcome == store.Applied {
-		e.departed.add(departure{room: r.id, connID: m.connID, epoch: m.epoch.Load(), reason: reason}, e.clock.Now())
+	if epoch := m.epoch.Load(); q.Epoch < epoch {
+		q.Epoch, q.Owner = epoch, m.owner
 	}
-	r.letGo(m, reason)
+	m.epoch.Store(q.Epoch) // what comes after is above it
+	if res.Outcome == store.Applied {
+		e.departed.add(departure{room: r.id, connID: m.connID, epoch: q.Epoch, reason: reason}, e.clock.Now())
+	}
+	r.letGo(m, q)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
 	}
@@ -287,8 +291,8 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 
 // removeOther removes what a fenced leave met if that is the same life of the
 // member: an older one, when the store lost the last writes, or the one that a
-// claimant took over when this node was taken for dead.
-func (e *engine) removeOther(ctx context.Context, q store.Remove) (store.RemoveResult, error) {
+// claimant took over when this node was taken for dead. q is then what it removed.
+func (e *engine) removeOther(ctx context.Context, q *store.Remove) (store.RemoveResult, error) {
 	fenced := store.RemoveResult{Outcome: store.Fenced}
 	found, err := e.store.LoadMembers(ctx, q.Room, []string{q.ConnID})
 	if err != nil || len(found.Members) == 0 {
@@ -300,15 +304,15 @@ func (e *engine) removeOther(ctx context.Context, q store.Remove) (store.RemoveR
 		return fenced, nil
 	}
 	q.Epoch, q.Owner = m.Epoch, m.Owner
-	return e.store.Remove(ctx, q)
+	return e.store.Remove(ctx, *q)
 }
 
 // letGo forgets a member that left. A socket that still hears the room, since
 // it did not ask to leave, is let go by the event, so that it hears that too.
-func (r *room) letGo(m *membership, reason Reason) {
+func (r *room) letGo(m *membership, q store.Remove) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gone.add(&store.Member{ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner}, reason, r.eng.clock.Now())
+	r.gone.add(&store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner}, q.Reason, r.eng.clock.Now())
 	if m.seat == nil {
 		r.disown(m)
 		return

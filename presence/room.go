@@ -368,6 +368,8 @@ func (r *room) follow(e store.Event) {
 		}
 	case e.Member.UntilMs > 0 && m.seat != nil && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		r.restoreLive(m) // taken over without a socket: likewise
+	case e.Member.UntilMs > 0 && m.leaving && e.Member.Owner != m.owner && e.Member.Epoch > epoch:
+		// The leave under way finds it where it is.
 	case e.Member.Owner != m.owner && e.Member.Epoch > epoch:
 		m.epoch.Store(e.Member.Epoch)
 		r.evict(m, evictMoved, "")

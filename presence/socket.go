@@ -231,8 +231,9 @@ func (st *seat) disconnect(reason Reason, clean bool, atMs int64) {
 	if m == nil {
 		return
 	}
-	st.detach(m)
-	if m.graceMs > 0 && !clean {
+	lives := m.graceMs > 0 && !clean
+	st.detach(m, !lives)
+	if lives {
 		m.beginGrace(&st.lane, loss{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs})
 		return
 	}
@@ -242,12 +243,13 @@ func (st *seat) disconnect(reason Reason, clean bool, atMs int64) {
 }
 
 // detach takes the membership from its seat by the socket's own doing, so that
-// the socket does not hear of it. Called by operations of the lane.
-func (st *seat) detach(m *membership) {
+// the socket does not hear of it: to leave the room, or to live on without one.
+// Called by operations of the lane.
+func (st *seat) detach(m *membership, leaving bool) {
 	r, s := m.room, st.sock
 	r.mu.Lock()
 	r.silence(m)
-	m.seat = nil
+	m.seat, m.leaving = nil, leaving
 	r.mu.Unlock()
 	s.mu.Lock()
 	st.member.CompareAndSwap(m, nil)
