@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -12,6 +13,9 @@ import (
 // removed it or took it over, the event that says so is on its way, and the
 // error is the client's.
 func (st *seat) explain(ctx context.Context, m *membership, found store.Outcome) (restored bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, fmt.Errorf("write member %s: %w", m.connID, err)
+	}
 	var ours bool
 	if found == store.Missing {
 		ours, err = st.missed(ctx, m)

@@ -83,10 +83,16 @@ func (r *room) mending(m *membership, do func(ctx context.Context, st *seat) err
 		return
 	}
 	m.restoring = true
+	deadline := r.eng.clock.Now().Add(r.eng.storeTimeout) // or requests behind it would wait twice
 	st.lane.postFirst(func() {
-		ctx, cancel := r.eng.bounded()
+		ctx, cancel := r.eng.until(deadline)
 		defer cancel()
-		step := func(ctx context.Context) error { return do(ctx, st) }
+		step := func(ctx context.Context) error {
+			if st.sock.isClosed() {
+				return nil // what comes of it is about to be seen to
+			}
+			return do(ctx, st)
+		}
 		if len(st.unsettled) > 0 || step(ctx) != nil {
 			r.eng.unsettle(&st.lane, step)
 		}

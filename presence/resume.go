@@ -32,7 +32,7 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 			return t.seat(ctx, a)
 		}
 		lost, err := st.mayBeLost(ctx)
-		if err != nil || !lost {
+		if err != nil || !lost && !t.shown() {
 			return false, err
 		}
 		if err := st.sock.eng.wait(ctx, lostRetry); err != nil {
@@ -149,26 +149,38 @@ func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
 	return err == nil && state == store.NodeUnknown, err
 }
 
+// shown tells whether the replica has the member still: it is about to leave
+// there too, or the store lost it and nobody noticed yet.
+func (t *takeover) shown() bool {
+	r := t.st.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.members[t.connID]
+	return known != nil && t.fits(&known.Member)
+}
+
+// fits tells whether a join's token speaks of a member.
+func (t *takeover) fits(m *store.Member) bool {
+	return m.UserID == t.p.userID && m.GraceMs > 0 && m.Token == digestOf(t.p.resume)
+}
+
 // maxToken is more than any token has; longer ones are nobody's.
 const maxToken = 512
 
 // resumable finds the member that a join's token speaks of; nil if there is
 // none. A replica that lags behind is no reason to refuse: the store decides.
 func (t *takeover) resumable(ctx context.Context) (*store.Member, error) {
-	p, r := t.p, t.st.room
-	fits := func(m *store.Member) bool {
-		return m.UserID == p.userID && m.GraceMs > 0 && m.Token == digestOf(p.resume)
-	}
+	r := t.st.room
 	r.mu.Lock()
 	known := r.members[t.connID]
 	r.mu.Unlock()
-	if known != nil && fits(&known.Member) {
+	if known != nil && t.fits(&known.Member) {
 		stands := known.Member
 		t.known = &stands
 		return &stands, nil
 	}
 	found, err := r.eng.store.LoadMembers(ctx, r.id, []string{t.connID})
-	if err != nil || len(found.Members) == 0 || !fits(&found.Members[0]) {
+	if err != nil || len(found.Members) == 0 || !t.fits(&found.Members[0]) {
 		return nil, err
 	}
 	return &found.Members[0], nil

@@ -221,3 +221,82 @@ func TestALostLeaveIsNotTakenForALostSocket(t *testing.T) {
 		}
 	})
 }
+
+// A connection that ended is not restored although the node has had no time yet
+// to see to its end.
+func TestAClosedConnectionIsNotRestored(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", "")
+		b.join("r", "bob", "")
+		b.heard()
+		deaf := hang("Positions", "NodeStates") // it does not hear what became of its members
+		deaf.Deliver = func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }
+		l[0].SetPlan(deaf)
+		l[0].Freeze()
+		w.rest(8 * time.Second)
+		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
+		busy := make(chan struct{})
+		for range departing {
+			w.nodes[0].departures.run(func() { <-busy })
+		}
+		a.end(ReasonDisconnect, false)
+		l[0].Thaw()
+		w.rest(400 * time.Millisecond)
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(600 * time.Millisecond)
+		close(busy)
+		w.rest(5 * time.Second)
+		want(t, "when it goes on", b.heard(), "")
+		w.agree("r")
+	})
+}
+
+// A patch that waits for a member which is not there, of a connection that
+// ended, comes to an end too.
+func TestAPatchOfAClosedConnectionEnds(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", "")
+		b.join("r", "bob", "")
+		b.heard()
+		mem.Wipe()
+		a.send("heartbeat", `{"patchState":{"n":1}}`)
+		a.end(ReasonDisconnect, false)
+		w.rest(20 * time.Second)
+		w.agree("r")
+		if n := len(w.stored("r")); n != 1 {
+			t.Errorf("%d members stand, want bob alone", n)
+		}
+	})
+}
+
+// The store lost a member, and nobody knows that yet: it is not denied to who
+// comes back for it.
+func TestAResumeBeforeTheLossIsNoticed(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, _ links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		rewind := mem.Save()
+		first := a.join("r", "ann", `,"graceMs":60000`)
+		a.end(ReasonDisconnect, false)
+		b.heard()
+		rewind()
+		a2 := w.connect(w.nodes[1], "a2")
+		ack := a2.join("r", "ann", token(first))
+		for range 10 {
+			if ack.OK {
+				break
+			}
+			ack = a2.join("r", "ann", token(first))
+		}
+		if !ack.Resumed {
+			t.Errorf("resume: %+v", ack)
+		}
+		w.rest(20 * time.Second)
+		w.agree("r")
+	})
+}
