@@ -291,6 +291,7 @@ func TestAResumeBeforeTheLossIsNoticed(t *testing.T) {
 			if ack.OK {
 				break
 			}
+			w.rest(time.Second) // as a client does
 			ack = a2.join("r", "ann", token(first))
 		}
 		if !ack.Resumed {
