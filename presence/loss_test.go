@@ -217,3 +217,58 @@ func TestAResumeAndATakeoverByTheSameNode(t *testing.T) {
 		})
 	}
 }
+
+// The store has a member back whose grace is over, and somebody comes for it
+// with the token before the node has removed it again.
+func TestAResumeOfWhatTheStoreHasBack(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		b.join("r", "bob", "")
+		first := a.join("r", "ann", `,"graceMs":3000`)
+		a.end(ReasonDisconnect, false)
+		w.rest(2500 * time.Millisecond)
+		rewind := mem.Save()
+		w.rest(5 * time.Second)
+		b.send("leave", `{}`).wait()
+		l.failover(rewind)
+		a2 := w.connect(w.nodes[0], "a2")
+		for range 5 {
+			a2.join("r", "ann", token(first))
+			w.rest(time.Second)
+		}
+		a2.send("leave", `{}`).wait()
+		w.rest(70 * time.Second)
+		if left := w.stored("r"); len(left) > 0 {
+			t.Errorf("ghosts: %+v", left)
+		}
+	})
+}
+
+// A room is read after the node heard of a loss, and before the room did.
+func TestALoadAheadOfTheNoticeOfALoss(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		a.join("r", "ann", "")
+		rewind := mem.Save()
+		b.join("r", "bob", "")
+		a.heard()
+		rewind()
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		dave := store.Member{ConnID: "dave", UserID: "dave", Owner: "far", Epoch: 1, Write: 1, State: emptyState}
+		for range 2 { // of another node, after the loss
+			if _, err := mem.Put(t.Context(), store.Put{Room: "r", Intent: store.IntentJoin, Member: dave}); err != nil {
+				t.Fatal(err)
+			}
+			dave.ConnID = "dora"
+		}
+		lossListener{w.nodes[0]}.HandleInterrupt("", true)
+		r := w.nodes[0].openRooms()[0]
+		r.mu.Lock()
+		r.refetch()
+		r.mu.Unlock()
+		w.rest(time.Second)
+		if got := a.heard(); strings.Contains(got, "leave") {
+			t.Errorf("a heard:\n%s", got)
+		}
+	})
+}

@@ -62,11 +62,13 @@ func (r *room) reload() {
 	e := r.eng
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		ctx, cancel := e.bounded()
+		began := e.clock.Now()
 		loaded, dead, err := r.read(ctx)
 		cancel()
 		if err == nil {
 			r.mu.Lock()
 			r.reconcile(loaded, dead)
+			r.readAt = began
 			r.mu.Unlock()
 			return
 		}

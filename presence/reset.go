@@ -25,6 +25,10 @@ func (e *engine) storeLost() {
 // wasReset tells whether a room that was loaded may have lost writes that the
 // replica knows. The lock is held.
 func (r *room) wasReset(loaded *store.Room) bool {
+	lost := r.eng.lostAt.Load()
+	if lost != nil && !lost.Before(r.readAt) { // the room itself has not heard of it yet
+		return true
+	}
 	known := r.pos.Born != ""
 	return r.keeping || r.suspect || known && (loaded.Born != r.pos.Born || loaded.Seq < r.pos.Seq)
 }

@@ -149,9 +149,12 @@ func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
 	return err == nil && state == store.NodeUnknown, err
 }
 
-// shown tells whether the replica has the member still: it is about to leave
-// there too, or the store lost it and nobody noticed yet.
+// shown tells whether the replica has a member still that the store has not: it
+// is about to leave there too, or the store lost it and nobody noticed yet.
 func (t *takeover) shown() bool {
+	if t.res.Outcome != store.Missing {
+		return false
+	}
 	r := t.st.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -255,31 +258,30 @@ func (t *takeover) settle(ctx context.Context, fence int64) error {
 }
 
 // forget removes the index entries of a resume that came to nothing: the
-// node's, and the user's too if the member is gone or another user's.
+// node's, and the user's too if the member is gone or another user's. A member
+// that stands under this node's id although it is not known here ends as on a
+// dead node.
 func (m *membership) forget(ctx context.Context, found store.PutResult) error {
+	e := m.room.eng
 	switch {
 	case found.Outcome == store.Missing:
 		return m.room.eraseEntry(ctx, m.entry())
+	case found.Member.Owner == m.owner && !m.room.isHere(m.connID):
+		return e.reapMember(ctx, m.entry(), &found.Member, e.storeNow())
 	case found.Member.UserID != m.userID:
 		return m.room.unregister(ctx, m.entry())
 	}
 	return m.room.disownEntry(ctx, m.entry())
 }
 
-// unregister settles a membership that was given up while others wrote it: what
-// still stands of it under this node's id ends as on a dead node, index entries
-// that have no member are removed.
+// unregister settles a membership that was given up while others wrote it.
 func (m *membership) unregister(ctx context.Context) error {
 	found, err := m.room.eng.store.LoadMembers(ctx, m.room.id, []string{m.connID})
 	if err != nil {
 		return err
 	}
 	if len(found.Members) > 0 {
-		stands := found.Members[0]
-		if stands.Owner == m.owner && !m.room.isHere(m.connID) { // this node's, and forgotten
-			return m.room.eng.reapMember(ctx, m.entry(), &stands, found.NowMs)
-		}
-		return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: stands})
+		return m.forget(ctx, store.PutResult{Outcome: store.Fenced, Member: found.Members[0]})
 	}
 	return m.forget(ctx, store.PutResult{Outcome: store.Missing})
 }

@@ -31,6 +31,7 @@ type room struct {
 	shown   int64
 	floor   int64
 	heardAt time.Time // when the replica was last in line with the store
+	readAt  time.Time // when the load began that it is from
 	members map[string]*member
 	// loading holds the events back while a load is under way.
 	loading bool
@@ -158,12 +159,14 @@ func (r *room) fill(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	began := e.clock.Now()
 	loaded, err := e.store.Load(ctx, r.id)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.readAt = began
 	r.install(loaded)
 	return nil
 }
