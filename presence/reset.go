@@ -123,6 +123,10 @@ func (r *room) restoreGrace(m *membership) {
 func (g *grace) restore(ctx context.Context) error {
 	m := g.m
 	e, r := m.room.eng, m.room
+	if !r.tryMove(m.connID) {
+		return fmt.Errorf("restore: %s is being resumed: %w", m.connID, store.ErrUnavailable)
+	}
+	defer r.endMove(m.connID)
 	if g.isOver() {
 		return nil
 	}
@@ -143,10 +147,6 @@ func (g *grace) restore(ctx context.Context) error {
 	var fence int64
 	if len(found.Members) > 0 {
 		stands := &found.Members[0]
-		if stands.Owner == m.owner && stands.Epoch > m.epoch.Load() && stands.UntilMs != g.untilMs {
-			m.restored() // a socket of this node resumed it
-			return nil
-		}
 		if stands.Owner == m.owner && stands.Epoch >= m.epoch.Load() { // maybe by a try before
 			m.epoch.Store(stands.Epoch)
 			m.write.Store(max(m.write.Load(), stands.Write))
@@ -162,6 +162,7 @@ func (g *grace) restore(ctx context.Context) error {
 	if err := e.register(ctx, m.entry()); err != nil {
 		return err
 	}
+	m.epoch.Store(next.Epoch) // also if nobody answers: a resume counts from it
 	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
 		m.doubtMs.Store(e.expiry(ctx))
@@ -170,7 +171,6 @@ func (g *grace) restore(ctx context.Context) error {
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		return fmt.Errorf("restore: the member was written meanwhile: %w", store.ErrUnavailable)
 	}
-	m.epoch.Store(next.Epoch)
 	m.write.Store(next.Write)
 	m.restored()
 	return e.connJoin(ctx, m.conn())
