@@ -121,7 +121,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.every(mendInterval, e.mend)
 	e.every(auditInterval, e.audit)
 	e.every(strangersInterval, e.checkOwners)
-	e.every(quietAfter, e.checkQuiet)
+	e.every(quietInterval, e.checkQuiet)
 	e.every(s.ttl/3, e.refresh)
 	e.every(s.reaperInterval, e.reaper())
 	return e, nil

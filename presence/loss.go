@@ -45,6 +45,15 @@ func (e *engine) noteLoss() {
 	e.lostAt.Store(&now)
 }
 
+// lostOfLate tells whether the store lost data of late, as far as is known.
+func (r *room) lostOfLate() bool {
+	r.mu.Lock()
+	suspect := r.suspect
+	r.mu.Unlock()
+	at := r.eng.lostAt.Load()
+	return suspect || at != nil && r.eng.clock.Now().Sub(*at) < lossTime
+}
+
 // repeatLeaves removes the members again that this node removed of late. Rooms
 // with a replica see to theirs by themselves; here are also those without.
 func (e *engine) repeatLeaves() {

@@ -244,8 +244,14 @@ func TestAResumeOfWhatTheStoreHasBack(t *testing.T) {
 	})
 }
 
-// A room is read after the node heard of a loss, and before the room did.
+// A room is read after the node heard of a loss, and before the room did, or
+// before anybody did.
 func TestALoadAheadOfTheNoticeOfALoss(t *testing.T) {
+	t.Run("to the room", func(t *testing.T) { aheadOfTheNotice(t, false) })
+	t.Run("to the node", func(t *testing.T) { aheadOfTheNotice(t, true) })
+}
+
+func aheadOfTheNotice(t *testing.T, unknown bool) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
 		a.join("r", "ann", "")
@@ -261,14 +267,54 @@ func TestALoadAheadOfTheNoticeOfALoss(t *testing.T) {
 			}
 			dave.ConnID = "dora"
 		}
-		lossListener{w.nodes[0]}.HandleInterrupt("", true)
+		if !unknown {
+			lossListener{w.nodes[0]}.HandleInterrupt("", true)
+		}
 		r := w.nodes[0].openRooms()[0]
 		r.mu.Lock()
 		r.refetch()
 		r.mu.Unlock()
-		w.rest(time.Second)
+		w.rest(300 * time.Millisecond)
+		l[0].Interrupt(true)
+		w.rest(5 * time.Second)
 		if got := a.heard(); strings.Contains(got, "leave") {
 			t.Errorf("a heard:\n%s", got)
 		}
+		if n := len(w.stored("r")); n != 4 {
+			t.Errorf("%d members stand, want ann, bob, dave and dora", n)
+		}
 	})
+}
+
+// Somebody kicks a member of a node that hears nothing: its room and the client
+// itself learn of it all the same, once.
+func TestAKickThatTheOwnerDoesNotHear(t *testing.T) {
+	for _, grace := range []string{"", `,"graceMs":60000`} {
+		inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+			w.steady()
+			a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+			b.join("r", "bob", "")
+			a.join("r", "ann", grace)
+			b.heard()
+			if grace != "" {
+				a.end(ReasonDisconnect, false)
+			}
+			l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+			w.rest(time.Millisecond)
+			if _, err := w.nodes[1].kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
+				t.Fatal(err)
+			}
+			w.rest(5 * time.Second)
+			if got := b.heard(); strings.Count(got, "leave ann@r") != 1 {
+				t.Errorf("b heard:\n%s", got)
+			}
+			if got := a.heard(); grace == "" && strings.Count(got, "leave ann@r") != 1 {
+				t.Errorf("a heard:\n%s", got)
+			}
+			w.agree("r")
+			if n := len(w.stored("r")); n != 1 {
+				t.Errorf("%d members stand", n)
+			}
+		})
+	}
 }

@@ -36,8 +36,9 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
-	// restoring: it was reaped although its socket is here.
-	restoring bool
+	// restoring: it was reaped although its socket is here. lost: the store lost
+	// it, by what its room says. removed: somebody removed it, by the store.
+	restoring, lost, removed bool
 }
 
 // record is the member as it shall stand, online.
@@ -125,6 +126,9 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
 	r.disown(m)
 	m.seat = nil
+	if why == evictRemoved && r.members[m.connID] != nil {
+		r.refetch() // nobody said so yet
+	}
 	if m.namesake != nil && why != evictRemoved {
 		m.namesake.mu.Lock()
 		m.namesake.idTaken = true

@@ -6,9 +6,13 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// quietAfter is how long a room may have no event before the node asks the
-// store where it stands: a lost event shows by the next one, or by this.
-const quietAfter = 4 * time.Second
+const (
+	// quietAfter is how long a room may have no event before the node asks the
+	// store where it stands: a lost event shows by the next one, or by this.
+	quietAfter = 3500 * time.Millisecond
+	// quietInterval is how often it looks for such rooms.
+	quietInterval = 500 * time.Millisecond
+)
 
 // quietBatch is how many rooms one call to the store asks for.
 const quietBatch = 256

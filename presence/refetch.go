@@ -159,6 +159,8 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	}
 	if r.wasReset(&loaded) {
 		r.keep(r.members, fresh, dead)
+	} else {
+		r.keepOwn(r.members, fresh)
 	}
 	r.suspect = false
 	events := difference(r.members, fresh, r.at())
@@ -205,6 +207,8 @@ func (r *room) settleOwned(old map[string]*member) {
 	for id, own := range r.owned {
 		now, epoch := r.members[id], own.epoch.Load()
 		switch {
+		case now == nil && old[id] != nil && own.removed:
+			r.evict(own, evictRemoved, ReasonDisconnect)
 		case now == nil && old[id] != nil:
 			r.question(own)
 		case now != nil && now.Owner != own.owner && now.Epoch >= epoch && now.UntilMs > 0 && own.seat != nil:

@@ -29,6 +29,11 @@ func (r *room) wasReset(loaded *store.Room) bool {
 	if lost != nil && !lost.Before(r.readAt) { // the room itself has not heard of it yet
 		return true
 	}
+	for i := range loaded.Members {
+		if old := r.members[loaded.Members[i].ConnID]; old != nil && old.newerThan(&loaded.Members[i]) {
+			return true
+		}
+	}
 	known := r.pos.Born != ""
 	return r.keeping || r.suspect || known && (loaded.Born != r.pos.Born || loaded.Seq < r.pos.Seq)
 }
@@ -76,6 +81,21 @@ func (r *room) keep(old, loaded map[string]*member, dead map[string]bool) {
 	}
 }
 
+// keepOwn shows on what members of this node a load lacks without a word from
+// whoever removed them, until it is known what became of them: the store may have
+// lost them, and the notice of that be on its way. The lock is held.
+func (r *room) keepOwn(old, loaded map[string]*member) {
+	for id, own := range r.owned {
+		m := old[id]
+		if m == nil || loaded[id] != nil || own.leaving || m.Owner != own.owner || own.removed || own.seat == nil && own.grace == nil {
+			continue
+		}
+		loaded[id] = m
+		r.counts = true
+		r.question(own)
+	}
+}
+
 // newerThan tells whether the store lost the last write of a member.
 func (m *member) newerThan(stands *store.Member) bool {
 	return stands.Epoch < m.Epoch || stands.Epoch == m.Epoch && stands.Write < m.Write
@@ -93,6 +113,7 @@ func (m *membership) newerThan(stands *member) bool {
 
 // reassert restores a member of this node. The room's lock is held.
 func (r *room) reassert(m *membership) {
+	m.lost, m.removed = true, false
 	if m.grace != nil {
 		r.restoreGrace(m)
 		return
@@ -103,13 +124,19 @@ func (r *room) reassert(m *membership) {
 // restoreGrace restores a member of this node that has no socket. The room's
 // lock is held.
 func (r *room) restoreGrace(m *membership) {
+	r.mendGrace(m, func(ctx context.Context, g *grace) error { return g.restore(ctx) })
+}
+
+// mendGrace runs a step for a member in grace until it succeeds. The room's lock
+// is held.
+func (r *room) mendGrace(m *membership, do func(ctx context.Context, g *grace) error) {
 	g := m.grace
 	if g.over || m.restoring {
 		return
 	}
 	m.restoring = true
 	e := r.eng
-	step := func(ctx context.Context) error { return g.restore(ctx) }
+	step := func(ctx context.Context) error { return do(ctx, g) }
 	e.later(&g.lane, func() {
 		ctx, cancel := e.bounded()
 		defer cancel()

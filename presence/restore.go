@@ -99,40 +99,73 @@ func (r *room) mending(m *membership, do func(ctx context.Context, st *seat) err
 	}, r.eng.start)
 }
 
-// question finds out why a member of this node is not in the store any more: a
-// node that was declared dead restores it, else somebody removed it. The
-// room's lock is held.
+// question finds out why a member of this node is not in the store any more: one
+// that the store lost, or that was reaped when the node was taken for dead, is
+// restored; else somebody removed it. The room's lock is held.
 func (r *room) question(m *membership) {
-	if m.seat == nil && m.grace == nil && r.comes(m) {
-		return // its join finds out
-	}
-	if m.seat == nil {
+	q := &missing{membership: m}
+	switch {
+	case m.seat != nil:
+		r.mending(m, func(ctx context.Context, st *seat) error {
+			return q.findOut(ctx, func() error { return st.restore(ctx, m) })
+		})
+	case m.grace != nil && !m.leaving:
+		r.mendGrace(m, func(ctx context.Context, g *grace) error {
+			return q.findOut(ctx, func() error { return g.restore(ctx) })
+		})
+	case !r.comes(m): // else its join finds out
 		r.evict(m, evictRemoved, ReasonDisconnect)
-		return
 	}
-	r.mending(m, func(ctx context.Context, st *seat) error {
-		found, err := r.eng.store.LoadMembers(ctx, r.id, []string{m.connID})
-		switch {
-		case err != nil:
-			return err
-		case len(found.Members) > 0: // it came back meanwhile
-			return st.restore(ctx, m)
-		}
-		state, err := r.eng.stateOf(ctx, m.owner)
-		switch {
-		case err != nil:
-			return err
-		case state != store.NodeAlive:
-			return st.restore(ctx, m)
-		}
-		m.restored()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if st.member.Load() == m && r.members[m.connID] == nil {
-			r.evict(m, evictRemoved, ReasonDisconnect)
-		}
-		return nil
-	})
+}
+
+// missing is a member of this node that the store does not have.
+type missing struct {
+	*membership
+	since time.Time // zero: not looked yet
+}
+
+// errMissing says that whoever removed a member, or the notice that the store
+// lost it, gets some time to be heard.
+var errMissing = fmt.Errorf("question: the member is missing: %w", store.ErrUnavailable)
+
+// findOut is one try of a question. An operation of the member's lane.
+func (m *missing) findOut(ctx context.Context, restore func() error) error {
+	e, r := m.room.eng, m.room
+	found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
+	if err != nil {
+		return err
+	}
+	state, err := e.stateOf(ctx, m.owner)
+	if err != nil {
+		return err
+	}
+	if len(found.Members) > 0 || state != store.NodeAlive || r.lostOfLate() || m.isLost() {
+		return restore()
+	}
+	if now := e.clock.Now(); m.since.IsZero() {
+		m.since = now
+		return errMissing
+	} else if now.Sub(m.since) < catchUp {
+		return errMissing
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.restoring, m.removed = false, true
+	switch {
+	case r.owned[m.connID] != m.membership:
+	case r.members[m.connID] != nil:
+		r.refetch() // shows the leave, to its socket too, and lets go of it
+	default:
+		r.evict(m.membership, evictRemoved, ReasonDisconnect)
+	}
+	return nil
+}
+
+// isLost tells whether the room found out meanwhile that the store lost data.
+func (m *membership) isLost() bool {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	return m.lost
 }
 
 // stateOf is how a node stands by the store.
@@ -238,5 +271,5 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 func (m *membership) restored() {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	m.restoring = false
+	m.restoring, m.lost = false, false
 }

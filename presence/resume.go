@@ -138,11 +138,8 @@ func (t *takeover) keepNewest(ctx context.Context) error {
 // mayBeLost reports whether the store lost data of late, so that members that
 // it does not have may be restored any moment.
 func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
-	e, r := st.sock.eng, st.room
-	r.mu.Lock()
-	lost := r.suspect
-	r.mu.Unlock()
-	if at := e.lostAt.Load(); lost || at != nil && e.clock.Now().Sub(*at) < lossTime {
+	e := st.sock.eng
+	if st.room.lostOfLate() {
 		return true, nil
 	}
 	state, err := e.stateOf(ctx, e.self())
