@@ -78,6 +78,9 @@ func (r *room) disown(m *membership) {
 	if r.owned[m.connID] == m {
 		delete(r.owned, m.connID)
 	}
+	if shown := r.members[m.connID]; shown != nil && shown.unsure {
+		r.refetch() // nobody else says that it is gone
+	}
 	r.silence(m)
 	if m.grace != nil {
 		m.grace.stop()
@@ -126,9 +129,6 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
 	r.disown(m)
 	m.seat = nil
-	if why == evictRemoved && r.members[m.connID] != nil {
-		r.refetch() // nobody said so yet
-	}
 	if m.namesake != nil && why != evictRemoved {
 		m.namesake.mu.Lock()
 		m.namesake.idTaken = true

@@ -90,7 +90,7 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 		if m == nil || loaded[id] != nil || own.leaving || m.Owner != own.owner || own.removed || own.seat == nil && own.grace == nil {
 			continue
 		}
-		loaded[id] = m
+		loaded[id] = &member{Member: m.Member, seenMs: m.seenMs, unsure: true}
 		r.counts = true
 		r.question(own)
 	}

@@ -57,6 +57,8 @@ type member struct {
 	seenMs int64 // when the last event about it was decided
 	// keepUntil: the store lost it; shown on until then for its owner to restore it.
 	keepUntil time.Time
+	// unsure: a member of this node that the store did not have when last read.
+	unsure bool
 }
 
 // acquire returns the node's replica of a room, opened, and takes a reference
