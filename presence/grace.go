@@ -85,7 +85,7 @@ func (m *membership) beginGrace(l *lane, x loss) {
 	m.grace = g
 	if m.restoring { // as it was when it had a socket
 		m.restoring = false
-		r.restoreGrace(m)
+		r.question(m)
 	}
 	if awayMs := x.atMs + e.awayAfter.Milliseconds(); !x.shown && awayMs < x.untilMs {
 		g.at(awayMs, g.showAway)

@@ -318,3 +318,34 @@ func TestAKickThatTheOwnerDoesNotHear(t *testing.T) {
 		})
 	}
 }
+
+// The last member of a room is kicked, and its node reads the room before it
+// hears of that: the room that is not there any more is no loss.
+func TestALoadAheadOfTheLastLeave(t *testing.T) {
+	for _, grace := range []string{"", `,"graceMs":60000`} {
+		inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+			w.steady()
+			a := w.connect(w.nodes[0], "a")
+			a.join("r", "ann", grace)
+			if grace != "" {
+				a.end(ReasonDisconnect, false)
+			}
+			l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Delay: 200 * time.Millisecond} }})
+			w.rest(time.Millisecond)
+			r := w.nodes[0].openRooms()[0]
+			if _, err := w.nodes[1].kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
+				t.Fatal(err)
+			}
+			r.mu.Lock()
+			r.refetch()
+			r.mu.Unlock()
+			w.rest(5 * time.Second)
+			if got := a.heard(); grace == "" && !strings.HasSuffix(got, "leave ann@r kicked") {
+				t.Errorf("a heard:\n%s", got)
+			}
+			if left := w.stored("r"); len(left) > 0 {
+				t.Errorf("back again: %+v", left)
+			}
+		})
+	}
+}

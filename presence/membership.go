@@ -37,7 +37,7 @@ type membership struct {
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
 	// restoring: it was reaped although its socket is here. lost: the store lost
-	// it, by what its room says. removed: somebody removed it, by the store.
+	// it, by what its room shows. removed: somebody removed it.
 	restoring, lost, removed bool
 }
 

@@ -114,7 +114,7 @@ func (r *room) read(ctx context.Context) (loaded store.Room, dead map[string]boo
 func (r *room) missingOwners(loaded *store.Room) (owners []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.wasReset(loaded) {
+	if r.wasReset(loaded) == noReset {
 		return nil
 	}
 	stands := make(map[string]bool, len(loaded.Members))
@@ -157,10 +157,10 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		m.Owner = r.eng.intern(m.Owner)
 		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
 	}
-	if r.wasReset(&loaded) {
-		r.keep(r.members, fresh, dead)
-	} else {
+	if how := r.wasReset(&loaded); how == noReset {
 		r.keepOwn(r.members, fresh)
+	} else {
+		r.keep(how, r.members, fresh, dead)
 	}
 	r.suspect = false
 	events := difference(r.members, fresh, r.at())
@@ -171,11 +171,14 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		case EventJoin:
 			users[e.UserID]++
 		case EventLeave:
+			m, now := &old[e.ConnID].Member, r.eng.clock.Now()
 			if own := r.owned[e.ConnID]; own != nil && own.seat != nil && own.owner != r.eng.self() {
 				e.Reason = ReasonNodeLost // this node was declared dead
+			} else if r.gone.has(m, now) {
+				e.Reason = r.gone.reason(e.ConnID)
 			}
 			users[e.UserID]--
-			r.gone.add(&old[e.ConnID].Member, e.Reason, r.eng.clock.Now())
+			r.gone.add(m, e.Reason, now)
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
 		r.show(e, shown(fresh, old, e.ConnID))

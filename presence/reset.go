@@ -22,46 +22,63 @@ func (e *engine) storeLost() {
 	}
 }
 
-// wasReset tells whether a room that was loaded may have lost writes that the
-// replica knows. The lock is held.
-func (r *room) wasReset(loaded *store.Room) bool {
+// reset is whether a room that was loaded lacks writes that the replica knows.
+type reset byte
+
+const (
+	noReset    reset = iota
+	maybeReset       // another record: the store lost the one before, or all had left
+	surelyReset
+)
+
+// wasReset compares a room that was loaded with the replica. The lock is held.
+func (r *room) wasReset(loaded *store.Room) reset {
 	lost := r.eng.lostAt.Load()
-	if lost != nil && !lost.Before(r.readAt) { // the room itself has not heard of it yet
-		return true
+	if r.suspect || lost != nil && !lost.Before(r.readAt) { // the room itself may not have heard of it yet
+		return surelyReset
 	}
 	for i := range loaded.Members {
 		if old := r.members[loaded.Members[i].ConnID]; old != nil && old.newerThan(&loaded.Members[i]) {
-			return true
+			return surelyReset
 		}
 	}
-	known := r.pos.Born != ""
-	return r.keeping || r.suspect || known && (loaded.Born != r.pos.Born || loaded.Seq < r.pos.Seq)
+	switch {
+	case r.pos.Born != "" && loaded.Born == r.pos.Born && loaded.Seq < r.pos.Seq:
+		return surelyReset
+	case r.keeping, r.pos.Born != "" && loaded.Born != r.pos.Born:
+		return maybeReset
+	}
+	return noReset
 }
 
 // keep corrects what was loaded of a reset room by what the replica knows:
 // members of this node that are missing or older are restored, those of others
 // get time for that unless their owner is dead, and who left does not come back.
 // The lock is held.
-func (r *room) keep(old, loaded map[string]*member, dead map[string]bool) {
+func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]bool) {
 	now := r.eng.clock.Now()
 	r.keeping, r.counts = false, true
 	for id, m := range old {
 		stands, own := loaded[id], r.owned[id]
 		switch {
-		case own != nil && own.leaving:
+		case own != nil && (own.leaving || own.removed):
 			continue
 		case own != nil && !own.newerThan(stands):
 			continue
+		case own != nil && stands == nil && how == maybeReset:
+			own.lost = true // if nobody says that it left
+			r.question(own)
 		case own != nil:
 			r.reassert(own)
 		case stands != nil && !m.newerThan(&stands.Member):
 			continue
-		case dead[m.Owner]:
+		case dead[m.Owner], r.gone.has(&m.Member, now):
 			continue
 		case m.keepUntil.IsZero():
 			m.keepUntil = now.Add(keepMissing)
 		}
 		if own != nil || now.Before(m.keepUntil) {
+			m.unsure = true
 			loaded[id] = m
 			r.keeping = true
 		}
@@ -90,10 +107,31 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 		if m == nil || loaded[id] != nil || own.leaving || m.Owner != own.owner || own.removed || own.seat == nil && own.grace == nil {
 			continue
 		}
-		loaded[id] = &member{Member: m.Member, seenMs: m.seenMs, unsure: true}
+		m.unsure = true
+		loaded[id] = m
 		r.counts = true
 		r.question(own)
 	}
+}
+
+// leaves takes the leave of a member that is shown although the store did not
+// have it when last read: that is why. It reports whether it was one. The lock
+// is held.
+func (r *room) leaves(e store.Event) bool {
+	m := r.members[e.Member.ConnID]
+	if e.Intent != store.IntentLeave || m == nil || !m.unsure || m.newerThan(&e.Member) ||
+		m.Epoch == e.Member.Epoch && m.Owner != e.Member.Owner {
+		return false
+	}
+	if own := r.owned[m.ConnID]; own != nil {
+		if e.Reason == ReasonNodeLost && own.seat != nil || own.epoch.Load() > e.Member.Epoch {
+			return false // restored
+		}
+		own.removed = true
+	}
+	r.gone.add(&e.Member, e.Reason, r.eng.clock.Now())
+	r.refetch()
+	return true
 }
 
 // newerThan tells whether the store lost the last write of a member.

@@ -139,14 +139,18 @@ func (m *missing) findOut(ctx context.Context, restore func() error) error {
 	if err != nil {
 		return err
 	}
-	if len(found.Members) > 0 || state != store.NodeAlive || r.lostOfLate() || m.isLost() {
+	lost, removed := m.fate()
+	if len(found.Members) > 0 || !removed && (state != store.NodeAlive || r.lostOfLate()) {
 		return restore()
 	}
-	if now := e.clock.Now(); m.since.IsZero() {
-		m.since = now
+	if m.since.IsZero() {
+		m.since = e.clock.Now()
+	}
+	switch {
+	case !removed && e.clock.Now().Sub(m.since) < catchUp:
 		return errMissing
-	} else if now.Sub(m.since) < catchUp {
-		return errMissing
+	case !removed && lost:
+		return restore()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,11 +165,12 @@ func (m *missing) findOut(ctx context.Context, restore func() error) error {
 	return nil
 }
 
-// isLost tells whether the room found out meanwhile that the store lost data.
-func (m *membership) isLost() bool {
+// fate is what the room knows by now: that the store must have lost the member
+// if nobody says that it left, or that somebody did.
+func (m *membership) fate() (lost, removed bool) {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	return m.lost
+	return m.lost, m.removed
 }
 
 // stateOf is how a node stands by the store.

@@ -57,7 +57,7 @@ type member struct {
 	seenMs int64 // when the last event about it was decided
 	// keepUntil: the store lost it; shown on until then for its owner to restore it.
 	keepUntil time.Time
-	// unsure: a member of this node that the store did not have when last read.
+	// unsure: the store did not have it when last read.
 	unsure bool
 }
 
@@ -225,6 +225,7 @@ func (r *room) take(e store.Event) {
 	backwards := e.Born == r.heard.Born && e.Seq <= r.heard.Seq
 	r.heard = e.Position
 	switch {
+	case r.leaves(e):
 	case backwards: // the store lost what had this number before
 		r.suspect = true
 		r.refetch()

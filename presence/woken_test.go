@@ -87,7 +87,7 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			}
 			st.slow("Put", 0, 0)
 			w.rest(5 * time.Second)
-			if got := b.heard(); !strings.HasSuffix(got, "leave ann@r disconnect\njoin ann@r {}") {
+			if got := b.heard(); !strings.HasSuffix(got, "leave ann@r leave\njoin ann@r {}") {
 				t.Errorf("b heard:\n%s", got)
 			}
 		})
