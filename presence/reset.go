@@ -119,7 +119,7 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 // is held.
 func (r *room) leaves(e store.Event) bool {
 	m := r.members[e.Member.ConnID]
-	if e.Intent != store.IntentLeave || m == nil || !m.unsure || m.newerThan(&e.Member) ||
+	if e.Intent != store.IntentLeave || m == nil || !m.unsure || m.Epoch > e.Member.Epoch ||
 		m.Epoch == e.Member.Epoch && m.Owner != e.Member.Owner {
 		return false
 	}
