@@ -84,7 +84,8 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 		}
 	}
 	for id, m := range loaded {
-		if old[id] == nil && r.gone.has(&m.Member, now) {
+		own := r.owned[id]
+		if (old[id] == nil || own != nil && own.removed) && r.gone.has(&m.Member, now) {
 			delete(loaded, id)
 			r.eng.leaveAgain(departure{room: r.id, connID: id, epoch: m.Epoch, owner: m.Owner, reason: r.gone.reason(id)})
 		}
@@ -114,12 +115,12 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 	}
 }
 
-// leaves takes the leave of a member that is shown although the store did not
-// have it when last read: that is why. It reports whether it was one. The lock
-// is held.
+// leaves remembers the leave of a member that is shown, when the event as such
+// is of no use: a load that lacks the member is no loss then. It reports whether
+// it was one. The lock is held.
 func (r *room) leaves(e store.Event) bool {
 	m := r.members[e.Member.ConnID]
-	if e.Intent != store.IntentLeave || m == nil || !m.unsure || m.Epoch > e.Member.Epoch ||
+	if e.Intent != store.IntentLeave || m == nil || m.Epoch > e.Member.Epoch ||
 		m.Epoch == e.Member.Epoch && m.Owner != e.Member.Owner {
 		return false
 	}
@@ -130,7 +131,6 @@ func (r *room) leaves(e store.Event) bool {
 		own.removed = true
 	}
 	r.gone.add(&e.Member, e.Reason, r.eng.clock.Now())
-	r.refetch()
 	return true
 }
 

@@ -224,20 +224,23 @@ func jitter() time.Duration { return rand.N(maxJitter) }
 func (r *room) take(e store.Event) {
 	backwards := e.Born == r.heard.Born && e.Seq <= r.heard.Seq
 	r.heard = e.Position
-	switch {
-	case r.leaves(e):
-	case backwards: // the store lost what had this number before
-		r.suspect = true
-		r.refetch()
-	case e.Prev == 0 && e.Seq > r.pos.Seq && len(r.members) == 0:
-		r.apply(e) // it began the record, which holds nothing else
-	case e.Seq <= r.pos.Seq:
-		// Known already: published before the load that the replica is from.
-	case e.Born != r.pos.Born || e.Reset || e.Prev > r.pos.Seq || r.changesUser(e):
-		r.refetch() // what came before the load is in it, this event too
-	default:
+	if !backwards && e.Seq > r.pos.Seq && r.follows(e) {
 		r.apply(e)
+		return
 	}
+	left := r.leaves(e)
+	r.suspect = r.suspect || backwards // the store lost what had this number before
+	if backwards || left || e.Seq > r.pos.Seq {
+		r.refetch() // what came before the load is in it, this event too
+	} // else it is known: published before the load that the replica is from
+}
+
+// follows tells whether nothing is missing between the replica and an event.
+func (r *room) follows(e store.Event) bool {
+	if e.Prev == 0 && len(r.members) == 0 {
+		return true // it began the record, which holds nothing else
+	}
+	return e.Born == r.pos.Born && !e.Reset && e.Prev <= r.pos.Seq && !r.changesUser(e)
 }
 
 // changesUser tells whether an event gives a member to another user without
