@@ -1,0 +1,294 @@
+import { io, type Socket } from "socket.io-client";
+
+import { PresenceChannel } from "./channel.js";
+import { RealtimeError } from "./errors.js";
+import type { Link, LinkHooks } from "./link.js";
+import { watchPage } from "./page.js";
+import type { DefaultState, JoinResponse } from "./protocol.js";
+import { Retry } from "./retry.js";
+import type {
+  ClientEvents,
+  ClientListener,
+  DefaultEvents,
+  EmitArgs,
+  EventAck,
+  EventArgs,
+  EventNames,
+  JoinParams,
+  Logger,
+  PresenceOptions,
+  RealtimeClientOptions,
+  TimedEmitter,
+} from "./types.js";
+
+const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
+  heartbeatIntervalMs: 10_000,
+  heartbeatAckTimeoutMs: 8_000,
+  maxMissedHeartbeats: 2,
+  presenceEventName: "presence:event",
+  graceMs: 15_000,
+  pageGraceMs: 3_000,
+  resumeKey: "",
+};
+
+/**
+ * One connection to a server, and the channels that share it. `E` are the
+ * custom events of the connection itself; each channel may have its own.
+ */
+export class RealtimeClient<E extends object = DefaultEvents> {
+  readonly #options: RealtimeClientOptions;
+  readonly #socket: Socket;
+  readonly #logger: Logger;
+  readonly #channels = new Set<LinkHooks>();
+  readonly #rooms = new Set<string>();
+  readonly #retry = new Retry();
+  #unwatch: (() => void) | undefined; // set between connect and disconnect
+  #waiting: { resolve(): void; reject(error: Error): void }[] = [];
+  #cached = false; // the transport was closed for the back/forward cache
+
+  /** Makes a client; nothing is sent before `connect`, or the first join. */
+  constructor(options: RealtimeClientOptions) {
+    this.#options = options;
+    this.#logger = options.logger ?? {};
+    this.#socket = io(options.baseUrl, {
+      autoConnect: false,
+      forceNew: true,
+      auth: (send) => void this.#authenticate(send),
+      reconnection: this.#reconnects,
+      ...(options.reconnectionAttempts !== undefined && { reconnectionAttempts: options.reconnectionAttempts }),
+      ...(options.reconnectionDelayMax !== undefined && { reconnectionDelayMax: options.reconnectionDelayMax }),
+      ...(options.transports && { transports: options.transports }),
+      ...(options.path !== undefined && { path: options.path }),
+    });
+    this.#listen();
+  }
+
+  /**
+   * Connects. Resolves when connected, however long that takes; rejects with a
+   * RealtimeError when `disconnect` comes first, or when it fails without `reconnection`.
+   */
+  connect(): Promise<void> {
+    if (this.#socket.connected) return Promise.resolve();
+    const promise = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+    });
+    promise.catch(() => undefined); // who does not look at it is told by the channels
+    this.#open();
+    return promise;
+  }
+
+  /** Leaves every room and closes the connection. `connect` opens it again; rooms are then to be joined again. */
+  disconnect(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#cached = false;
+    this.#retry.reset();
+    this.#fail(new RealtimeError("disconnected", "The client was disconnected."));
+    this.#socket.disconnect();
+    for (const channel of [...this.#channels]) channel.down("leave");
+  }
+
+  /** Whether there is a connection right now. */
+  isConnected(): boolean {
+    return this.#socket.connected;
+  }
+
+  /** The Socket.IO socket beneath, for what this class does not offer. Its `disconnect()` is a clean leave of every room. */
+  getSocket(): Socket {
+    return this.#socket;
+  }
+
+  /** Listens to a custom event, or to the connection. Returns what ends that. */
+  on<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): () => void {
+    this.#socket.on(event as string, listener as () => void);
+    return () => {
+      this.off(event, listener);
+    };
+  }
+
+  /** Ends what `on` began. */
+  off<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): void {
+    this.#socket.off(event as string, listener as () => void);
+  }
+
+  /** Sends a custom event, once connected. A function given last is called with the acknowledgement. For events of a room see `PresenceChannel.emit`. */
+  emit<K extends EventNames<E>>(event: K, ...args: EmitArgs<E, K>): void {
+    this.#socket.emit(event, ...(args as unknown[]));
+  }
+
+  /** Sends a custom event and resolves with its acknowledgement; rejects when the connection is lost before. */
+  emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>> {
+    return this.#socket.emitWithAck(event, ...(args as unknown[])) as Promise<EventAck<E, K>>;
+  }
+
+  /** Emits whose acknowledgement must come within `ms`, waiting for the connection included. */
+  timeout(ms: number): TimedEmitter<E> {
+    return {
+      emit: (event, ...args) => {
+        this.#socket.timeout(ms).emit(event, ...(args as unknown[]));
+      },
+      emitWithAck: <K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>) =>
+        this.#socket.timeout(ms).emitWithAck(event, ...(args as unknown[])) as Promise<EventAck<E, K>>,
+    };
+  }
+
+  /** Makes a channel, in no room yet. Options not given are those of the client. */
+  createPresenceChannel<S extends object = DefaultState, CE extends object = E>(options?: PresenceOptions): PresenceChannel<S, CE> {
+    return new PresenceChannel<S, CE>(this.#link(), { ...PRESENCE_DEFAULTS, ...this.#options.presence, ...options });
+  }
+
+  /** Makes a channel and joins a room with it, connecting if need be. Rejects as `PresenceChannel.join` does. */
+  async joinRoom<S extends object = DefaultState, CE extends object = E>(
+    params: JoinParams<S>,
+    options?: PresenceOptions,
+  ): Promise<{ channel: PresenceChannel<S, CE>; response: JoinResponse<S> }> {
+    const channel = this.createPresenceChannel<S, CE>(options);
+    try {
+      return { channel, response: await channel.join(params) };
+    } catch (error) {
+      channel.stop();
+      throw error;
+    }
+  }
+
+  get #reconnects(): boolean {
+    return this.#options.reconnection ?? true;
+  }
+
+  #open(): void {
+    this.#unwatch ??= watchPage({
+      hide: (cached) => {
+        this.#hide(cached);
+      },
+      show: () => {
+        this.#show();
+      },
+      wake: () => {
+        this.#each((channel) => {
+          channel.wake();
+        });
+      },
+    });
+    this.#socket.connect();
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on("connect", () => {
+      this.#retry.reset();
+      for (const { resolve } of this.#waiting.splice(0)) resolve();
+      this.#each((channel) => {
+        channel.up();
+      });
+    });
+    socket.on("disconnect", (reason) => {
+      this.#logger.debug?.(`disconnected: ${reason}`);
+      // A request caught between the loss and its notice would go out before the next join.
+      socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
+      const why = reason === "io server disconnect" ? "kicked" : reason === "io client disconnect" ? "leave" : "connection";
+      this.#each((channel) => {
+        channel.down(why);
+      });
+    });
+    socket.on("connect_error", (error) => {
+      this.#logger.warn?.(`cannot connect: ${error.message}`);
+      if (!socket.active) this.#refused(new RealtimeError("refused", error.message, { cause: error }));
+      else if (!this.#reconnects) this.#fail(new RealtimeError("disconnected", error.message, { cause: error }));
+    });
+    socket.io.on("reconnect_attempt", (attempt) => {
+      this.#each((channel) => {
+        channel.attempt(attempt);
+      });
+    });
+    socket.io.on("reconnect_failed", () => {
+      this.#refused(new RealtimeError("disconnected", "The server could not be reached; no further attempt is made."), false);
+    });
+    socket.onAny((event: string, ...args: unknown[]) => {
+      this.#each((channel) => {
+        channel.heard(event, args);
+      });
+    });
+  }
+
+  /** The server refused the connection itself; Socket.IO leaves it at that. */
+  #refused(error: RealtimeError, again = this.#reconnects): void {
+    this.#each((channel) => {
+      channel.refused(error);
+    });
+    const { reconnectionAttempts = Infinity, reconnectionDelayMax = 5000 } = this.#options;
+    if (again && this.#retry.attempts < reconnectionAttempts) {
+      this.#retry.later(() => this.#socket.connect(), 0, reconnectionDelayMax);
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: RealtimeError): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  async #authenticate(send: (auth: object) => void): Promise<void> {
+    const { engine } = this.#socket.io;
+    try {
+      send((await this.#options.authProvider?.()) ?? {});
+    } catch (cause) {
+      const error = new RealtimeError("auth_failed", "authProvider failed: no handshake without it.", { cause });
+      this.#logger.warn?.(error.message, cause);
+      this.#each((channel) => {
+        channel.refused(error);
+      });
+      engine.close(); // and Socket.IO tries again
+    }
+  }
+
+  #hide(cached: boolean): void {
+    this.#each((channel) => {
+      channel.hide();
+    });
+    // An open connection keeps a page out of the back/forward cache.
+    if (!cached || !this.#socket.connected) return;
+    this.#cached = true;
+    this.#socket.io.reconnection(false);
+    this.#socket.io.engine.close();
+  }
+
+  #show(): void {
+    this.#each((channel) => {
+      channel.show();
+    });
+    if (!this.#cached) return;
+    this.#cached = false;
+    this.#socket.io.reconnection(this.#reconnects);
+    this.#socket.connect();
+  }
+
+  #each(tell: (channel: LinkHooks) => void): void {
+    for (const channel of [...this.#channels]) tell(channel);
+  }
+
+  #link(): Link {
+    return {
+      socket: this.#socket,
+      logger: this.#logger,
+      reconnects: this.#reconnects,
+      rooms: this.#rooms,
+      open: () => {
+        this.#open();
+      },
+      reset: () => {
+        this.#socket.io.engine.close();
+      },
+      attach: (hooks) => {
+        this.#channels.add(hooks);
+        return () => {
+          this.#channels.delete(hooks);
+        };
+      },
+    };
+  }
+}
+
+function isPresenceRequest(packet: unknown): boolean {
+  const [event] = (packet as { data: unknown[] }).data;
+  return typeof event === "string" && event.startsWith("presence:");
+}

@@ -1,0 +1,40 @@
+import type { Socket } from "socket.io-client";
+
+import type { RealtimeError } from "./errors.js";
+import type { Logger } from "./types.js";
+
+/** What a channel is told by its client. */
+export interface LinkHooks {
+  /** The socket is connected; requests can be sent. */
+  up(): void;
+  /** The socket's connection ended: lost, or ended on purpose by the server (`kicked`) or by this side (`leave`). */
+  down(reason: "connection" | "kicked" | "leave"): void;
+  /** The client tries to connect again, for the n-th time in a row. */
+  attempt(attempt: number): void;
+  /** An event arrived. */
+  heard(event: string, args: unknown[]): void;
+  /** The connection itself was refused. */
+  refused(error: RealtimeError): void;
+  /** The page goes away. */
+  hide(): void;
+  /** The page is back from the back/forward cache. */
+  show(): void;
+  /** The page can be seen again. */
+  wake(): void;
+}
+
+/** What a channel needs of its client. */
+export interface Link {
+  readonly socket: Socket;
+  readonly logger: Logger;
+  /** Whether a lost connection is made anew by itself. */
+  readonly reconnects: boolean;
+  /** Rooms that channels of this client are in: two in one room would be one member to the server. */
+  readonly rooms: Set<string>;
+  /** Connects, if that has not been done yet. */
+  open(): void;
+  /** Closes the transport without a clean leave: the client then reconnects. */
+  reset(): void;
+  /** Registers a channel and returns what ends that. */
+  attach(hooks: LinkHooks): () => void;
+}

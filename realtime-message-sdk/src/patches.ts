@@ -1,0 +1,94 @@
+import type { HeartbeatResponse } from "./protocol.js";
+
+interface Waiter {
+  resolve(response: HeartbeatResponse): void;
+  reject(error: Error): void;
+}
+
+interface Batch {
+  patch: object;
+  waiters: Waiter[];
+}
+
+/**
+ * The patches of a channel's own state on their way to the server: one in
+ * flight, and one that waits and takes in all that come meanwhile, the latest
+ * value of a key winning. Pure: it sends nothing itself.
+ */
+export class PatchQueue {
+  #sent: Batch | undefined;
+  #waiting: Batch | undefined;
+  /** Accepted ones whose event has not come yet, with its seq: until then the member list does not show them. */
+  #accepted: { patch: object; seq: number }[] = [];
+
+  /** Takes a patch; the promise settles with the answer to the request that carries it. */
+  add(patch: object): Promise<HeartbeatResponse> {
+    const promise = new Promise<HeartbeatResponse>((resolve, reject) => {
+      this.#waiting = merge(this.#waiting, { patch, waiters: [{ resolve, reject }] });
+    });
+    promise.catch(() => undefined); // who does not look at it is told by the error event
+    return promise;
+  }
+
+  /** Whether one is in flight. */
+  get pending(): boolean {
+    return this.#sent !== undefined;
+  }
+
+  /** The patch to send now; undefined if there is none or one is in flight. */
+  next(): object | undefined {
+    if (this.#sent || !this.#waiting) return undefined;
+    this.#sent = this.#waiting;
+    this.#waiting = undefined;
+    return this.#sent.patch;
+  }
+
+  /** The one in flight was accepted. */
+  accept(response: HeartbeatResponse): void {
+    const sent = this.#takeSent();
+    if (!sent) return;
+    if (response.changed && response.seq !== undefined) this.#accepted.push({ patch: sent.patch, seq: response.seq });
+    for (const waiter of sent.waiters) waiter.resolve(response);
+  }
+
+  /** The one in flight was refused for good. */
+  refuse(error: Error): void {
+    for (const waiter of this.#takeSent()?.waiters ?? []) waiter.reject(error);
+  }
+
+  /** What became of the one in flight is not known: it waits again, for what came after it to go with it. */
+  undo(): void {
+    const sent = this.#takeSent();
+    if (sent) this.#waiting = merge(sent, this.#waiting);
+  }
+
+  /** The member list stands at this seq now. */
+  seen(seq: number): void {
+    this.#accepted = this.#accepted.filter((patch) => patch.seq > seq);
+  }
+
+  /** Forgets all; who waits is told. */
+  clear(error: Error): void {
+    this.undo();
+    for (const waiter of this.#waiting?.waiters ?? []) waiter.reject(error);
+    this.#waiting = undefined;
+    this.#accepted = [];
+  }
+
+  /** The state as it will be when all patches have arrived. The same object when there is none. */
+  over<S extends object>(state: S): S {
+    const patches = [...this.#accepted, this.#sent, this.#waiting].filter((batch) => batch !== undefined);
+    return patches.reduce((result, { patch }) => ({ ...result, ...patch }), state);
+  }
+
+  #takeSent(): Batch | undefined {
+    const sent = this.#sent;
+    this.#sent = undefined;
+    return sent;
+  }
+}
+
+function merge(first: Batch | undefined, then: Batch | undefined): Batch | undefined {
+  if (!first || !then) return first ?? then;
+  return { patch: { ...first.patch, ...then.patch }, waiters: [...first.waiters, ...then.waiters] };
+}

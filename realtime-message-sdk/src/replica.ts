@@ -1,0 +1,139 @@
+import type { Member, PresenceEvent } from "./protocol.js";
+import type { MembersChange } from "./types.js";
+
+/**
+ * The members of one room as the server's events tell them, after the
+ * protocol's rules for clients. Pure: no socket, no clock.
+ */
+export class Replica<S extends object> {
+  #members = new Map<string, Member<S>>();
+  #shared = false; // #members was handed out: copy before the next change
+  #seq = -1;
+  #held: PresenceEvent<S>[] = [];
+  #holding = true; // a join or a sync is under way, or there was none yet
+  #gap = false;
+  #before = new Map<string, Member<S> | undefined>(); // members touched since takeChange, as they were
+
+  /** By connId; never changed after it was handed out. */
+  get members(): ReadonlyMap<string, Member<S>> {
+    this.#shared = true;
+    return this.#members;
+  }
+
+  /** The room's sequence number that the members stand at. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** An event is held back because one before it is missing: a sync is due. */
+  get gap(): boolean {
+    return this.#gap;
+  }
+
+  /** A join or a sync is being sent: events are held back until `load` or `release`. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** The answer to a join or a sync: what the room holds at `seq`. Returns the events applied after it. */
+  load(seq: number, snapshot?: readonly Member<S>[]): PresenceEvent<S>[] {
+    this.#seq = seq;
+    if (snapshot) this.#replace(snapshot);
+    return this.release();
+  }
+
+  /** The request failed: events are applied again, as far as they can be. */
+  release(): PresenceEvent<S>[] {
+    this.#holding = this.#gap = false;
+    return this.#drain();
+  }
+
+  /** One event of the room. Returns the events applied, in order. */
+  receive(event: PresenceEvent<S>): PresenceEvent<S>[] {
+    this.#held.push(event);
+    return this.#drain();
+  }
+
+  /** Forgets events that were held back: another connection brings its own. */
+  drop(): void {
+    this.#held = [];
+    this.#gap = false;
+    this.#holding = true;
+  }
+
+  /** The room is left: nobody is known. */
+  clear(): void {
+    this.drop();
+    this.#seq = -1;
+    this.#replace([]);
+  }
+
+  get(connId: string): Member<S> | undefined {
+    return this.#members.get(connId);
+  }
+
+  /** What is different since the last call; undefined if nothing is. */
+  takeChange(): MembersChange<S> | undefined {
+    const joined: Member<S>[] = [];
+    const updated: Member<S>[] = [];
+    const left: Member<S>[] = [];
+    for (const [connId, old] of this.#before) {
+      const member = this.#members.get(connId);
+      if (!member) {
+        if (old) left.push(old);
+      } else if (!old) joined.push(member);
+      else if (!same(old, member)) updated.push(member);
+    }
+    this.#before.clear();
+    return joined.length + updated.length + left.length > 0 ? { joined, updated, left } : undefined;
+  }
+
+  #drain(): PresenceEvent<S>[] {
+    const applied: PresenceEvent<S>[] = [];
+    while (!this.#holding && !this.#gap) {
+      const event = this.#held[0];
+      if (!event) break;
+      if (event.seq > this.#seq && (event.prev ?? event.seq - 1) > this.#seq) {
+        this.#gap = true;
+        break;
+      }
+      this.#held.shift();
+      if (event.seq <= this.#seq) continue;
+      this.#apply(event);
+      applied.push(event);
+    }
+    return applied;
+  }
+
+  #apply(event: PresenceEvent<S>): void {
+    if (this.#shared) this.#members = new Map(this.#members);
+    this.#shared = false;
+    this.#seq = event.seq;
+    const { connId, userId, epoch, ts } = event;
+    const old = this.#members.get(connId);
+    this.#touch(connId);
+    if (event.type === "leave") {
+      this.#members.delete(connId);
+      return;
+    }
+    const joinedMs = event.type === "update" && old ? old.joinedMs : ts;
+    this.#members.set(connId, { connId, userId, state: event.state, epoch, status: event.status, joinedMs, lastSeenMs: ts });
+  }
+
+  #replace(snapshot: readonly Member<S>[]): void {
+    for (const connId of this.#members.keys()) this.#touch(connId);
+    for (const { connId } of snapshot) this.#touch(connId);
+    this.#members = new Map(snapshot.map((member) => [member.connId, member]));
+    this.#shared = false;
+  }
+
+  #touch(connId: string): void {
+    if (!this.#before.has(connId)) this.#before.set(connId, this.#members.get(connId));
+  }
+}
+
+/** Whether two members look the same; when they were last seen is not looked at. */
+function same(a: Member<object>, b: Member<object>): boolean {
+  const look = (m: Member<object>) => JSON.stringify([m.userId, m.status, m.epoch, m.state]);
+  return look(a) === look(b);
+}

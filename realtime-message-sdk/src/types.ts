@@ -1,0 +1,192 @@
+// The public types besides what goes over the wire.
+
+import type { Socket } from "socket.io-client";
+
+import type { RealtimeError } from "./errors.js";
+import type { DefaultState, HeartbeatResponse, JoinResponse, LeaveReason, Member, MemberStatus, PresenceEvent } from "./protocol.js";
+
+/**
+ * Custom events when none are declared. Declare yours as an interface of
+ * functions: parameters are the arguments, the return type what the receiver
+ * acknowledges with.
+ *
+ * ```ts
+ * interface ChatEvents {
+ *   "chat:message": (message: { text: string }) => void;
+ * }
+ * ```
+ */
+export type DefaultEvents = Record<string, (...args: unknown[]) => unknown>;
+
+/** The names of a map of custom events. */
+export type EventNames<E extends object> = keyof E & string;
+
+/** The arguments of a custom event. */
+export type EventArgs<E extends object, K extends EventNames<E>> = E[K] extends (...args: infer A) => unknown ? A : never;
+
+/** What a custom event is acknowledged with. */
+export type EventAck<E extends object, K extends EventNames<E>> = E[K] extends (...args: never[]) => infer R ? R : never;
+
+/** The arguments of `emit`: those of the event, then perhaps a function for the acknowledgement. */
+export type EmitArgs<E extends object, K extends EventNames<E>> =
+  | EventArgs<E, K>
+  | [...EventArgs<E, K>, (response: EventAck<E, K>) => void];
+
+/** The same with a timeout: the function gets an error first, `null` if there is none. */
+export type TimedEmitArgs<E extends object, K extends EventNames<E>> = [
+  ...EventArgs<E, K>,
+  (error: Error | null, response: EventAck<E, K>) => void,
+];
+
+/** What `timeout(ms)` returns: emits whose acknowledgement must come in time. */
+export interface TimedEmitter<E extends object> {
+  /** Sends an event; the function given last is called with the answer, or with an error when none came in time. */
+  emit<K extends EventNames<E>>(event: K, ...args: TimedEmitArgs<E, K>): void;
+  /** Sends an event and resolves with the answer; rejects when none came in time. */
+  emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>>;
+}
+
+/** Where messages about what happens go. All methods are optional; silent by default. */
+export interface Logger {
+  debug?(message: string, ...details: unknown[]): void;
+  warn?(message: string, ...details: unknown[]): void;
+}
+
+/** How a channel behaves. */
+export interface PresenceOptions {
+  /** Time between heartbeats, in ms. Default 10 000. */
+  readonly heartbeatIntervalMs?: number;
+  /** How long an answer may take before the heartbeat counts as missed, in ms. Default 8000. */
+  readonly heartbeatAckTimeoutMs?: number;
+  /** So many missed heartbeats in a row and the connection is taken for dead and made anew. Default 2. */
+  readonly maxMissedHeartbeats?: number;
+  /** The name of the server's broadcasts. Default `presence:event`. */
+  readonly presenceEventName?: string;
+  /** How long the membership outlives a lost connection, in ms; 0: not at all. The server may cap it. Default 15 000. */
+  readonly graceMs?: number;
+  /** How long it outlives its page, for a reload to resume it, in ms. Default 3000. */
+  readonly pageGraceMs?: number;
+  /** Tells memberships of one user in one room and one tab apart, each of which is to survive a reload. Default empty. */
+  readonly resumeKey?: string;
+}
+
+/** What a handshake carries for the server to know who connects. */
+export type Auth = Record<string, unknown>;
+
+/** A transport's name, or a transport of `engine.io-client`. */
+export type Transports = NonNullable<Socket["io"]["opts"]["transports"]>;
+
+/** What a client is made of. */
+export interface RealtimeClientOptions {
+  /** Where the server is, such as `https://presence.example.com`; a path names a Socket.IO namespace. */
+  readonly baseUrl: string;
+  /** Called for every connection and reconnection; what it returns is the handshake's auth payload. */
+  readonly authProvider?: () => Auth | Promise<Auth>;
+  /** Options for all channels of this client. */
+  readonly presence?: PresenceOptions;
+  readonly logger?: Logger;
+  /** Whether to reconnect when the connection is lost or refused. Default true. */
+  readonly reconnection?: boolean;
+  /** How often to try in a row. Default: without end. */
+  readonly reconnectionAttempts?: number;
+  /** The longest wait between two attempts, in ms; waits grow from 1000 up to it, and are spread at random. Default 5000. */
+  readonly reconnectionDelayMax?: number;
+  /** Default `["polling", "websocket"]`. With several servers behind a balancer without sticky sessions: `["websocket"]`. */
+  readonly transports?: Transports;
+  /** The path of the Socket.IO server. Default `/socket.io/`. */
+  readonly path?: string;
+}
+
+/** What to join as. */
+export interface JoinParams<S extends object = DefaultState> {
+  readonly roomId: string;
+  readonly userId: string;
+  /** The state to begin with. Left out, a resumed membership keeps the one it has, a new one has `{}`. */
+  readonly state?: S;
+}
+
+/**
+ * Where a channel stands:
+ * - `idle`: in no room;
+ * - `joining`: joining for the first time, for as long as that takes;
+ * - `joined`: a member, the members are current;
+ * - `reconnecting`: was a member and will be again when the connection is back; the members are the last known;
+ * - `stopped`: for good.
+ */
+export type ChannelStatus = "idle" | "joining" | "joined" | "reconnecting" | "stopped";
+
+/** A user in a room with all its connections. */
+export interface User<S extends object = DefaultState> {
+  readonly userId: string;
+  /** The user's members, such as tabs and devices, in the order in which they joined. Never empty. */
+  readonly members: readonly Member<S>[];
+  /** `online` if any of them is. */
+  readonly status: MemberStatus;
+}
+
+/** A room at one moment. Never changed: the same object until something is different. */
+export interface RoomSnapshot<S extends object = DefaultState> {
+  readonly status: ChannelStatus;
+  /** By connId. */
+  readonly members: ReadonlyMap<string, Member<S>>;
+  /** By userId. */
+  readonly users: ReadonlyMap<string, User<S>>;
+  /** This channel's own member, own patches that are on their way included. */
+  readonly self: Member<S> | undefined;
+}
+
+/** What is different since the last `membersChanged`. */
+export interface MembersChange<S extends object = DefaultState> {
+  readonly joined: readonly Member<S>[];
+  readonly updated: readonly Member<S>[];
+  readonly left: readonly Member<S>[];
+}
+
+/**
+ * Why a channel is no longer a member:
+ * a leave reason when the server removed it (or `leave`, when this side left),
+ * `not_joined` or `stale` when an answer said so, `refused` when it may not join again,
+ * `connection` when the connection was lost.
+ */
+export type DisconnectReason = LeaveReason | "not_joined" | "stale" | "refused" | "connection";
+
+/** The events of a channel itself; all other names are custom events. */
+export interface ChannelEvents<S extends object = DefaultState> {
+  /** It became a member: after its first join, and after every one that followed a loss. */
+  connected: (response: JoinResponse<S>) => void;
+  /** It is no member for now, or (`willReconnect` false) until it joins again. */
+  disconnected: (info: { readonly reason: DisconnectReason; readonly willReconnect: boolean }) => void;
+  /** It tries to become a member again; `attempt` counts from 1. */
+  reconnecting: (info: { readonly attempt: number }) => void;
+  /** The member list was received as a whole: after a join, or after a gap. */
+  snapshot: (members: ReadonlyMap<string, Member<S>>) => void;
+  /** One change, after it was applied to the member list. */
+  presenceEvent: (event: PresenceEvent<S>) => void;
+  /** A heartbeat or a patch was answered. */
+  heartbeatAck: (response: HeartbeatResponse & { readonly latencyMs: number }) => void;
+  /** The member list is different. */
+  membersChanged: (change: MembersChange<S>) => void;
+  /** A request was refused. What can be repeated is repeated by itself. */
+  error: (error: RealtimeError) => void;
+}
+
+/** The listener that fits an event of a channel. */
+export type ChannelListener<S extends object, E extends object, K> = K extends keyof ChannelEvents<S>
+  ? ChannelEvents<S>[K]
+  : K extends EventNames<E>
+    ? (...args: EventArgs<E, K>) => void
+    : never;
+
+/** What a client tells about its connection, besides custom events. */
+export interface ClientEvents {
+  connect: () => void;
+  disconnect: (reason: string) => void;
+  connect_error: (error: Error) => void;
+}
+
+/** The listener that fits an event of a client. */
+export type ClientListener<E extends object, K> = K extends keyof ClientEvents
+  ? ClientEvents[K]
+  : K extends EventNames<E>
+    ? (...args: EventArgs<E, K>) => void
+    : never;

@@ -1,0 +1,33 @@
+import type { Member } from "./protocol.js";
+import type { ChannelStatus, RoomSnapshot, User } from "./types.js";
+
+/** One moment of a room; the users are put together when somebody asks for them. */
+export class RoomView<S extends object> implements RoomSnapshot<S> {
+  #users: ReadonlyMap<string, User<S>> | undefined;
+
+  constructor(
+    readonly status: ChannelStatus,
+    readonly members: ReadonlyMap<string, Member<S>>,
+    readonly self: Member<S> | undefined,
+  ) {}
+
+  get users(): ReadonlyMap<string, User<S>> {
+    return (this.#users ??= byUser(this.members));
+  }
+}
+
+function byUser<S extends object>(members: ReadonlyMap<string, Member<S>>): ReadonlyMap<string, User<S>> {
+  const lists = new Map<string, Member<S>[]>();
+  for (const member of members.values()) {
+    const list = lists.get(member.userId);
+    if (list) list.push(member);
+    else lists.set(member.userId, [member]);
+  }
+  const users = new Map<string, User<S>>();
+  for (const [userId, list] of lists) {
+    list.sort((a, b) => a.joinedMs - b.joinedMs || (a.connId < b.connId ? -1 : 1));
+    const status = list.some((member) => member.status === "online") ? "online" : "away";
+    users.set(userId, { userId, members: list, status });
+  }
+  return users;
+}
