@@ -6,7 +6,9 @@ import type { Link, LinkHooks } from "./link.js";
 import { watchPage } from "./page.js";
 import type { DefaultState, JoinResponse } from "./protocol.js";
 import { Retry } from "./retry.js";
+import { timed } from "./timed.js";
 import type {
+  Auth,
   ClientEvents,
   ClientListener,
   DefaultEvents,
@@ -36,30 +38,31 @@ const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
  * custom events of the connection itself; each channel may have its own.
  */
 export class RealtimeClient<E extends object = DefaultEvents> {
-  readonly #options: RealtimeClientOptions;
+  readonly #authProvider: () => Auth | Promise<Auth>;
+  readonly #presence: Required<PresenceOptions>;
+  readonly #reconnects: boolean;
   readonly #socket: Socket;
   readonly #logger: Logger;
   readonly #channels = new Set<LinkHooks>();
   readonly #rooms = new Set<string>();
   readonly #retry = new Retry();
   #unwatch: (() => void) | undefined; // set between connect and disconnect
-  #waiting: { resolve(): void; reject(error: Error): void }[] = [];
+  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #cached = false; // the transport was closed for the back/forward cache
 
   /** Makes a client; nothing is sent before `connect`, or the first join. */
   constructor(options: RealtimeClientOptions) {
-    this.#options = options;
-    this.#logger = options.logger ?? {};
-    this.#socket = io(options.baseUrl, {
+    const { baseUrl, authProvider, presence, logger, ...socketOptions } = options;
+    this.#authProvider = authProvider ?? (() => ({}));
+    this.#presence = { ...PRESENCE_DEFAULTS, ...presence };
+    this.#logger = logger ?? {};
+    this.#socket = io(baseUrl, {
+      ...socketOptions,
       autoConnect: false,
       forceNew: true,
       auth: (send) => void this.#authenticate(send),
-      reconnection: this.#reconnects,
-      ...(options.reconnectionAttempts !== undefined && { reconnectionAttempts: options.reconnectionAttempts }),
-      ...(options.reconnectionDelayMax !== undefined && { reconnectionDelayMax: options.reconnectionDelayMax }),
-      ...(options.transports && { transports: options.transports }),
-      ...(options.path !== undefined && { path: options.path }),
     });
+    this.#reconnects = this.#socket.io.reconnection();
     this.#listen();
   }
 
@@ -83,9 +86,9 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#unwatch = undefined;
     this.#cached = false;
     this.#retry.reset();
-    this.#fail(new RealtimeError("disconnected", "The client was disconnected."));
+    this.#fail(new RealtimeError("disconnected", "disconnect() was called."));
     this.#socket.disconnect();
-    for (const channel of [...this.#channels]) channel.down("leave");
+    this.#each("down", "leave");
   }
 
   /** Whether there is a connection right now. */
@@ -100,7 +103,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** Listens to a custom event, or to the connection. Returns what ends that. */
   on<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): () => void {
-    this.#socket.on(event as string, listener as () => void);
+    this.#socket.on(event as never, listener as never);
     return () => {
       this.off(event, listener);
     };
@@ -108,7 +111,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** Ends what `on` began. */
   off<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): void {
-    this.#socket.off(event as string, listener as () => void);
+    this.#socket.off(event as never, listener as never);
   }
 
   /** Sends a custom event, once connected. A function given last is called with the acknowledgement. For events of a room see `PresenceChannel.emit`. */
@@ -123,18 +126,12 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** Emits whose acknowledgement must come within `ms`, waiting for the connection included. */
   timeout(ms: number): TimedEmitter<E> {
-    return {
-      emit: (event, ...args) => {
-        this.#socket.timeout(ms).emit(event, ...(args as unknown[]));
-      },
-      emitWithAck: <K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>) =>
-        this.#socket.timeout(ms).emitWithAck(event, ...(args as unknown[])) as Promise<EventAck<E, K>>,
-    };
+    return timed((event, args) => this.#socket.timeout(ms).emitWithAck(event, ...args) as Promise<never>);
   }
 
   /** Makes a channel, in no room yet. Options not given are those of the client. */
   createPresenceChannel<S extends object = DefaultState, CE extends object = E>(options?: PresenceOptions): PresenceChannel<S, CE> {
-    return new PresenceChannel<S, CE>(this.#link(), { ...PRESENCE_DEFAULTS, ...this.#options.presence, ...options });
+    return new PresenceChannel<S, CE>(this.#link(), { ...this.#presence, ...options });
   }
 
   /** Makes a channel and joins a room with it, connecting if need be. Rejects as `PresenceChannel.join` does. */
@@ -151,10 +148,6 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     }
   }
 
-  get #reconnects(): boolean {
-    return this.#options.reconnection ?? true;
-  }
-
   #open(): void {
     this.#unwatch ??= watchPage({
       hide: (cached) => {
@@ -164,9 +157,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
         this.#show();
       },
       wake: () => {
-        this.#each((channel) => {
-          channel.wake();
-        });
+        this.#each("wake");
       },
     });
     this.#socket.connect();
@@ -177,18 +168,14 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     socket.on("connect", () => {
       this.#retry.reset();
       for (const { resolve } of this.#waiting.splice(0)) resolve();
-      this.#each((channel) => {
-        channel.up();
-      });
+      this.#each("up");
     });
     socket.on("disconnect", (reason) => {
       this.#logger.debug?.(`disconnected: ${reason}`);
       // A request caught between the loss and its notice would go out before the next join.
       socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
       const why = reason === "io server disconnect" ? "kicked" : reason === "io client disconnect" ? "leave" : "connection";
-      this.#each((channel) => {
-        channel.down(why);
-      });
+      this.#each("down", why);
     });
     socket.on("connect_error", (error) => {
       this.#logger.warn?.(`cannot connect: ${error.message}`);
@@ -196,28 +183,22 @@ export class RealtimeClient<E extends object = DefaultEvents> {
       else if (!this.#reconnects) this.#fail(new RealtimeError("disconnected", error.message, { cause: error }));
     });
     socket.io.on("reconnect_attempt", (attempt) => {
-      this.#each((channel) => {
-        channel.attempt(attempt);
-      });
+      this.#each("attempt", attempt);
     });
     socket.io.on("reconnect_failed", () => {
-      this.#refused(new RealtimeError("disconnected", "The server could not be reached; no further attempt is made."), false);
+      this.#refused(new RealtimeError("disconnected", "The server cannot be reached."), false);
     });
     socket.onAny((event: string, ...args: unknown[]) => {
-      this.#each((channel) => {
-        channel.heard(event, args);
-      });
+      this.#each("heard", event, args);
     });
   }
 
   /** The server refused the connection itself; Socket.IO leaves it at that. */
   #refused(error: RealtimeError, again = this.#reconnects): void {
-    this.#each((channel) => {
-      channel.refused(error);
-    });
-    const { reconnectionAttempts = Infinity, reconnectionDelayMax = 5000 } = this.#options;
-    if (again && this.#retry.attempts < reconnectionAttempts) {
-      this.#retry.later(() => this.#socket.connect(), 0, reconnectionDelayMax);
+    this.#each("refused", error);
+    const manager = this.#socket.io;
+    if (again && this.#retry.attempts < manager.reconnectionAttempts()) {
+      this.#retry.later(() => this.#socket.connect(), 0, manager.reconnectionDelayMax());
     } else {
       this.#fail(error);
     }
@@ -230,21 +211,17 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   async #authenticate(send: (auth: object) => void): Promise<void> {
     const { engine } = this.#socket.io;
     try {
-      send((await this.#options.authProvider?.()) ?? {});
+      send(await this.#authProvider());
     } catch (cause) {
-      const error = new RealtimeError("auth_failed", "authProvider failed: no handshake without it.", { cause });
+      const error = new RealtimeError("auth_failed", "authProvider failed.", { cause });
       this.#logger.warn?.(error.message, cause);
-      this.#each((channel) => {
-        channel.refused(error);
-      });
+      this.#each("refused", error);
       engine.close(); // and Socket.IO tries again
     }
   }
 
   #hide(cached: boolean): void {
-    this.#each((channel) => {
-      channel.hide();
-    });
+    this.#each("hide");
     // An open connection keeps a page out of the back/forward cache.
     if (!cached || !this.#socket.connected) return;
     this.#cached = true;
@@ -253,30 +230,24 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   }
 
   #show(): void {
-    this.#each((channel) => {
-      channel.show();
-    });
+    this.#each("show");
     if (!this.#cached) return;
     this.#cached = false;
     this.#socket.io.reconnection(this.#reconnects);
     this.#socket.connect();
   }
 
-  #each(tell: (channel: LinkHooks) => void): void {
-    for (const channel of [...this.#channels]) tell(channel);
+  #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
+    for (const channel of [...this.#channels]) (channel[hook] as (...args: Parameters<LinkHooks[K]>) => void)(...args);
   }
 
   #link(): Link {
     return {
       socket: this.#socket,
-      logger: this.#logger,
       reconnects: this.#reconnects,
       rooms: this.#rooms,
       open: () => {
         this.#open();
-      },
-      reset: () => {
-        this.#socket.io.engine.close();
       },
       attach: (hooks) => {
         this.#channels.add(hooks);

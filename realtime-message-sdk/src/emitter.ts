@@ -13,14 +13,12 @@ export class Emitter {
   }
 
   off(event: string, listener: (...args: never[]) => void): void {
-    const set = this.#listeners.get(event);
-    if (set?.delete(listener) && set.size === 0) this.#listeners.delete(event);
+    this.#listeners.get(event)?.delete(listener);
   }
 
-  /** Calls the listeners in the order in which they were added; false if there are none. */
-  emit(event: string, ...args: unknown[]): boolean {
-    const set = this.#listeners.get(event);
-    for (const listener of [...(set ?? [])]) {
+  /** Calls the listeners in the order in which they were added. */
+  emit(event: string, ...args: unknown[]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
       try {
         (listener as (...args: unknown[]) => void)(...args);
       } catch (error) {
@@ -30,7 +28,6 @@ export class Emitter {
         });
       }
     }
-    return set !== undefined;
   }
 
   clear(): void {

@@ -19,7 +19,7 @@ export class RealtimeError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode | ClientErrorCode, message: string, options?: { cause?: unknown; retryAfterMs?: number | undefined }) {
-    super(message, options && "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs;
   }
@@ -27,7 +27,7 @@ export class RealtimeError extends Error {
 
 /** A refusal as an error. */
 export function refusalError(refusal: Refusal): RealtimeError {
-  return new RealtimeError(refusal.code, refusal.error, { retryAfterMs: refusal.retryAfterMs });
+  return new RealtimeError(refusal.code, refusal.error, refusal);
 }
 
 /** Whether the same request may well be taken later. */

@@ -1,7 +1,6 @@
 import type { Socket } from "socket.io-client";
 
 import type { RealtimeError } from "./errors.js";
-import type { Logger } from "./types.js";
 
 /** What a channel is told by its client. */
 export interface LinkHooks {
@@ -26,15 +25,12 @@ export interface LinkHooks {
 /** What a channel needs of its client. */
 export interface Link {
   readonly socket: Socket;
-  readonly logger: Logger;
   /** Whether a lost connection is made anew by itself. */
   readonly reconnects: boolean;
   /** Rooms that channels of this client are in: two in one room would be one member to the server. */
   readonly rooms: Set<string>;
   /** Connects, if that has not been done yet. */
   open(): void;
-  /** Closes the transport without a clean leave: the client then reconnects. */
-  reset(): void;
   /** Registers a channel and returns what ends that. */
   attach(hooks: LinkHooks): () => void;
 }

@@ -2,57 +2,61 @@ import type { Socket } from "socket.io-client";
 
 import { RealtimeError } from "./errors.js";
 
-/** Called once with what came of an event. */
-export type Settle = (error: Error | null, response?: unknown) => void;
-
 /** Custom events of one room, which wait while the room is not joined: sent earlier, they would be refused. */
 export class Outbox {
   readonly #socket: Socket;
-  #waiting: { send(): void; fail(error: Error): void }[] = [];
+  #waiting: ((error?: Error) => void)[] = [];
   #open = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
-  /** Sends an event now or when the room is joined. Its answer must come within `ms`, if given. */
-  send(event: string, args: unknown[], settle?: Settle, ms?: number): void {
-    let done = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const finish = (error: Error | null, response?: unknown) => {
-      if (done) return;
-      done = true;
-      clearTimeout(timer);
-      settle?.(error, response);
-    };
-    if (ms !== undefined) {
-      timer = setTimeout(() => {
-        finish(new RealtimeError("timeout", `No acknowledgement of ${event} within ${ms} ms.`));
-      }, ms);
-    }
-    const send = () => {
-      if (done) return;
-      if (!settle) {
-        this.#socket.emit(event, ...args);
-        return;
+  /** Sends an event now or when the room is joined. */
+  send(event: string, args: unknown[]): void {
+    this.#when((error) => {
+      if (!error) this.#socket.emit(event, ...args);
+    });
+  }
+
+  /** The same, for an acknowledgement that must come within `ms`, if given. */
+  ask(event: string, args: unknown[], ms?: number): Promise<never> {
+    return new Promise((resolve, reject) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      let late = false;
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      if (ms !== undefined) {
+        timer = setTimeout(() => {
+          late = true;
+          reject(new RealtimeError("timeout", `${event} was not acknowledged within ${ms} ms.`));
+        }, ms);
       }
-      this.#socket.emitWithAck(event, ...args).then(
-        (response: unknown) => {
-          finish(null, response);
-        },
-        (cause: unknown) => {
-          finish(new RealtimeError("disconnected", `The connection was lost before ${event} was acknowledged.`, { cause }));
-        },
-      );
-    };
-    if (this.#open) send();
-    else this.#waiting.push({ send, fail: finish });
+      this.#when((error) => {
+        if (late) return;
+        if (error) {
+          fail(error);
+          return;
+        }
+        this.#socket.emitWithAck(event, ...args).then(
+          (response: unknown) => {
+            clearTimeout(timer);
+            resolve(response as never);
+          },
+          () => {
+            fail(new RealtimeError("disconnected", `${event} was not acknowledged: the connection was lost.`));
+          },
+        );
+      });
+    });
   }
 
   /** The room is joined: what waits is sent, in order. */
   open(): void {
     this.#open = true;
-    for (const { send } of this.#waiting.splice(0)) send();
+    for (const send of this.#waiting.splice(0)) send();
   }
 
   /** The room is not joined for now. */
@@ -63,6 +67,11 @@ export class Outbox {
   /** What waits will not be sent. */
   clear(error: Error): void {
     this.close();
-    for (const { fail } of this.#waiting.splice(0)) fail(error);
+    for (const send of this.#waiting.splice(0)) send(error);
+  }
+
+  #when(send: (error?: Error) => void): void {
+    if (this.#open) send();
+    else this.#waiting.push(send);
   }
 }

@@ -7,31 +7,29 @@ export interface PageHooks {
   hide(cached: boolean): void;
   /** It is back from the back/forward cache. */
   show(): void;
-  /** It can be seen again, or runs again after it was frozen. */
+  /** It can be seen again. */
   wake(): void;
 }
 
 /** Listens to the page's life and returns what ends that. */
 export function watchPage(hooks: PageHooks): () => void {
-  if (typeof window === "undefined" || typeof document === "undefined") return () => undefined;
-  const hide = (event: PageTransitionEvent) => {
-    hooks.hide(event.persisted);
+  if (typeof document === "undefined") return () => undefined;
+  const end = new AbortController();
+  const { signal } = end;
+  const hide = ({ persisted }: PageTransitionEvent) => {
+    hooks.hide(persisted);
   };
-  const show = (event: PageTransitionEvent) => {
-    if (event.persisted) hooks.show();
+  const show = ({ persisted }: PageTransitionEvent) => {
+    if (persisted) hooks.show();
   };
-  const wake = () => {
-    if (document.visibilityState === "visible") hooks.wake();
+  const change = () => {
+    if (!document.hidden) hooks.wake();
   };
-  window.addEventListener("pagehide", hide);
-  window.addEventListener("pageshow", show);
-  document.addEventListener("visibilitychange", wake);
-  document.addEventListener("resume", wake);
+  addEventListener("pagehide", hide, { signal });
+  addEventListener("pageshow", show, { signal });
+  document.addEventListener("visibilitychange", change, { signal });
   return () => {
-    window.removeEventListener("pagehide", hide);
-    window.removeEventListener("pageshow", show);
-    document.removeEventListener("visibilitychange", wake);
-    document.removeEventListener("resume", wake);
+    end.abort();
   };
 }
 

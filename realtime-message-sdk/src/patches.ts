@@ -6,23 +6,23 @@ interface Waiter {
 }
 
 interface Batch {
-  patch: object;
+  patch: object | undefined;
   waiters: Waiter[];
 }
 
 /**
- * The patches of a channel's own state on their way to the server: one in
- * flight, and one that waits and takes in all that come meanwhile, the latest
- * value of a key winning. Pure: it sends nothing itself.
+ * The heartbeats of a channel on their way to the server, with patches of its
+ * own state or without: one in flight, and one that waits and takes in all
+ * that come meanwhile, the latest value of a key winning. Pure: it sends nothing itself.
  */
 export class PatchQueue {
   #sent: Batch | undefined;
   #waiting: Batch | undefined;
   /** Accepted ones whose event has not come yet, with its seq: until then the member list does not show them. */
-  #accepted: { patch: object; seq: number }[] = [];
+  #accepted: { patch: object | undefined; seq: number }[] = [];
 
-  /** Takes a patch; the promise settles with the answer to the request that carries it. */
-  add(patch: object): Promise<HeartbeatResponse> {
+  /** Takes a heartbeat; the promise settles with the answer to the request that carries it. */
+  add(patch?: object): Promise<HeartbeatResponse> {
     const promise = new Promise<HeartbeatResponse>((resolve, reject) => {
       this.#waiting = merge(this.#waiting, { patch, waiters: [{ resolve, reject }] });
     });
@@ -35,12 +35,12 @@ export class PatchQueue {
     return this.#sent !== undefined;
   }
 
-  /** The patch to send now; undefined if there is none or one is in flight. */
-  next(): object | undefined {
-    if (this.#sent || !this.#waiting) return undefined;
+  /** The one to send now; undefined if none waits or one is in flight. */
+  next(): { readonly patch: object | undefined } | undefined {
+    if (this.#sent) return undefined;
     this.#sent = this.#waiting;
     this.#waiting = undefined;
-    return this.#sent.patch;
+    return this.#sent;
   }
 
   /** The one in flight was accepted. */
@@ -77,8 +77,8 @@ export class PatchQueue {
 
   /** The state as it will be when all patches have arrived. The same object when there is none. */
   over<S extends object>(state: S): S {
-    const patches = [...this.#accepted, this.#sent, this.#waiting].filter((batch) => batch !== undefined);
-    return patches.reduce((result, { patch }) => ({ ...result, ...patch }), state);
+    const all = [...this.#accepted, this.#sent, this.#waiting];
+    return all.reduce((result, batch) => (batch?.patch ? { ...result, ...batch.patch } : result), state);
   }
 
   #takeSent(): Batch | undefined {
@@ -90,5 +90,6 @@ export class PatchQueue {
 
 function merge(first: Batch | undefined, then: Batch | undefined): Batch | undefined {
   if (!first || !then) return first ?? then;
-  return { patch: { ...first.patch, ...then.patch }, waiters: [...first.waiters, ...then.waiters] };
+  const patch = first.patch && then.patch ? { ...first.patch, ...then.patch } : (first.patch ?? then.patch);
+  return { patch, waiters: [...first.waiters, ...then.waiters] };
 }

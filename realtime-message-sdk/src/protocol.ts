@@ -84,10 +84,12 @@ export interface HeartbeatResponse {
   readonly stale?: boolean;
 }
 
-/** The answer to a sync. */
-export type SyncResponse<S extends object = DefaultState> =
-  | { readonly ok: true; readonly seq: number; readonly snapshot: readonly Member<S>[] }
-  | { readonly ok: true; readonly seq: number; readonly unchanged: true };
+/** The answer to a sync without a `seq`. */
+export interface SyncResponse<S extends object = DefaultState> {
+  readonly ok: true;
+  readonly seq: number;
+  readonly snapshot: readonly Member<S>[];
+}
 
 /** What the server may refuse a request with. */
 export type ErrorCode =

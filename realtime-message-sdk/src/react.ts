@@ -78,7 +78,12 @@ export function useSelf<S extends object, E extends object>(
     () => channel?.self,
     () => undefined,
   );
-  const updateState = useCallback((patch: Partial<S>) => void channel?.updateState(patch), [channel]);
+  const updateState = useCallback(
+    (patch: Partial<S>) => {
+      channel?.updateState(patch).catch(() => undefined); // refusals are told by the channel's error event
+    },
+    [channel],
+  );
   return [self, updateState];
 }
 

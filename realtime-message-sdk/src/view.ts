@@ -2,18 +2,20 @@ import type { Member } from "./protocol.js";
 import type { ChannelStatus, RoomSnapshot, User } from "./types.js";
 
 /** One moment of a room; the users are put together when somebody asks for them. */
-export class RoomView<S extends object> implements RoomSnapshot<S> {
-  #users: ReadonlyMap<string, User<S>> | undefined;
-
-  constructor(
-    readonly status: ChannelStatus,
-    readonly members: ReadonlyMap<string, Member<S>>,
-    readonly self: Member<S> | undefined,
-  ) {}
-
-  get users(): ReadonlyMap<string, User<S>> {
-    return (this.#users ??= byUser(this.members));
-  }
+export function roomView<S extends object>(
+  status: ChannelStatus,
+  members: ReadonlyMap<string, Member<S>>,
+  self: Member<S> | undefined,
+): RoomSnapshot<S> {
+  let users: ReadonlyMap<string, User<S>> | undefined;
+  return {
+    status,
+    members,
+    self,
+    get users() {
+      return (users ??= byUser(members));
+    },
+  };
 }
 
 function byUser<S extends object>(members: ReadonlyMap<string, Member<S>>): ReadonlyMap<string, User<S>> {

@@ -1,0 +1,427 @@
+import type { Emitter } from "./emitter.js";
+import { isTransient, RealtimeError, refusalError } from "./errors.js";
+import type { Link, LinkHooks } from "./link.js";
+import { Liveness } from "./liveness.js";
+import { Outbox } from "./outbox.js";
+import { saveToken, takeToken, tokenKey } from "./page.js";
+import { PatchQueue } from "./patches.js";
+import type { HeartbeatResponse, JoinResponse, Member, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
+import { Replica } from "./replica.js";
+import { Retry } from "./retry.js";
+import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, PresenceOptions, RoomSnapshot } from "./types.js";
+import { roomView } from "./view.js";
+
+const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ChannelEvents>([
+  "connected",
+  "disconnected",
+  "reconnecting",
+  "snapshot",
+  "presenceEvent",
+  "heartbeatAck",
+  "membersChanged",
+  "error",
+]);
+
+/**
+ * What is behind a channel: it becomes a member, stays one over every loss,
+ * and keeps the replica. Its requests and the client's news move it from one
+ * status to another.
+ */
+export class Membership<S extends object> implements LinkHooks {
+  readonly outbox: Outbox;
+  status: ChannelStatus = "idle";
+
+  readonly #link: Link;
+  readonly #options: Required<PresenceOptions>;
+  readonly #emitter: Emitter;
+  readonly #changed: () => void;
+  readonly #replica = new Replica<S>();
+  readonly #patches = new PatchQueue();
+  readonly #retry = new Retry();
+  readonly #liveness: Liveness;
+
+  #want: JoinParams<S> | undefined; // what to be a member as, as long as that is wanted
+  #joining: { resolve: (response: JoinResponse<S>) => void; reject: (error: Error) => void } | undefined;
+  #connId = "";
+  #epoch = 0;
+  #token: string | undefined;
+  #state: S | undefined; // the own state as last heard from the server
+  #session = 0; // answers to requests of an earlier one mean nothing any more
+  #syncing = false;
+  #fenced = false; // the membership was lost, and nothing has shown yet that its successor holds
+
+  /** Tells events to the emitter, and calls `changed` after every change of `view()`. */
+  constructor(link: Link, options: Required<PresenceOptions>, emitter: Emitter, changed: () => void) {
+    this.#link = link;
+    this.#options = options;
+    this.#emitter = emitter;
+    this.#changed = changed;
+    this.outbox = new Outbox(link.socket);
+    this.#liveness = new Liveness({
+      intervalMs: options.heartbeatIntervalMs,
+      ackTimeoutMs: options.heartbeatAckTimeoutMs,
+      maxMissed: options.maxMissedHeartbeats,
+      beat: () => {
+        if (this.status === "joined") void this.beat();
+      },
+      dead: () => {
+        link.socket.io.engine.close(); // not a leave: the client reconnects
+      },
+    });
+  }
+
+  /** The room that the channel is in, or wants to be in. */
+  get roomId(): string | undefined {
+    return this.#want?.roomId;
+  }
+
+  /** The room as it is now. */
+  view(): RoomSnapshot<S> {
+    const { members } = this.#replica;
+    const own = members.get(this.#connId);
+    const state = own && this.#patches.over(own.state);
+    if (!own || state === own.state) return roomView(this.status, members, own);
+    const self = { ...own, state: state as S };
+    return roomView(this.status, new Map(members).set(this.#connId, self), self);
+  }
+
+  join(params: JoinParams<S>): Promise<JoinResponse<S>> {
+    const { rooms, socket } = this.#link;
+    const promise = new Promise<JoinResponse<S>>((resolve, reject) => {
+      if (this.status === "stopped") {
+        reject(left("The channel was stopped."));
+        return;
+      }
+      if (this.#want || rooms.has(params.roomId)) {
+        reject(new RealtimeError("in_use", "This channel or client is in a room already: leave it first."));
+        return;
+      }
+      this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
+      rooms.add(params.roomId);
+      this.#joining = { resolve, reject };
+      this.show();
+      this.#become("joining");
+      if (socket.connected) this.up();
+      else this.#link.open();
+    });
+    promise.catch(() => undefined); // who does not look at it is told by the error event
+    return promise;
+  }
+
+  /** Sends a heartbeat, when one can be sent. */
+  beat(patch?: object): Promise<HeartbeatResponse> {
+    if (!this.#want) return Promise.reject(notJoined());
+    const promise = this.#patches.add(patch && asSent(patch));
+    this.#flush();
+    if (patch) {
+      this.#changed();
+      const { self } = this.view();
+      if (self) this.#tell("membersChanged", { joined: [], updated: [self], left: [] });
+    }
+    return promise;
+  }
+
+  async leave(): Promise<void> {
+    const { roomId } = this;
+    this.#end("leave", left("The channel left the room."));
+    const { socket } = this.#link;
+    if (roomId === undefined || !socket.connected) return;
+    await socket.timeout(this.#options.heartbeatAckTimeoutMs).emitWithAck("presence:leave", { roomId }).catch(() => undefined);
+  }
+
+  /** Leaves for good. */
+  stop(): void {
+    void this.leave();
+    this.#become("stopped");
+  }
+
+  // --- Becoming a member ---
+
+  up(): void {
+    const want = this.#want;
+    if (!want) return;
+    this.#newSession();
+    this.#replica.hold();
+    // With a state to begin from, patches travel in the join itself.
+    const base = this.#state ?? want.state;
+    const state = base && this.#patches.over(base);
+    if (base) this.#patches.next();
+    const payload = {
+      roomId: want.roomId,
+      userId: want.userId,
+      graceMs: this.#options.graceMs,
+      ...(this.#token !== undefined && { resume: this.#token }),
+      ...(state && { state }),
+    };
+    this.#request<JoinResponse<S>>("presence:join", payload, (answer) => {
+      if (answer.ok) this.#joined(answer);
+      else this.#notTaken(answer);
+    });
+  }
+
+  #joined(answer: JoinResponse<S>): void {
+    const { connId, epoch, resume } = answer.self;
+    this.#connId = connId;
+    this.#epoch = epoch;
+    this.#token = resume;
+    this.status = "joined";
+    if (!this.#fenced) this.#retry.reset();
+    this.#patches.accept({ ok: true, changed: true, epoch, seq: answer.seq });
+    const applied = this.#replica.load(answer.seq, answer.snapshot);
+    this.#joining?.resolve(answer);
+    this.#joining = undefined;
+    this.#settle(applied, answer.snapshot);
+    this.#tell("connected", answer);
+    this.outbox.open();
+    this.#flush();
+  }
+
+  /** A join was refused. */
+  #notTaken(refusal: Refusal): void {
+    const error = refusalError(refusal);
+    if (isTransient(refusal)) {
+      this.#patches.undo();
+      this.#again(error);
+    } else if (refusal.code === "state_too_large" && this.#patches.pending) {
+      this.#patches.refuse(error); // without them the state was not too large
+      this.#tell("error", error);
+      this.up();
+    } else {
+      this.#tell("error", error);
+      this.#end("refused", error);
+    }
+  }
+
+  /** Does what is due once more, a little later. */
+  #again(error: RealtimeError): void {
+    this.#tell("error", error);
+    this.#retry.later(() => {
+      if (!this.#link.socket.connected) return;
+      if (this.status !== "joined") this.up();
+      else if (this.#replica.gap) this.#sync();
+      else this.#flush();
+    }, error.retryAfterMs);
+  }
+
+  // --- Ceasing to be one ---
+
+  down(reason: "connection" | "kicked" | "leave"): void {
+    if (!this.#want) return;
+    if (reason !== "connection") {
+      this.#end(reason, left(reason === "kicked" ? "The server ended the connection." : "The client disconnected."));
+      return;
+    }
+    this.#newSession();
+    this.#liveness.stop();
+    this.#retry.cancel();
+    this.#replica.drop();
+    this.#lose(reason);
+  }
+
+  /** The server says that this connection is no member. Another join makes it one: at once the first time, later the next. */
+  #removed(reason: DisconnectReason): void {
+    this.#newSession();
+    // A membership that is gone cannot be resumed, and one that was resumed elsewhere is not to be taken back.
+    this.#token = undefined;
+    this.#lose(reason);
+    this.#tell("reconnecting", { attempt: this.#retry.attempts + 1 });
+    if (this.#fenced) {
+      this.#again(new RealtimeError("not_joined", `The membership was lost again: ${reason}.`));
+    } else {
+      this.#fenced = true;
+      this.up();
+    }
+  }
+
+  #lose(reason: DisconnectReason): void {
+    if (this.status !== "joined") return;
+    this.outbox.close();
+    this.#become("reconnecting");
+    this.#tell("disconnected", { reason, willReconnect: this.#link.reconnects });
+  }
+
+  /** The membership is over and does not come back by itself. */
+  #end(reason: DisconnectReason, error: RealtimeError): void {
+    if (!this.#want) return;
+    const was = this.status;
+    this.#link.rooms.delete(this.#want.roomId);
+    this.#newSession();
+    this.#want = this.#token = this.#state = undefined;
+    this.#connId = "";
+    this.#fenced = false;
+    this.#liveness.stop();
+    this.#retry.reset();
+    this.#patches.clear(error);
+    this.outbox.clear(error);
+    this.#replica.clear();
+    this.#joining?.reject(error);
+    this.#joining = undefined;
+    this.status = "idle";
+    this.#changed();
+    if (was !== "joining") this.#tell("disconnected", { reason, willReconnect: false });
+  }
+
+  // --- Being one ---
+
+  heard(event: string, args: unknown[]): void {
+    const roomId = this.#want?.roomId;
+    if (roomId === undefined) return;
+    const first = args[0] as { roomId?: unknown } | null | undefined;
+    if (event === this.#options.presenceEventName) {
+      if (first?.roomId === roomId) this.#settle(this.#replica.receive(first as PresenceEvent<S>));
+    } else if (!OWN_EVENTS.has(event) && (first?.roomId ?? roomId) === roomId) {
+      this.#emitter.emit(event, ...args);
+    }
+  }
+
+  /** After the replica took something in: tells of it, and does what it asks for. */
+  #settle(applied: readonly PresenceEvent<S>[], snapshot?: readonly Member<S>[]): void {
+    const session = this.#session;
+    this.#patches.seen(this.#replica.seq);
+    this.#state = this.#replica.get(this.#connId)?.state ?? this.#state;
+    const change = this.#replica.takeChange();
+    if (change || snapshot) this.#changed();
+    if (snapshot) this.#tell("snapshot", this.view().members);
+    for (const event of applied) this.#tell("presenceEvent", event);
+    if (change) this.#tell("membersChanged", change);
+    if (session !== this.#session) return; // a listener left, say
+    for (const event of applied) {
+      if (event.type !== "leave" || event.connId !== this.#connId || this.#replica.get(this.#connId)) continue;
+      if (event.reason === "kicked") this.#end("kicked", left("The server removed this member."));
+      else this.#removed(event.reason);
+      return;
+    }
+    if (this.#replica.gap && !this.#retry.pending) this.#sync();
+  }
+
+  #sync(): void {
+    if (this.#syncing || !this.#want) return;
+    this.#syncing = true;
+    this.#request<SyncResponse<S>>("presence:sync", { roomId: this.#want.roomId }, (answer) => {
+      this.#syncing = false;
+      if (answer.ok) {
+        const applied = this.#replica.load(answer.seq, answer.snapshot);
+        if (this.#replica.gap) this.#again(new RealtimeError("internal", "A sync left a gap."));
+        else this.#retry.reset();
+        this.#settle(applied, answer.snapshot);
+        this.#flush();
+      } else if (answer.code === "not_joined") {
+        this.#removed("not_joined");
+      } else {
+        this.#again(refusalError(answer));
+      }
+    });
+  }
+
+  /** Sends the heartbeat that waits, unless one is in flight. */
+  #flush(): void {
+    if (this.status !== "joined" || this.#retry.pending) return;
+    const next = this.#patches.next();
+    if (!next) return;
+    const sent = Date.now();
+    this.#request<HeartbeatResponse>("presence:heartbeat", this.#heartbeat(next.patch), (answer) => {
+      if (answer.ok ? answer.stale : answer.code === "not_joined") {
+        this.#removed(answer.ok ? "stale" : "not_joined");
+        return;
+      }
+      if (answer.ok) {
+        this.#fenced = false;
+        this.#retry.reset();
+        this.#patches.accept(answer);
+        this.#patches.seen(this.#replica.seq);
+        this.#tell("heartbeatAck", { ...answer, latencyMs: Date.now() - sent });
+      } else if (isTransient(answer)) {
+        this.#patches.undo();
+        this.#again(refusalError(answer));
+      } else {
+        this.#patches.refuse(refusalError(answer));
+        this.#tell("error", refusalError(answer));
+      }
+      if (next.patch) this.#changed();
+      this.#flush();
+    });
+  }
+
+  #heartbeat(patchState?: object): object {
+    return { roomId: this.#want?.roomId, epoch: this.#epoch, ...(patchState && { patchState }) };
+  }
+
+  /** Sends a request whose answer counts only in this session. */
+  #request<T>(event: string, payload: object, handle: (answer: T | Refusal) => void): void {
+    const session = this.#session;
+    this.#liveness.sent();
+    this.#link.socket.emit(event, payload, (answer: T | Refusal) => {
+      if (session !== this.#session) return;
+      this.#liveness.heard();
+      handle(answer);
+    });
+  }
+
+  /** What is in flight is not waited for any more. */
+  #newSession(): void {
+    this.#session++;
+    this.#syncing = false;
+    this.#retry.cancel();
+    this.#patches.undo();
+  }
+
+  // --- The page ---
+
+  hide(): void {
+    const want = this.#want;
+    if (!want) return;
+    if (this.#token !== undefined) saveToken(this.#tokenKey(want), this.#token);
+    if (this.status !== "joined" || !this.#link.socket.connected) return;
+    // The page may never run again: what waits goes now, and nobody waits for answers.
+    this.#patches.undo();
+    const next = this.#patches.next();
+    if (next) this.#link.socket.emit("presence:heartbeat", this.#heartbeat(next.patch));
+    this.#link.socket.emit("presence:leave", { roomId: want.roomId, graceMs: this.#options.pageGraceMs });
+  }
+
+  show(): void {
+    if (this.#want) this.#token = takeToken(this.#tokenKey(this.#want)) ?? this.#token;
+  }
+
+  wake(): void {
+    if (this.status === "joined") this.#liveness.probe();
+  }
+
+  #tokenKey({ roomId, userId }: JoinParams<S>): string {
+    return tokenKey(roomId, userId, this.#options.resumeKey);
+  }
+
+  // --- Telling ---
+
+  attempt(attempt: number): void {
+    if (this.status === "reconnecting") this.#tell("reconnecting", { attempt });
+  }
+
+  refused(error: RealtimeError): void {
+    if (this.#want) this.#tell("error", error);
+  }
+
+  #tell<K extends keyof ChannelEvents<S>>(event: K, ...args: Parameters<ChannelEvents<S>[K]>): void {
+    this.#emitter.emit(event, ...args);
+  }
+
+  #become(status: ChannelStatus): void {
+    this.status = status;
+    this.#changed();
+  }
+}
+
+/** The error of what needs a room. */
+export function notJoined(): RealtimeError {
+  return new RealtimeError("not_joined", "The channel is in no room: join one first.");
+}
+
+function left(message: string): RealtimeError {
+  return new RealtimeError("left", message);
+}
+
+/** A state as the wire carries it, and a copy that nobody changes. */
+function asSent<S extends object>(state: S): S {
+  const copy: unknown = JSON.parse(JSON.stringify(state));
+  return copy as S;
+}
