@@ -28,7 +28,7 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
   readonly #emitter = new Emitter();
   readonly #subscribers = new Set<() => void>();
   readonly #membership: Membership<S>;
-  readonly #detach: () => void;
+  readonly #link: Link;
   #snapshot: RoomSnapshot<S> | undefined; // the last one handed out, while it is true
 
   /** @internal */
@@ -37,7 +37,8 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
       this.#snapshot = undefined;
       for (const listener of [...this.#subscribers]) listener();
     });
-    this.#detach = link.attach(this.#membership);
+    this.#link = link;
+    link.hooks.add(this.#membership);
   }
 
   /** Where the channel stands. */
@@ -108,7 +109,7 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
   stop(): void {
     if (this.status === "stopped") return;
     this.#membership.stop();
-    this.#detach();
+    this.#link.hooks.delete(this.#membership);
     this.#emitter.clear();
     this.#subscribers.clear();
   }

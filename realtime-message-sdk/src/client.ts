@@ -40,14 +40,11 @@ const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
 export class RealtimeClient<E extends object = DefaultEvents> {
   readonly #authProvider: () => Auth | Promise<Auth>;
   readonly #presence: Required<PresenceOptions>;
-  readonly #reconnects: boolean;
   readonly #socket: Socket;
   readonly #logger: Logger;
-  readonly #channels = new Set<LinkHooks>();
-  readonly #rooms = new Set<string>();
+  readonly #link: Link;
   readonly #retry = new Retry();
   #unwatch: (() => void) | undefined; // set between connect and disconnect
-  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #cached = false; // the transport was closed for the back/forward cache
 
   /** Makes a client; nothing is sent before `connect`, or the first join. */
@@ -62,7 +59,15 @@ export class RealtimeClient<E extends object = DefaultEvents> {
       forceNew: true,
       auth: (send) => void this.#authenticate(send),
     });
-    this.#reconnects = this.#socket.io.reconnection();
+    this.#link = {
+      socket: this.#socket,
+      reconnects: this.#socket.io.reconnection(),
+      rooms: new Set(),
+      hooks: new Set(),
+      open: () => {
+        this.#open();
+      },
+    };
     this.#listen();
   }
 
@@ -71,12 +76,26 @@ export class RealtimeClient<E extends object = DefaultEvents> {
    * RealtimeError when `disconnect` comes first, or when it fails without `reconnection`.
    */
   connect(): Promise<void> {
-    if (this.#socket.connected) return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      if (this.#socket.connected) {
+        resolve();
+        return;
+      }
+      const waiter: Partial<LinkHooks> = {
+        up: () => {
+          this.#link.hooks.delete(waiter);
+          resolve();
+        },
+        refused: (error, forGood) => {
+          if (!forGood) return;
+          this.#link.hooks.delete(waiter);
+          reject(error);
+        },
+      };
+      this.#link.hooks.add(waiter);
+      this.#link.open();
     });
     promise.catch(() => undefined); // who does not look at it is told by the channels
-    this.#open();
     return promise;
   }
 
@@ -86,9 +105,9 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#unwatch = undefined;
     this.#cached = false;
     this.#retry.reset();
-    this.#fail(new RealtimeError("disconnected", "disconnect() was called."));
     this.#socket.disconnect();
     this.#each("down", "leave");
+    this.#each("refused", new RealtimeError("disconnected", "disconnect() was called."), true);
   }
 
   /** Whether there is a connection right now. */
@@ -131,7 +150,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** Makes a channel, in no room yet. Options not given are those of the client. */
   createPresenceChannel<S extends object = DefaultState, CE extends object = E>(options?: PresenceOptions): PresenceChannel<S, CE> {
-    return new PresenceChannel<S, CE>(this.#link(), { ...this.#presence, ...options });
+    return new PresenceChannel<S, CE>(this.#link, { ...this.#presence, ...options });
   }
 
   /** Makes a channel and joins a room with it, connecting if need be. Rejects as `PresenceChannel.join` does. */
@@ -167,45 +186,41 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     const socket = this.#socket;
     socket.on("connect", () => {
       this.#retry.reset();
-      for (const { resolve } of this.#waiting.splice(0)) resolve();
       this.#each("up");
     });
     socket.on("disconnect", (reason) => {
       this.#logger.debug?.(`disconnected: ${reason}`);
       // A request caught between the loss and its notice would go out before the next join.
       socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
-      const why = reason === "io server disconnect" ? "kicked" : reason === "io client disconnect" ? "leave" : "connection";
+      const why = reason.startsWith("io s") ? "kicked" : reason.startsWith("io c") ? "leave" : "connection";
       this.#each("down", why);
     });
     socket.on("connect_error", (error) => {
       this.#logger.warn?.(`cannot connect: ${error.message}`);
+      // Socket.IO itself tries again what failed, but not what was refused.
       if (!socket.active) this.#refused(new RealtimeError("refused", error.message, { cause: error }));
-      else if (!this.#reconnects) this.#fail(new RealtimeError("disconnected", error.message, { cause: error }));
+      else if (!this.#link.reconnects) this.#failed(error);
     });
     socket.io.on("reconnect_attempt", (attempt) => {
       this.#each("attempt", attempt);
     });
     socket.io.on("reconnect_failed", () => {
-      this.#refused(new RealtimeError("disconnected", "The server cannot be reached."), false);
+      this.#failed();
     });
     socket.onAny((event: string, ...args: unknown[]) => {
       this.#each("heard", event, args);
     });
   }
 
-  /** The server refused the connection itself; Socket.IO leaves it at that. */
-  #refused(error: RealtimeError, again = this.#reconnects): void {
-    this.#each("refused", error);
+  #refused(error: RealtimeError): void {
     const manager = this.#socket.io;
-    if (again && this.#retry.attempts < manager.reconnectionAttempts()) {
-      this.#retry.later(() => this.#socket.connect(), 0, manager.reconnectionDelayMax());
-    } else {
-      this.#fail(error);
-    }
+    const again = this.#link.reconnects && this.#retry.attempts < manager.reconnectionAttempts();
+    this.#each("refused", error, !again);
+    if (again) this.#retry.later(() => this.#socket.connect(), 0, manager.reconnectionDelayMax());
   }
 
-  #fail(error: RealtimeError): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  #failed(cause?: Error): void {
+    this.#each("refused", new RealtimeError("disconnected", "The server cannot be reached.", { cause }), true);
   }
 
   async #authenticate(send: (auth: object) => void): Promise<void> {
@@ -215,7 +230,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     } catch (cause) {
       const error = new RealtimeError("auth_failed", "authProvider failed.", { cause });
       this.#logger.warn?.(error.message, cause);
-      this.#each("refused", error);
+      this.#each("refused", error, false);
       engine.close(); // and Socket.IO tries again
     }
   }
@@ -233,29 +248,12 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#each("show");
     if (!this.#cached) return;
     this.#cached = false;
-    this.#socket.io.reconnection(this.#reconnects);
+    this.#socket.io.reconnection(this.#link.reconnects);
     this.#socket.connect();
   }
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
-    for (const channel of [...this.#channels]) (channel[hook] as (...args: Parameters<LinkHooks[K]>) => void)(...args);
-  }
-
-  #link(): Link {
-    return {
-      socket: this.#socket,
-      reconnects: this.#reconnects,
-      rooms: this.#rooms,
-      open: () => {
-        this.#open();
-      },
-      attach: (hooks) => {
-        this.#channels.add(hooks);
-        return () => {
-          this.#channels.delete(hooks);
-        };
-      },
-    };
+    for (const hooks of [...this.#link.hooks]) (hooks[hook] as ((...args: unknown[]) => void) | undefined)?.call(hooks, ...args);
   }
 }
 

@@ -12,8 +12,8 @@ export interface LinkHooks {
   attempt(attempt: number): void;
   /** An event arrived. */
   heard(event: string, args: unknown[]): void;
-  /** The connection itself was refused. */
-  refused(error: RealtimeError): void;
+  /** The connection itself failed; `forGood`: and is not tried again. */
+  refused(error: RealtimeError, forGood: boolean): void;
   /** The page goes away. */
   hide(): void;
   /** The page is back from the back/forward cache. */
@@ -31,6 +31,6 @@ export interface Link {
   readonly rooms: Set<string>;
   /** Connects, if that has not been done yet. */
   open(): void;
-  /** Registers a channel and returns what ends that. */
-  attach(hooks: LinkHooks): () => void;
+  /** Who is told. */
+  readonly hooks: Set<Partial<LinkHooks>>;
 }

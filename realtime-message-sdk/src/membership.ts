@@ -5,7 +5,7 @@ import { Liveness } from "./liveness.js";
 import { Outbox } from "./outbox.js";
 import { saveToken, takeToken, tokenKey } from "./page.js";
 import { PatchQueue } from "./patches.js";
-import type { HeartbeatResponse, JoinResponse, Member, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
+import type { HeartbeatResponse, JoinResponse, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
 import { Replica } from "./replica.js";
 import { Retry } from "./retry.js";
 import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, PresenceOptions, RoomSnapshot } from "./types.js";
@@ -21,6 +21,12 @@ const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ChannelEvents>([
   "membersChanged",
   "error",
 ]);
+
+interface Answers<S extends object> {
+  "presence:join": JoinResponse<S>;
+  "presence:heartbeat": HeartbeatResponse;
+  "presence:sync": SyncResponse<S>;
+}
 
 /**
  * What is behind a channel: it becomes a member, stays one over every loss,
@@ -47,7 +53,7 @@ export class Membership<S extends object> implements LinkHooks {
   #token: string | undefined;
   #state: S | undefined; // the own state as last heard from the server
   #session = 0; // answers to requests of an earlier one mean nothing any more
-  #syncing = false;
+  #syncing = false; // a sync is under way, or waits to be tried again
   #fenced = false; // the membership was lost, and nothing has shown yet that its successor holds
 
   /** Tells events to the emitter, and calls `changed` after every change of `view()`. */
@@ -113,11 +119,7 @@ export class Membership<S extends object> implements LinkHooks {
     if (!this.#want) return Promise.reject(notJoined());
     const promise = this.#patches.add(patch && asSent(patch));
     this.#flush();
-    if (patch) {
-      this.#changed();
-      const { self } = this.view();
-      if (self) this.#tell("membersChanged", { joined: [], updated: [self], left: [] });
-    }
+    if (patch) this.#changed();
     return promise;
   }
 
@@ -126,7 +128,7 @@ export class Membership<S extends object> implements LinkHooks {
     this.#end("leave", left("The channel left the room."));
     const { socket } = this.#link;
     if (roomId === undefined || !socket.connected) return;
-    await socket.timeout(this.#options.heartbeatAckTimeoutMs).emitWithAck("presence:leave", { roomId }).catch(() => undefined);
+    await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
   }
 
   /** Leaves for good. */
@@ -141,7 +143,6 @@ export class Membership<S extends object> implements LinkHooks {
     const want = this.#want;
     if (!want) return;
     this.#newSession();
-    this.#replica.hold();
     // With a state to begin from, patches travel in the join itself.
     const base = this.#state ?? want.state;
     const state = base && this.#patches.over(base);
@@ -153,7 +154,7 @@ export class Membership<S extends object> implements LinkHooks {
       ...(this.#token !== undefined && { resume: this.#token }),
       ...(state && { state }),
     };
-    this.#request<JoinResponse<S>>("presence:join", payload, (answer) => {
+    this.#request("presence:join", payload, (answer) => {
       if (answer.ok) this.#joined(answer);
       else this.#notTaken(answer);
     });
@@ -167,10 +168,9 @@ export class Membership<S extends object> implements LinkHooks {
     this.status = "joined";
     if (!this.#fenced) this.#retry.reset();
     this.#patches.accept({ ok: true, changed: true, epoch, seq: answer.seq });
-    const applied = this.#replica.load(answer.seq, answer.snapshot);
     this.#joining?.resolve(answer);
     this.#joining = undefined;
-    this.#settle(applied, answer.snapshot);
+    this.#settle(this.#replica.load(answer.seq, answer.snapshot), true);
     this.#tell("connected", answer);
     this.outbox.open();
     this.#flush();
@@ -187,8 +187,7 @@ export class Membership<S extends object> implements LinkHooks {
       this.#tell("error", error);
       this.up();
     } else {
-      this.#tell("error", error);
-      this.#end("refused", error);
+      this.refused(error, true);
     }
   }
 
@@ -206,25 +205,25 @@ export class Membership<S extends object> implements LinkHooks {
   // --- Ceasing to be one ---
 
   down(reason: "connection" | "kicked" | "leave"): void {
-    if (!this.#want) return;
-    if (reason !== "connection") {
-      this.#end(reason, left(reason === "kicked" ? "The server ended the connection." : "The client disconnected."));
-      return;
+    if (reason === "connection") {
+      this.#newSession();
+      this.#lose(reason);
+    } else {
+      this.#end(reason, left(reason === "kicked" ? "The server removed this member." : "The client disconnected."));
     }
-    this.#newSession();
-    this.#liveness.stop();
-    this.#retry.cancel();
-    this.#replica.drop();
-    this.#lose(reason);
   }
 
   /** The server says that this connection is no member. Another join makes it one: at once the first time, later the next. */
   #removed(reason: DisconnectReason): void {
+    if (reason === "kicked") {
+      this.down(reason);
+      return;
+    }
     this.#newSession();
     // A membership that is gone cannot be resumed, and one that was resumed elsewhere is not to be taken back.
     this.#token = undefined;
     this.#lose(reason);
-    this.#tell("reconnecting", { attempt: this.#retry.attempts + 1 });
+    this.attempt(this.#retry.attempts + 1);
     if (this.#fenced) {
       this.#again(new RealtimeError("not_joined", `The membership was lost again: ${reason}.`));
     } else {
@@ -249,7 +248,6 @@ export class Membership<S extends object> implements LinkHooks {
     this.#want = this.#token = this.#state = undefined;
     this.#connId = "";
     this.#fenced = false;
-    this.#liveness.stop();
     this.#retry.reset();
     this.#patches.clear(error);
     this.outbox.clear(error);
@@ -275,41 +273,40 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   /** After the replica took something in: tells of it, and does what it asks for. */
-  #settle(applied: readonly PresenceEvent<S>[], snapshot?: readonly Member<S>[]): void {
+  #settle(applied: readonly PresenceEvent<S>[], loaded = false): void {
     const session = this.#session;
     this.#patches.seen(this.#replica.seq);
     this.#state = this.#replica.get(this.#connId)?.state ?? this.#state;
     const change = this.#replica.takeChange();
-    if (change || snapshot) this.#changed();
-    if (snapshot) this.#tell("snapshot", this.view().members);
+    if (change || loaded) this.#changed();
+    if (loaded) this.#tell("snapshot", this.view().members);
     for (const event of applied) this.#tell("presenceEvent", event);
     if (change) this.#tell("membersChanged", change);
     if (session !== this.#session) return; // a listener left, say
     for (const event of applied) {
-      if (event.type !== "leave" || event.connId !== this.#connId || this.#replica.get(this.#connId)) continue;
-      if (event.reason === "kicked") this.#end("kicked", left("The server removed this member."));
-      else this.#removed(event.reason);
-      return;
+      if (event.type === "leave" && event.connId === this.#connId) {
+        this.#removed(event.reason);
+        return;
+      }
     }
-    if (this.#replica.gap && !this.#retry.pending) this.#sync();
+    // Known by the first event after a gap; those after it wait for the sync as well.
+    if (this.#replica.gap && !this.#syncing) this.#sync();
   }
 
   #sync(): void {
-    if (this.#syncing || !this.#want) return;
     this.#syncing = true;
-    this.#request<SyncResponse<S>>("presence:sync", { roomId: this.#want.roomId }, (answer) => {
-      this.#syncing = false;
-      if (answer.ok) {
-        const applied = this.#replica.load(answer.seq, answer.snapshot);
-        if (this.#replica.gap) this.#again(new RealtimeError("internal", "A sync left a gap."));
-        else this.#retry.reset();
-        this.#settle(applied, answer.snapshot);
-        this.#flush();
-      } else if (answer.code === "not_joined") {
-        this.#removed("not_joined");
-      } else {
-        this.#again(refusalError(answer));
+    this.#request("presence:sync", { roomId: this.roomId }, (answer) => {
+      if (!answer.ok) {
+        if (answer.code === "not_joined") this.#removed("not_joined");
+        else this.#again(refusalError(answer));
+        return;
       }
+      const applied = this.#replica.load(answer.seq, answer.snapshot);
+      this.#syncing = this.#replica.gap;
+      if (this.#syncing) this.#again(new RealtimeError("internal", "A sync left a gap."));
+      else this.#retry.reset();
+      this.#settle(applied, true);
+      this.#flush();
     });
   }
 
@@ -319,7 +316,7 @@ export class Membership<S extends object> implements LinkHooks {
     const next = this.#patches.next();
     if (!next) return;
     const sent = Date.now();
-    this.#request<HeartbeatResponse>("presence:heartbeat", this.#heartbeat(next.patch), (answer) => {
+    this.#request("presence:heartbeat", this.#heartbeat(next.patch), (answer) => {
       if (answer.ok ? answer.stale : answer.code === "not_joined") {
         this.#removed(answer.ok ? "stale" : "not_joined");
         return;
@@ -347,10 +344,10 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   /** Sends a request whose answer counts only in this session. */
-  #request<T>(event: string, payload: object, handle: (answer: T | Refusal) => void): void {
+  #request<K extends keyof Answers<S>>(event: K, payload: object, handle: (answer: Answers<S>[K] | Refusal) => void): void {
     const session = this.#session;
     this.#liveness.sent();
-    this.#link.socket.emit(event, payload, (answer: T | Refusal) => {
+    this.#link.socket.emit(event, payload, (answer: Answers<S>[K] | Refusal) => {
       if (session !== this.#session) return;
       this.#liveness.heard();
       handle(answer);
@@ -362,6 +359,8 @@ export class Membership<S extends object> implements LinkHooks {
     this.#session++;
     this.#syncing = false;
     this.#retry.cancel();
+    this.#liveness.stop();
+    this.#replica.hold();
     this.#patches.undo();
   }
 
@@ -397,8 +396,10 @@ export class Membership<S extends object> implements LinkHooks {
     if (this.status === "reconnecting") this.#tell("reconnecting", { attempt });
   }
 
-  refused(error: RealtimeError): void {
-    if (this.#want) this.#tell("error", error);
+  refused(error: RealtimeError, forGood: boolean): void {
+    if (!this.#want) return;
+    this.#tell("error", error);
+    if (forGood) this.#end("refused", error);
   }
 
   #tell<K extends keyof ChannelEvents<S>>(event: K, ...args: Parameters<ChannelEvents<S>[K]>): void {

@@ -10,7 +10,7 @@ export class Replica<S extends object> {
   #shared = false; // #members was handed out: copy before the next change
   #seq = -1;
   #held: PresenceEvent<S>[] = [];
-  #holding = true; // a join or a sync is under way, or there was none yet
+  #current = false; // false: events are held back until a join or a sync is answered
   #gap = false;
   #before = new Map<string, Member<S> | undefined>(); // members touched since takeChange, as they were
 
@@ -30,21 +30,14 @@ export class Replica<S extends object> {
     return this.#gap;
   }
 
-  /** A join or a sync is being sent: events are held back until `load` or `release`. */
-  hold(): void {
-    this.#holding = true;
-  }
-
   /** The answer to a join or a sync: what the room holds at `seq`. Returns the events applied after it. */
-  load(seq: number, snapshot?: readonly Member<S>[]): PresenceEvent<S>[] {
+  load(seq: number, snapshot: readonly Member<S>[]): PresenceEvent<S>[] {
+    for (const connId of this.#members.keys()) this.#touch(connId);
+    for (const { connId } of snapshot) this.#touch(connId);
+    this.#members = new Map(snapshot.map((member) => [member.connId, member]));
+    this.#shared = this.#gap = false;
+    this.#current = true;
     this.#seq = seq;
-    if (snapshot) this.#replace(snapshot);
-    return this.release();
-  }
-
-  /** The request failed: events are applied again, as far as they can be. */
-  release(): PresenceEvent<S>[] {
-    this.#holding = this.#gap = false;
     return this.#drain();
   }
 
@@ -54,18 +47,16 @@ export class Replica<S extends object> {
     return this.#drain();
   }
 
-  /** Forgets events that were held back: another connection brings its own. */
-  drop(): void {
+  /** A join follows: what was heard before it means nothing, what is heard now waits for its answer. */
+  hold(): void {
     this.#held = [];
-    this.#gap = false;
-    this.#holding = true;
+    this.#gap = this.#current = false;
   }
 
   /** The room is left: nobody is known. */
   clear(): void {
-    this.drop();
-    this.#seq = -1;
-    this.#replace([]);
+    this.load(-1, []);
+    this.hold();
   }
 
   get(connId: string): Member<S> | undefined {
@@ -90,17 +81,19 @@ export class Replica<S extends object> {
 
   #drain(): PresenceEvent<S>[] {
     const applied: PresenceEvent<S>[] = [];
-    while (!this.#holding && !this.#gap) {
+    while (this.#current) {
       const event = this.#held[0];
       if (!event) break;
-      if (event.seq > this.#seq && (event.prev ?? event.seq - 1) > this.#seq) {
-        this.#gap = true;
-        break;
+      if (event.seq > this.#seq) {
+        if ((event.prev ?? event.seq - 1) > this.#seq) {
+          this.#gap = true;
+          this.#current = false;
+          break;
+        }
+        this.#apply(event);
+        applied.push(event);
       }
       this.#held.shift();
-      if (event.seq <= this.#seq) continue;
-      this.#apply(event);
-      applied.push(event);
     }
     return applied;
   }
@@ -118,13 +111,6 @@ export class Replica<S extends object> {
     }
     const joinedMs = event.type === "update" && old ? old.joinedMs : ts;
     this.#members.set(connId, { connId, userId, state: event.state, epoch, status: event.status, joinedMs, lastSeenMs: ts });
-  }
-
-  #replace(snapshot: readonly Member<S>[]): void {
-    for (const connId of this.#members.keys()) this.#touch(connId);
-    for (const { connId } of snapshot) this.#touch(connId);
-    this.#members = new Map(snapshot.map((member) => [member.connId, member]));
-    this.#shared = false;
   }
 
   #touch(connId: string): void {

@@ -27,7 +27,7 @@ function byUser<S extends object>(members: ReadonlyMap<string, Member<S>>): Read
   }
   const users = new Map<string, User<S>>();
   for (const [userId, list] of lists) {
-    list.sort((a, b) => a.joinedMs - b.joinedMs || (a.connId < b.connId ? -1 : 1));
+    list.sort((a, b) => a.joinedMs - b.joinedMs);
     const status = list.some((member) => member.status === "online") ? "online" : "away";
     users.set(userId, { userId, members: list, status });
   }
