@@ -68,7 +68,9 @@ export class Membership<S extends object> implements LinkHooks {
       ackTimeoutMs: options.heartbeatAckTimeoutMs,
       maxMissed: options.maxMissedHeartbeats,
       beat: () => {
-        if (this.status === "joined") void this.beat();
+        if (this.status !== "joined") return;
+        this.#patches.undo(); // one that was not answered in time is sent again
+        void this.beat();
       },
       dead: () => {
         link.socket.io.engine.close(); // not a leave: the client reconnects
@@ -182,7 +184,7 @@ export class Membership<S extends object> implements LinkHooks {
     if (isTransient(refusal)) {
       this.#patches.undo();
       this.#again(error);
-    } else if (refusal.code === "state_too_large" && this.#patches.pending) {
+    } else if (refusal.code === "state_too_large" && this.#patches.sent) {
       this.#patches.refuse(error); // without them the state was not too large
       this.#tell("error", error);
       this.up();
@@ -321,6 +323,7 @@ export class Membership<S extends object> implements LinkHooks {
         this.#removed(answer.ok ? "stale" : "not_joined");
         return;
       }
+      if (next !== this.#patches.sent) return; // it was sent again meanwhile
       if (answer.ok) {
         this.#fenced = false;
         this.#retry.reset();

@@ -30,13 +30,13 @@ export class PatchQueue {
     return promise;
   }
 
-  /** Whether one is in flight. */
-  get pending(): boolean {
-    return this.#sent !== undefined;
+  /** The one in flight. */
+  get sent(): { readonly patch: object | undefined } | undefined {
+    return this.#sent;
   }
 
   /** The one to send now; undefined if none waits or one is in flight. */
-  next(): { readonly patch: object | undefined } | undefined {
+  next(): PatchQueue["sent"] {
     if (this.#sent) return undefined;
     this.#sent = this.#waiting;
     this.#waiting = undefined;

@@ -288,6 +288,25 @@ describe("the own state", () => {
     expect(server.named("presence:join").at(-1)?.payload["state"]).toEqual({ a: 1 });
   });
 
+  test("a patch that was not answered in time is sent again, and a late answer to the first means nothing", async () => {
+    const channel = await s.scene.joined();
+    const { server } = s.scene;
+    const late: (() => void)[] = [];
+    server.answer = (request) => {
+      if (late.length > 0) return undefined;
+      late.push(() => {
+        request.ack(refusal("internal"));
+      });
+      return null;
+    };
+    const patch = channel.updateState({ a: 1 });
+    await pass(8000);
+    late[0]?.();
+    expect(await patch).toMatchObject({ changed: true });
+    expect(server.named("presence:heartbeat").map(({ payload }) => payload["patchState"])).toEqual([{ a: 1 }, { a: 1 }]);
+    expect(server.connections).toHaveLength(1);
+  });
+
   test("patches too large to join with are refused, and the room is kept", async () => {
     const channel = await s.scene.joined({ state: { a: 0 } });
     const { server } = s.scene;

@@ -136,7 +136,8 @@ class FakeRoom {
 }
 
 export class FakeServer {
-  pingInterval = 25_000;
+  /** So long that no test has to send pings. */
+  pingInterval = 1e9;
   pingTimeout = 20_000;
   unreachable = false;
   /** Why connections are refused, if they are. */
