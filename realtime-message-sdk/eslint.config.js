@@ -13,5 +13,9 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
     },
   },
+  {
+    files: ["test/**"],
+    rules: { "@typescript-eslint/no-this-alias": "off", "@typescript-eslint/class-literal-property-style": "off" },
+  },
   { files: ["**/*.js", "**/*.mjs"], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
 );

@@ -225,7 +225,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   async #authenticate(send: (auth: object) => void): Promise<void> {
     const { engine } = this.#socket.io;
-    await undefined; // Socket.IO does not notice a transport that closes while it tells of its opening
+    await Promise.resolve(); // Socket.IO does not notice a transport that closes while it tells of its opening
     try {
       send(await this.#authProvider());
     } catch (cause) {

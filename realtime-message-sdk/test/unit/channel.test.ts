@@ -194,10 +194,10 @@ describe("the own state", () => {
     const channel = await s.scene.joined({ state: { a: 0, b: 0 } });
     const { server } = s.scene;
     const seen: unknown[] = [];
-    channel.subscribe(() => seen.push(channel.self?.state["a"]));
+    channel.subscribe(() => seen.push(channel.self?.state.a));
     let event: (() => void) | undefined;
     server.answer = ({ payload, connection }) => {
-      if (!payload["patchState"]) return undefined;
+      if (!payload.patchState) return undefined;
       const room = server.room("r");
       const change = { type: "update", roomId: "r", connId: "socket-1", userId: "ann", ts: 1, epoch: 1, userConns: 1, status: "online" };
       const seq = room.seq + 1;
@@ -216,7 +216,7 @@ describe("the own state", () => {
 
   test("a refused patch is taken back", async () => {
     const channel = await s.scene.joined({ state: { a: 0 } });
-    s.scene.server.answer = ({ payload }) => (payload["patchState"] ? refusal("state_too_large") : undefined);
+    s.scene.server.answer = ({ payload }) => (payload.patchState ? refusal("state_too_large") : undefined);
     const patch = channel.updateState({ a: "x" });
     expect(channel.self?.state).toEqual({ a: "x" });
     await expect(patch).rejects.toMatchObject({ code: "state_too_large" });
@@ -234,7 +234,7 @@ describe("the own state", () => {
       return null;
     };
     const patches = [1, 2, 3, 4].map((n) => channel.updateState({ n, [`k${String(n)}`]: n }));
-    const sent = () => server.named("presence:heartbeat").map((request) => request.payload["patchState"]);
+    const sent = () => server.named("presence:heartbeat").map((request) => request.payload.patchState);
     expect(sent()).toEqual([{ n: 1, k1: 1 }]);
     expect(channel.self?.state).toEqual({ n: 4, k1: 1, k2: 2, k3: 3, k4: 4 });
     waiting.shift()?.();
@@ -242,20 +242,20 @@ describe("the own state", () => {
     expect(sent().slice(1)).toEqual([{ n: 4, k2: 2, k3: 3, k4: 4 }]);
     waiting.shift()?.();
     expect(await Promise.all(patches)).toHaveLength(4);
-    expect(server.room("r").members.get("socket-1")?.["state"]).toEqual({ n: 4, k1: 1, k2: 2, k3: 3, k4: 4 });
+    expect(server.room("r").members.get("socket-1")?.state).toEqual({ n: 4, k1: 1, k2: 2, k3: 3, k4: 4 });
   });
 
   test("a patch that the store did not take is sent again with what came since", async () => {
     const channel = await s.scene.joined();
     let refused = false;
-    s.scene.server.answer = ({ payload }) => (!refused && payload["patchState"] ? ((refused = true), refusal("unavailable")) : undefined);
+    s.scene.server.answer = ({ payload }) => (!refused && payload.patchState ? ((refused = true), refusal("unavailable")) : undefined);
     const first = channel.updateState({ a: 1, b: 1 });
     await settle();
     const second = channel.updateState({ a: 2 });
     expect(channel.self?.state).toEqual({ a: 2, b: 1 });
     await pass(500);
     expect(await Promise.all([first, second])).toMatchObject([{ changed: true }, { changed: true }]);
-    expect(s.scene.server.named("presence:heartbeat").map(({ payload }) => payload["patchState"])).toEqual([{ a: 1, b: 1 }, { a: 2, b: 1 }]);
+    expect(s.scene.server.named("presence:heartbeat").map(({ payload }) => payload.patchState)).toEqual([{ a: 1, b: 1 }, { a: 2, b: 1 }]);
   });
 
   test("patches made offline travel in the next join, once", async () => {
@@ -270,7 +270,7 @@ describe("the own state", () => {
     server.unreachable = false;
     await pass(8000);
     expect(await Promise.all(patches)).toHaveLength(2);
-    expect(server.named("presence:join").map(({ payload }) => [payload["resume"], payload["state"]])).toEqual([
+    expect(server.named("presence:join").map(({ payload }) => [payload.resume, payload.state])).toEqual([
       [undefined, { a: 0 }],
       ["token-socket-1", { a: 2, b: 1 }],
     ]);
@@ -285,7 +285,7 @@ describe("the own state", () => {
     server.last.lose();
     await pass(2000);
     expect(await patch).toMatchObject({ changed: true });
-    expect(server.named("presence:join").at(-1)?.payload["state"]).toEqual({ a: 1 });
+    expect(server.named("presence:join").at(-1)?.payload.state).toEqual({ a: 1 });
   });
 
   test("a patch that was not answered in time is sent again, and a late answer to the first means nothing", async () => {
@@ -303,14 +303,14 @@ describe("the own state", () => {
     await pass(8000);
     late[0]?.();
     expect(await patch).toMatchObject({ changed: true });
-    expect(server.named("presence:heartbeat").map(({ payload }) => payload["patchState"])).toEqual([{ a: 1 }, { a: 1 }]);
+    expect(server.named("presence:heartbeat").map(({ payload }) => payload.patchState)).toEqual([{ a: 1 }, { a: 1 }]);
     expect(server.connections).toHaveLength(1);
   });
 
   test("patches too large to join with are refused, and the room is kept", async () => {
     const channel = await s.scene.joined({ state: { a: 0 } });
     const { server } = s.scene;
-    server.answer = ({ payload }) => ((payload["state"] as { big?: 1 } | undefined)?.big ? refusal("state_too_large") : undefined);
+    server.answer = ({ payload }) => ((payload.state as { big?: 1 } | undefined)?.big ? refusal("state_too_large") : undefined);
     server.last.lose();
     const patch = channel.updateState({ big: 1 });
     const outcome = expect(patch).rejects.toMatchObject({ code: "state_too_large" });

@@ -157,7 +157,7 @@ export class FakeServer {
     class Bound extends FakeTransport {
       static override server = server;
     }
-    return [Bound] as unknown as Transports;
+    return [Bound];
   }
 
   get last(): Connection {
@@ -212,7 +212,7 @@ export class FakeServer {
 
   /** What the server does by itself. */
   carryOut({ connection, event, payload }: Request): unknown {
-    const room = this.room(String(payload["roomId"]));
+    const room = this.room(String(payload.roomId));
     const connId = room.sockets.get(connection);
     if (event === "presence:join") return this.#join(connection, room, payload);
     if (event === "presence:leave") {
@@ -223,10 +223,10 @@ export class FakeServer {
     if (event === "presence:sync") return { ok: true, seq: room.seq, snapshot: [...room.members.values()] };
     const own = room.members.get(connId) ?? {};
     const { epoch } = own;
-    if (Number(payload["epoch"]) < Number(epoch)) return { ok: true, changed: false, epoch, stale: true };
-    if (event !== "presence:heartbeat" || !payload["patchState"]) return { ok: true, changed: false, epoch };
-    const state = { ...(own["state"] as Json), ...(payload["patchState"] as Json) };
-    this.broadcast(String(payload["roomId"]), { ...own, type: "update", state });
+    if (Number(payload.epoch) < Number(epoch)) return { ok: true, changed: false, epoch, stale: true };
+    if (event !== "presence:heartbeat" || !payload.patchState) return { ok: true, changed: false, epoch };
+    const state = { ...(own.state as Json), ...(payload.patchState as Json) };
+    this.broadcast(String(payload.roomId), { ...own, type: "update", state });
     return { ok: true, changed: true, epoch, seq: room.seq };
   }
 
@@ -235,17 +235,17 @@ export class FakeServer {
     const resumed = room.tokens.get(String(resume));
     const connId = resumed ?? connection.id;
     const old = room.members.get(connId);
-    const epoch = Number(old?.["epoch"] ?? 0) + 1;
+    const epoch = Number(old?.epoch ?? 0) + 1;
     const token = `token-${connId}`;
     room.tokens.set(token, connId);
     for (const [other, id] of room.sockets) if (id === connId) room.sockets.delete(other);
     if (old && resumed) {
-      room.members.set(connId, { ...old, epoch, state: payload["state"] ?? old["state"] });
+      room.members.set(connId, { ...old, epoch, state: payload.state ?? old.state });
     } else {
-      this.broadcast(String(roomId), { type: "join", connId, userId, epoch, state: payload["state"] ?? {} });
+      this.broadcast(String(roomId), { type: "join", connId, userId, epoch, state: payload.state ?? {} });
     }
     room.sockets.set(connection, connId);
-    const self = { connId, epoch, graceMs: payload["graceMs"], resume: token };
+    const self = { connId, epoch, graceMs: payload.graceMs, resume: token };
     return { ok: true, snapshot: [...room.members.values()], self, seq: room.seq, resumed: resumed !== undefined };
   }
 }

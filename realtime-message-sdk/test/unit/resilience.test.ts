@@ -339,7 +339,7 @@ describe("custom events", () => {
     const ack = channel.emitWithAck("chat", { n: 2 });
     await pass(2000);
     expect(await ack).toEqual({ ok: true });
-    expect(server.requests.slice(-3).map(({ event, payload }) => [event, payload["n"]])).toEqual([["presence:join", undefined], ["chat", 1], ["chat", 2]]);
+    expect(server.requests.slice(-3).map(({ event, payload }) => [event, payload.n])).toEqual([["presence:join", undefined], ["chat", 1], ["chat", 2]]);
   });
 
   test("are acknowledged to callbacks and promises, in time or not", async () => {
