@@ -44,7 +44,8 @@ test(`${TIMES} reloads and ${TIMES} drops are unseen, and leave nothing behind`,
   const tab = new Tab();
   tab.load();
   let page = connect();
-  let { channel: bob } = await page.joinRoom<DefaultState>({ roomId: "r", userId: "bob", state: { n: 0 } });
+  const state: DefaultState = { n: 0 };
+  let { channel: bob } = await page.joinRoom({ roomId: "r", userId: "bob", state });
   const { connId } = bob.self ?? {};
 
   const reload = async () => {
