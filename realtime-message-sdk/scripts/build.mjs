@@ -29,6 +29,6 @@ const { outputFiles } = await build({
   format: "esm",
   external: ["socket.io-client"],
 });
-const size = gzipSync(outputFiles[0].contents).length;
+const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;
 console.log(`core: ${size} bytes gzipped without socket.io-client, of ${BUDGET_BYTES}`);
 if (size > BUDGET_BYTES) process.exitCode = 1;

@@ -8,7 +8,6 @@ import type { DefaultState, JoinResponse } from "./protocol.js";
 import { Retry } from "./retry.js";
 import { timed } from "./timed.js";
 import type {
-  Auth,
   ClientEvents,
   ClientListener,
   DefaultEvents,
@@ -38,7 +37,7 @@ const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
  * custom events of the connection itself; each channel may have its own.
  */
 export class RealtimeClient<E extends object = DefaultEvents> {
-  readonly #authProvider: () => Auth | Promise<Auth>;
+  readonly #authProvider: RealtimeClientOptions["authProvider"];
   readonly #presence: Required<PresenceOptions>;
   readonly #socket: Socket;
   readonly #logger: Logger;
@@ -50,7 +49,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   /** Makes a client; nothing is sent before `connect`, or the first join. */
   constructor(options: RealtimeClientOptions) {
     const { baseUrl, authProvider, presence, logger, ...socketOptions } = options;
-    this.#authProvider = authProvider ?? (() => ({}));
+    this.#authProvider = authProvider;
     this.#presence = { ...PRESENCE_DEFAULTS, ...presence };
     this.#logger = logger ?? {};
     this.#socket = io(baseUrl, {
@@ -65,38 +64,26 @@ export class RealtimeClient<E extends object = DefaultEvents> {
       rooms: new Set(),
       hooks: new Set(),
       open: () => {
-        this.#open();
+        this.connect();
       },
     };
     this.#listen();
   }
 
-  /**
-   * Connects. Resolves when connected, however long that takes; rejects with a
-   * RealtimeError when `disconnect` comes first, or when it fails without `reconnection`.
-   */
-  connect(): Promise<void> {
-    const promise = new Promise<void>((resolve, reject) => {
-      if (this.#socket.connected) {
-        resolve();
-        return;
-      }
-      const waiter: Partial<LinkHooks> = {
-        up: () => {
-          this.#link.hooks.delete(waiter);
-          resolve();
-        },
-        refused: (error, forGood) => {
-          if (!forGood) return;
-          this.#link.hooks.delete(waiter);
-          reject(error);
-        },
-      };
-      this.#link.hooks.add(waiter);
-      this.#link.open();
+  /** Connects, if that has not been done yet; a join does so by itself. Does not wait: see `on("connect")`, or join. */
+  connect(): void {
+    this.#unwatch ??= watchPage({
+      pagehide: ({ persisted }) => {
+        this.#hide(persisted);
+      },
+      pageshow: ({ persisted }) => {
+        if (persisted) this.#show();
+      },
+      visibilitychange: () => {
+        if (!document.hidden) this.#each("wake");
+      },
     });
-    promise.catch(() => undefined); // who does not look at it is told by the channels
-    return promise;
+    this.#socket.connect();
   }
 
   /** Leaves every room and closes the connection. `connect` opens it again; rooms are then to be joined again. */
@@ -107,7 +94,6 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#retry.reset();
     this.#socket.disconnect();
     this.#each("down", "leave");
-    this.#each("refused", new RealtimeError("disconnected", "disconnect() was called."), true);
   }
 
   /** Whether there is a connection right now. */
@@ -167,21 +153,6 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     }
   }
 
-  #open(): void {
-    this.#unwatch ??= watchPage({
-      hide: (cached) => {
-        this.#hide(cached);
-      },
-      show: () => {
-        this.#show();
-      },
-      wake: () => {
-        this.#each("wake");
-      },
-    });
-    this.#socket.connect();
-  }
-
   #listen(): void {
     const socket = this.#socket;
     socket.on("connect", () => {
@@ -189,49 +160,42 @@ export class RealtimeClient<E extends object = DefaultEvents> {
       this.#each("up");
     });
     socket.on("disconnect", (reason) => {
-      this.#logger.debug?.(`disconnected: ${reason}`);
       // A request caught between the loss and its notice would go out before the next join.
       socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
       const why = reason.startsWith("io s") ? "kicked" : reason.startsWith("io c") ? "leave" : "connection";
       this.#each("down", why);
     });
     socket.on("connect_error", (error) => {
-      this.#logger.warn?.(`cannot connect: ${error.message}`);
+      this.#logger.warn?.("cannot connect", error);
       // Socket.IO itself tries again what failed, but not what was refused.
-      if (!socket.active) this.#refused(new RealtimeError("refused", error.message, { cause: error }));
-      else if (!this.#link.reconnects) this.#failed(error);
+      if (!socket.active || !this.#link.reconnects) this.#refused(error);
     });
     socket.io.on("reconnect_attempt", (attempt) => {
       this.#each("attempt", attempt);
     });
     socket.io.on("reconnect_failed", () => {
-      this.#failed();
+      this.#refused(new Error("The server is unreachable."));
     });
     socket.onAny((event: string, ...args: unknown[]) => {
       this.#each("heard", event, args);
     });
   }
 
-  #refused(error: RealtimeError): void {
-    const manager = this.#socket.io;
-    const again = this.#link.reconnects && this.#retry.attempts < manager.reconnectionAttempts();
-    this.#each("refused", error, !again);
+  #refused(cause: Error): void {
+    const { active, io: manager } = this.#socket;
+    const again = !active && this.#link.reconnects && this.#retry.attempts < manager.reconnectionAttempts();
+    this.#each("refused", new RealtimeError(active ? "disconnected" : "refused", cause.message, { cause }), !again);
     if (again) this.#retry.later(() => this.#socket.connect(), 0, manager.reconnectionDelayMax());
-  }
-
-  #failed(cause?: Error): void {
-    this.#each("refused", new RealtimeError("disconnected", "The server cannot be reached.", { cause }), true);
   }
 
   async #authenticate(send: (auth: object) => void): Promise<void> {
     const { engine } = this.#socket.io;
-    await Promise.resolve(); // Socket.IO does not notice a transport that closes while it tells of its opening
     try {
-      send(await this.#authProvider());
+      // Not at once: Socket.IO does not notice a transport that closes while it tells of its opening.
+      send((await Promise.resolve().then(this.#authProvider)));
     } catch (cause) {
-      const error = new RealtimeError("auth_failed", "authProvider failed.", { cause });
-      this.#logger.warn?.(error.message, cause);
-      this.#each("refused", error, false);
+      this.#logger.warn?.("authProvider failed.", cause);
+      this.#each("refused", new RealtimeError("auth_failed", "authProvider failed.", { cause }), false);
       engine.close(); // and Socket.IO tries again
     }
   }
@@ -254,11 +218,10 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   }
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
-    for (const hooks of [...this.#link.hooks]) (hooks[hook] as ((...args: unknown[]) => void) | undefined)?.call(hooks, ...args);
+    for (const hooks of [...this.#link.hooks]) (hooks[hook] as (...args: Parameters<LinkHooks[K]>) => void).apply(hooks, args);
   }
 }
 
 function isPresenceRequest(packet: unknown): boolean {
-  const [event] = (packet as { data: unknown[] }).data;
-  return typeof event === "string" && event.startsWith("presence:");
+  return String((packet as { data: unknown[] }).data[0]).startsWith("presence:");
 }

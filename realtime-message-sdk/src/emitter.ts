@@ -8,7 +8,7 @@ export class Emitter {
     if (!set) this.#listeners.set(event, (set = new Set()));
     set.add(listener);
     return () => {
-      this.off(event, listener);
+      set.delete(listener);
     };
   }
 

@@ -32,5 +32,5 @@ export function refusalError(refusal: Refusal): RealtimeError {
 
 /** Whether the same request may well be taken later. */
 export function isTransient(refusal: Refusal): boolean {
-  return /^(rate_limited|unavailable|shutting_down|internal)$/.test(refusal.code);
+  return /^(rate|unavail|shut|intern)/.test(refusal.code);
 }

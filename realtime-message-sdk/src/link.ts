@@ -32,5 +32,5 @@ export interface Link {
   /** Connects, if that has not been done yet. */
   open(): void;
   /** Who is told. */
-  readonly hooks: Set<Partial<LinkHooks>>;
+  readonly hooks: Set<LinkHooks>;
 }

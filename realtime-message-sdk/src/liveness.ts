@@ -1,27 +1,23 @@
+import type { PresenceOptions } from "./types.js";
+
 // A timer that fires this much too late was throttled (a tab in the
 // background) or slept (a laptop): the answer may be there, not looked at yet.
 const LATE_MS = 1000;
 
-/** What the scheduler needs to know and to do. */
-export interface LivenessOptions {
-  readonly intervalMs: number;
-  readonly ackTimeoutMs: number;
-  readonly maxMissed: number;
-  /** A heartbeat is due; it calls `sent` if it sends one. */
-  beat(): void;
-  /** Too many heartbeats in a row were missed. */
-  dead(): void;
-}
-
 /** When to send heartbeats, and when to take a connection for dead. Owns its timers between `start` and `stop`. */
 export class Liveness {
-  readonly #options: LivenessOptions;
+  readonly #options: Required<PresenceOptions>;
+  readonly #beat: () => void;
+  readonly #dead: () => void;
   #interval: ReturnType<typeof setTimeout> | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #missed = 0;
 
-  constructor(options: LivenessOptions) {
+  /** `beat` sends a heartbeat, if it can, and calls `sent`; `dead` follows too many that were missed in a row. */
+  constructor(options: Required<PresenceOptions>, beat: () => void, dead: () => void) {
     this.#options = options;
+    this.#beat = beat;
+    this.#dead = dead;
   }
 
   /** A request was sent that is answered at once on a connection that lives. */
@@ -37,12 +33,12 @@ export class Liveness {
     this.#deadline = undefined;
     this.#interval = setTimeout(() => {
       this.probe();
-    }, this.#options.intervalMs);
+    }, this.#options.heartbeatIntervalMs);
   }
 
   /** Sends a heartbeat now, unless an answer is awaited. */
   probe(): void {
-    if (this.#deadline === undefined) this.#options.beat();
+    if (this.#deadline === undefined) this.#beat();
   }
 
   stop(): void {
@@ -53,18 +49,18 @@ export class Liveness {
   }
 
   #await(mayBeLate: boolean): void {
-    const due = Date.now() + this.#options.ackTimeoutMs;
+    const due = Date.now() + this.#options.heartbeatAckTimeoutMs;
     this.#deadline = setTimeout(() => {
       this.#deadline = undefined;
       if (mayBeLate && Date.now() - due > LATE_MS) {
         this.#await(false);
-      } else if (++this.#missed >= this.#options.maxMissed) {
+      } else if (++this.#missed >= this.#options.maxMissedHeartbeats) {
         this.stop();
-        this.#options.dead();
+        this.#dead();
       } else {
-        this.#options.beat();
+        this.#beat();
         this.sent();
       }
-    }, this.#options.ackTimeoutMs);
+    }, this.#options.heartbeatAckTimeoutMs);
   }
 }

@@ -3,7 +3,7 @@ import { isTransient, RealtimeError, refusalError } from "./errors.js";
 import type { Link, LinkHooks } from "./link.js";
 import { Liveness } from "./liveness.js";
 import { Outbox } from "./outbox.js";
-import { saveToken, takeToken, tokenKey } from "./page.js";
+import { swapToken, tokenKey } from "./page.js";
 import { PatchQueue } from "./patches.js";
 import type { HeartbeatResponse, JoinResponse, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
 import { Replica } from "./replica.js";
@@ -63,19 +63,15 @@ export class Membership<S extends object> implements LinkHooks {
     this.#emitter = emitter;
     this.#changed = changed;
     this.outbox = new Outbox(link.socket);
-    this.#liveness = new Liveness({
-      intervalMs: options.heartbeatIntervalMs,
-      ackTimeoutMs: options.heartbeatAckTimeoutMs,
-      maxMissed: options.maxMissedHeartbeats,
-      beat: () => {
-        if (this.status !== "joined") return;
-        this.#patches.undo(); // one that was not answered in time is sent again
-        void this.beat();
-      },
-      dead: () => {
-        link.socket.io.engine.close(); // not a leave: the client reconnects
-      },
-    });
+    const beat = () => {
+      if (this.status !== "joined") return;
+      this.#patches.undo(); // one that was not answered in time is sent again
+      void this.beat();
+    };
+    const dead = () => {
+      link.socket.io.engine.close(); // not a leave: the client reconnects
+    };
+    this.#liveness = new Liveness(options, beat, dead);
   }
 
   /** The room that the channel is in, or wants to be in. */
@@ -97,11 +93,11 @@ export class Membership<S extends object> implements LinkHooks {
     const { rooms, socket } = this.#link;
     const promise = new Promise<JoinResponse<S>>((resolve, reject) => {
       if (this.status === "stopped") {
-        reject(left("The channel was stopped."));
+        reject(left("stopped"));
         return;
       }
       if (this.#want || rooms.has(params.roomId)) {
-        reject(new RealtimeError("in_use", "This channel or client is in a room already: leave it first."));
+        reject(new RealtimeError("in_use", "This channel or client is in a room already."));
         return;
       }
       this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
@@ -127,7 +123,7 @@ export class Membership<S extends object> implements LinkHooks {
 
   async leave(): Promise<void> {
     const { roomId } = this;
-    this.#end("leave", left("The channel left the room."));
+    this.#end("leave");
     const { socket } = this.#link;
     if (roomId === undefined || !socket.connected) return;
     await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
@@ -149,13 +145,8 @@ export class Membership<S extends object> implements LinkHooks {
     const base = this.#state ?? want.state;
     const state = base && this.#patches.over(base);
     if (base) this.#patches.next();
-    const payload = {
-      roomId: want.roomId,
-      userId: want.userId,
-      graceMs: this.#options.graceMs,
-      ...(this.#token !== undefined && { resume: this.#token }),
-      ...(state && { state }),
-    };
+    const { roomId, userId } = want;
+    const payload = { roomId, userId, graceMs: this.#options.graceMs, resume: this.#token, state };
     this.#request("presence:join", payload, (answer) => {
       if (answer.ok) this.#joined(answer);
       else this.#notTaken(answer);
@@ -170,8 +161,7 @@ export class Membership<S extends object> implements LinkHooks {
     this.status = "joined";
     if (!this.#fenced) this.#retry.reset();
     this.#patches.accept({ ok: true, changed: true, epoch, seq: answer.seq });
-    this.#joining?.resolve(answer);
-    this.#joining = undefined;
+    this.#joining?.resolve(answer); // the first time; later it does nothing
     this.#settle(this.#replica.load(answer.seq, answer.snapshot), true);
     this.#tell("connected", answer);
     this.outbox.open();
@@ -182,7 +172,6 @@ export class Membership<S extends object> implements LinkHooks {
   #notTaken(refusal: Refusal): void {
     const error = refusalError(refusal);
     if (isTransient(refusal)) {
-      this.#patches.undo();
       this.#again(error);
     } else if (refusal.code === "state_too_large" && this.#patches.sent) {
       this.#patches.refuse(error); // without them the state was not too large
@@ -197,7 +186,6 @@ export class Membership<S extends object> implements LinkHooks {
   #again(error: RealtimeError): void {
     this.#tell("error", error);
     this.#retry.later(() => {
-      if (!this.#link.socket.connected) return;
       if (this.status !== "joined") this.up();
       else if (this.#replica.gap) this.#sync();
       else this.#flush();
@@ -211,7 +199,7 @@ export class Membership<S extends object> implements LinkHooks {
       this.#newSession();
       this.#lose(reason);
     } else {
-      this.#end(reason, left(reason === "kicked" ? "The server removed this member." : "The client disconnected."));
+      this.#end(reason);
     }
   }
 
@@ -227,7 +215,7 @@ export class Membership<S extends object> implements LinkHooks {
     this.#lose(reason);
     this.attempt(this.#retry.attempts + 1);
     if (this.#fenced) {
-      this.#again(new RealtimeError("not_joined", `The membership was lost again: ${reason}.`));
+      this.#again(new RealtimeError("not_joined", "The membership was lost again."));
     } else {
       this.#fenced = true;
       this.up();
@@ -242,7 +230,7 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   /** The membership is over and does not come back by itself. */
-  #end(reason: DisconnectReason, error: RealtimeError): void {
+  #end(reason: DisconnectReason, error = left(reason)): void {
     if (!this.#want) return;
     const was = this.status;
     this.#link.rooms.delete(this.#want.roomId);
@@ -255,7 +243,6 @@ export class Membership<S extends object> implements LinkHooks {
     this.outbox.clear(error);
     this.#replica.clear();
     this.#joining?.reject(error);
-    this.#joining = undefined;
     this.status = "idle";
     this.#changed();
     if (was !== "joining") this.#tell("disconnected", { reason, willReconnect: false });
@@ -264,7 +251,7 @@ export class Membership<S extends object> implements LinkHooks {
   // --- Being one ---
 
   heard(event: string, args: unknown[]): void {
-    const roomId = this.#want?.roomId;
+    const { roomId } = this;
     if (roomId === undefined) return;
     const first = args[0] as { roomId?: unknown } | null | undefined;
     if (event === this.#options.presenceEventName) {
@@ -285,14 +272,9 @@ export class Membership<S extends object> implements LinkHooks {
     for (const event of applied) this.#tell("presenceEvent", event);
     if (change) this.#tell("membersChanged", change);
     if (session !== this.#session) return; // a listener left, say
-    for (const event of applied) {
-      if (event.type === "leave" && event.connId === this.#connId) {
-        this.#removed(event.reason);
-        return;
-      }
-    }
-    // Known by the first event after a gap; those after it wait for the sync as well.
-    if (this.#replica.gap && !this.#syncing) this.#sync();
+    const own = applied.find((event) => event.type === "leave" && event.connId === this.#connId);
+    if (own?.type === "leave") this.#removed(own.reason);
+    else if (this.#replica.gap && !this.#syncing) this.#sync();
   }
 
   #sync(): void {
@@ -305,7 +287,7 @@ export class Membership<S extends object> implements LinkHooks {
       }
       const applied = this.#replica.load(answer.seq, answer.snapshot);
       this.#syncing = this.#replica.gap;
-      if (this.#syncing) this.#again(new RealtimeError("internal", "A sync left a gap."));
+      if (this.#syncing) this.#again(new RealtimeError("internal", "A gap is left."));
       else this.#retry.reset();
       this.#settle(applied, true);
       this.#flush();
@@ -314,7 +296,7 @@ export class Membership<S extends object> implements LinkHooks {
 
   /** Sends the heartbeat that waits, unless one is in flight. */
   #flush(): void {
-    if (this.status !== "joined" || this.#retry.pending) return;
+    if (this.status !== "joined" || this.#retry.timer) return;
     const next = this.#patches.next();
     if (!next) return;
     const sent = Date.now();
@@ -343,7 +325,7 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   #heartbeat(patchState?: object): object {
-    return { roomId: this.#want?.roomId, epoch: this.#epoch, ...(patchState && { patchState }) };
+    return { roomId: this.roomId, epoch: this.#epoch, patchState };
   }
 
   /** Sends a request whose answer counts only in this session. */
@@ -372,8 +354,8 @@ export class Membership<S extends object> implements LinkHooks {
   hide(): void {
     const want = this.#want;
     if (!want) return;
-    if (this.#token !== undefined) saveToken(this.#tokenKey(want), this.#token);
-    if (this.status !== "joined" || !this.#link.socket.connected) return;
+    swapToken(this.#tokenKey(want), this.#token);
+    if (this.status !== "joined") return;
     // The page may never run again: what waits goes now, and nobody waits for answers.
     this.#patches.undo();
     const next = this.#patches.next();
@@ -382,7 +364,7 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   show(): void {
-    if (this.#want) this.#token = takeToken(this.#tokenKey(this.#want)) ?? this.#token;
+    if (this.#want) this.#token = swapToken(this.#tokenKey(this.#want)) ?? this.#token;
   }
 
   wake(): void {
@@ -417,11 +399,11 @@ export class Membership<S extends object> implements LinkHooks {
 
 /** The error of what needs a room. */
 export function notJoined(): RealtimeError {
-  return new RealtimeError("not_joined", "The channel is in no room: join one first.");
+  return new RealtimeError("not_joined", "Not in a room.");
 }
 
-function left(message: string): RealtimeError {
-  return new RealtimeError("left", message);
+function left(reason: string): RealtimeError {
+  return new RealtimeError("left", `The channel is no longer in a room: ${reason}.`);
 }
 
 /** A state as the wire carries it, and a copy that nobody changes. */

@@ -21,13 +21,9 @@ export class Outbox {
 
   /** The same, for an acknowledgement that must come within `ms`, if given. */
   ask(event: string, args: unknown[], ms?: number): Promise<never> {
-    return new Promise((resolve, reject) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      let late = false;
-      const fail = (error: Error) => {
-        clearTimeout(timer);
-        reject(error);
-      };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let late = false;
+    const answer = new Promise<never>((resolve, reject) => {
       if (ms !== undefined) {
         timer = setTimeout(() => {
           late = true;
@@ -35,21 +31,16 @@ export class Outbox {
         }, ms);
       }
       this.#when((error) => {
-        if (late) return;
-        if (error) {
-          fail(error);
-          return;
+        if (error) reject(error);
+        else if (!late) {
+          this.#socket.emitWithAck(event, ...args).then(resolve as (response: unknown) => void, () => {
+            reject(new RealtimeError("disconnected", `${event} was not acknowledged.`));
+          });
         }
-        this.#socket.emitWithAck(event, ...args).then(
-          (response: unknown) => {
-            clearTimeout(timer);
-            resolve(response as never);
-          },
-          () => {
-            fail(new RealtimeError("disconnected", `${event} was not acknowledged: the connection was lost.`));
-          },
-        );
       });
+    });
+    return answer.finally(() => {
+      clearTimeout(timer);
     });
   }
 

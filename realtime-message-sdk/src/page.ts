@@ -1,33 +1,19 @@
 // What only a page has: its comings and goings, and a place where a reload
 // finds what was written before it. In Node.js and in workers there is neither.
 
-/** What a page tells. */
+/** What a page tells: `persisted` at its coming or going, that is from or into the back/forward cache, and a change of visibility. */
 export interface PageHooks {
-  /** It goes away: for a reload, for good, or (`cached`) perhaps into the back/forward cache. */
-  hide(cached: boolean): void;
-  /** It is back from the back/forward cache. */
-  show(): void;
-  /** It can be seen again. */
-  wake(): void;
+  pagehide(event: PageTransitionEvent): void;
+  pageshow(event: PageTransitionEvent): void;
+  visibilitychange(): void;
 }
 
 /** Listens to the page's life and returns what ends that. */
 export function watchPage(hooks: PageHooks): () => void {
-  if (typeof document === "undefined") return () => undefined;
   const end = new AbortController();
-  const { signal } = end;
-  const hide = ({ persisted }: PageTransitionEvent) => {
-    hooks.hide(persisted);
-  };
-  const show = ({ persisted }: PageTransitionEvent) => {
-    if (persisted) hooks.show();
-  };
-  const change = () => {
-    if (!document.hidden) hooks.wake();
-  };
-  addEventListener("pagehide", hide, { signal });
-  addEventListener("pageshow", show, { signal });
-  document.addEventListener("visibilitychange", change, { signal });
+  if (typeof document !== "undefined") {
+    for (const [name, hook] of Object.entries(hooks)) addEventListener(name, hook as EventListener, end);
+  }
   return () => {
     end.abort();
   };
@@ -38,27 +24,18 @@ export function tokenKey(roomId: string, userId: string, resumeKey: string): str
   return `realtime-message:${JSON.stringify([roomId, userId, resumeKey])}`;
 }
 
-/** Keeps a token for the page that comes after this one in the same tab. */
-export function saveToken(key: string, token: string): void {
-  storage((store) => {
-    store.setItem(key, token);
-  });
-}
-
-/** The token that the page before left, at most once: a duplicated tab gets a copy of what is still there. */
-export function takeToken(key: string): string | undefined {
-  return storage((store) => {
-    const token = store.getItem(key);
-    store.removeItem(key);
-    return token ?? undefined;
-  });
-}
-
-// Storage may be absent, full, or forbidden by the user; a reload is then
-// a leave and a join, and nothing else fails.
-function storage<T>(use: (store: Storage) => T): T | undefined {
+/**
+ * Keeps a token for the page that comes after this one in the same tab; without
+ * one, takes out what the page before left: at most once, since a duplicated tab gets a copy of what is still there.
+ */
+export function swapToken(key: string, token?: string): string | undefined {
+  // Storage may be absent, full, or forbidden by the user; a reload is then
+  // a leave and a join, and nothing else fails.
   try {
-    return typeof sessionStorage === "undefined" ? undefined : use(sessionStorage);
+    const before = sessionStorage.getItem(key);
+    if (token === undefined) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, token);
+    return before ?? undefined;
   } catch {
     return undefined;
   }

@@ -16,7 +16,8 @@ interface Batch {
  * that come meanwhile, the latest value of a key winning. Pure: it sends nothing itself.
  */
 export class PatchQueue {
-  #sent: Batch | undefined;
+  /** The one in flight. */
+  sent: Batch | undefined;
   #waiting: Batch | undefined;
   /** Accepted ones whose event has not come yet, with its seq: until then the member list does not show them. */
   #accepted: { patch: object | undefined; seq: number }[] = [];
@@ -30,17 +31,12 @@ export class PatchQueue {
     return promise;
   }
 
-  /** The one in flight. */
-  get sent(): { readonly patch: object | undefined } | undefined {
-    return this.#sent;
-  }
-
   /** The one to send now; undefined if none waits or one is in flight. */
-  next(): PatchQueue["sent"] {
-    if (this.#sent) return undefined;
-    this.#sent = this.#waiting;
+  next(): Batch | undefined {
+    if (this.sent) return undefined;
+    this.sent = this.#waiting;
     this.#waiting = undefined;
-    return this.#sent;
+    return this.sent;
   }
 
   /** The one in flight was accepted. */
@@ -77,13 +73,13 @@ export class PatchQueue {
 
   /** The state as it will be when all patches have arrived. The same object when there is none. */
   over<S extends object>(state: S): S {
-    const all = [...this.#accepted, this.#sent, this.#waiting];
+    const all = [...this.#accepted, this.sent, this.#waiting];
     return all.reduce((result, batch) => (batch?.patch ? { ...result, ...batch.patch } : result), state);
   }
 
   #takeSent(): Batch | undefined {
-    const sent = this.#sent;
-    this.#sent = undefined;
+    const sent = this.sent;
+    this.sent = undefined;
     return sent;
   }
 }

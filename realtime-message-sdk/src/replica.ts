@@ -8,10 +8,12 @@ import type { MembersChange } from "./types.js";
 export class Replica<S extends object> {
   #members = new Map<string, Member<S>>();
   #shared = false; // #members was handed out: copy before the next change
-  #seq = -1;
+  /** The room's sequence number that the members stand at. */
+  seq = -1;
+  /** An event is held back because one before it is missing: a sync is due. */
+  gap = false;
   #held: PresenceEvent<S>[] = [];
   #current = false; // false: events are held back until a join or a sync is answered
-  #gap = false;
   #before = new Map<string, Member<S> | undefined>(); // members touched since takeChange, as they were
 
   /** By connId; never changed after it was handed out. */
@@ -20,24 +22,14 @@ export class Replica<S extends object> {
     return this.#members;
   }
 
-  /** The room's sequence number that the members stand at. */
-  get seq(): number {
-    return this.#seq;
-  }
-
-  /** An event is held back because one before it is missing: a sync is due. */
-  get gap(): boolean {
-    return this.#gap;
-  }
-
   /** The answer to a join or a sync: what the room holds at `seq`. Returns the events applied after it. */
   load(seq: number, snapshot: readonly Member<S>[]): PresenceEvent<S>[] {
     for (const connId of this.#members.keys()) this.#touch(connId);
     for (const { connId } of snapshot) this.#touch(connId);
     this.#members = new Map(snapshot.map((member) => [member.connId, member]));
-    this.#shared = this.#gap = false;
+    this.#shared = this.gap = false;
     this.#current = true;
-    this.#seq = seq;
+    this.seq = seq;
     return this.#drain();
   }
 
@@ -50,7 +42,7 @@ export class Replica<S extends object> {
   /** A join follows: what was heard before it means nothing, what is heard now waits for its answer. */
   hold(): void {
     this.#held = [];
-    this.#gap = this.#current = false;
+    this.gap = this.#current = false;
   }
 
   /** The room is left: nobody is known. */
@@ -84,9 +76,9 @@ export class Replica<S extends object> {
     while (this.#current) {
       const event = this.#held[0];
       if (!event) break;
-      if (event.seq > this.#seq) {
-        if ((event.prev ?? event.seq - 1) > this.#seq) {
-          this.#gap = true;
+      if (event.seq > this.seq) {
+        if ((event.prev ?? event.seq - 1) > this.seq) {
+          this.gap = true;
           this.#current = false;
           break;
         }
@@ -101,7 +93,7 @@ export class Replica<S extends object> {
   #apply(event: PresenceEvent<S>): void {
     if (this.#shared) this.#members = new Map(this.#members);
     this.#shared = false;
-    this.#seq = event.seq;
+    this.seq = event.seq;
     const { connId, userId, epoch, ts } = event;
     const old = this.#members.get(connId);
     this.#touch(connId);

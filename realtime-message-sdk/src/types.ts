@@ -46,9 +46,8 @@ export interface TimedEmitter<E extends object> {
   emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>>;
 }
 
-/** Where messages about what happens go. All methods are optional; silent by default. */
+/** Where messages about what happens go. Silent by default. */
 export interface Logger {
-  debug?(message: string, ...details: unknown[]): void;
   warn?(message: string, ...details: unknown[]): void;
 }
 

@@ -31,7 +31,7 @@ async function unmount(): Promise<void> {
 }
 
 function Lobby({ client, userId }: { client: ReturnType<typeof s.scene.client>; userId: string | null }): ReactNode {
-  room = useRoom(client, userId === null ? null : { roomId: "r", userId, state: { a: 1 } });
+  room = useRoom<DefaultState>(client, userId === null ? null : { roomId: "r", userId, state: { a: 1 } });
   return null;
 }
 
