@@ -97,7 +97,7 @@ export class Membership<S extends object> implements LinkHooks {
         return;
       }
       if (this.#want || rooms.has(params.roomId)) {
-        reject(new RealtimeError("in_use", "This channel or client is in a room already."));
+        reject(new RealtimeError("in_use", "The channel or client is in a room already."));
         return;
       }
       this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
@@ -287,7 +287,7 @@ export class Membership<S extends object> implements LinkHooks {
       }
       const applied = this.#replica.load(answer.seq, answer.snapshot);
       this.#syncing = this.#replica.gap;
-      if (this.#syncing) this.#again(new RealtimeError("internal", "A gap is left."));
+      if (this.#syncing) this.#again(new RealtimeError("internal", "A gap is left"));
       else this.#retry.reset();
       this.#settle(applied, true);
       this.#flush();
@@ -399,11 +399,11 @@ export class Membership<S extends object> implements LinkHooks {
 
 /** The error of what needs a room. */
 export function notJoined(): RealtimeError {
-  return new RealtimeError("not_joined", "Not in a room.");
+  return new RealtimeError("not_joined", "The channel is in no room.");
 }
 
 function left(reason: string): RealtimeError {
-  return new RealtimeError("left", `The channel is no longer in a room: ${reason}.`);
+  return new RealtimeError("left", `The channel is in no room: ${reason}.`);
 }
 
 /** A state as the wire carries it, and a copy that nobody changes. */

@@ -366,7 +366,7 @@ describe("custom events", () => {
     expect(server.named("never")).toEqual([]);
     expect(() => {
       channel.emit("never");
-    }).toThrow("Not in a room");
+    }).toThrow("in no room");
   });
 
   test("of the connection go through the client", async () => {
