@@ -44,6 +44,20 @@ describe("a lost connection", () => {
     expect(changes).toMatchObject([{ joined: [{ connId: "c" }], updated: [{ connId: "socket-1", epoch: 2 }], left: [{ connId: "b" }] }]);
   });
 
+  test("found dead only when something is to be sent: nothing goes out before the next join", async () => {
+    const { server } = s.scene;
+    server.pingInterval = 25_000;
+    const channel = await s.scene.joined({ state: { a: 0 } });
+    vi.setSystemTime(Date.now() + 60_000); // the page slept, no timer has fired yet
+    const patch = channel.updateState({ a: 1 });
+    await pass(2000);
+    expect(await patch).toMatchObject({ changed: true });
+    expect(server.requests.map(({ event, payload }) => [event, payload.state])).toEqual([
+      ["presence:join", { a: 0 }],
+      ["presence:join", { a: 1 }],
+    ]);
+  });
+
   test("with reconnection switched off stays lost until connect", async () => {
     const client = s.scene.client({ reconnection: false });
     const channel = await s.scene.joined({}, client);
