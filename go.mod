@@ -3,6 +3,7 @@ module github.com/realtime-ai/realtime-message-go
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/gobwas/ws v1.5.0
 	github.com/joho/godotenv v1.5.1

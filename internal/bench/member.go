@@ -1,140 +1,237 @@
 package bench
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/client"
 )
 
-// member is one client in one room. After fill it belongs to its own
-// goroutine, which is the only one that reads, writes and counts.
-type member struct {
-	run   *run
-	conn  *client.Conn
-	room  string
-	user  string
-	epoch int64
-	seq   int64 // of the room, as far as this member has seen it
-	loop  *loop // what it does when an answer comes; nil for nothing
+// link is one connection, whatever its transport.
+type link interface {
+	Next() (client.Packet, error)
+	Write([]byte) error
+	Close()
+}
 
-	nextAck uint64
-	sentAt  []time.Time // of requests under way, by ack id modulo their number
+// member is one user: a connection, and its place in a room. Its reader
+// goroutine lives as long as the connection and handles all that comes;
+// requests may be sent from any goroutine.
+type member struct {
+	run    *run
+	index  int
+	slot   int // in its room
+	room   *room
+	target string
+	user   string
+	talks  bool
+	record *shard
+
+	sending sync.Mutex // held while a request is built and written
 	payload []byte
 	frame   []byte
+	patches int64   // how many were sent: the counter in its state
+	credit  float64 // of heartbeats towards the next patch
+
+	mu      sync.Mutex
+	conn    link // nil without a connection
+	stay    *stay
+	leaving bool
+	epoch   int64
+	token   string // to resume with
+	nextAck uint64
+	pending []request // without an answer, in the order sent
+	reader  chan struct{}
 }
 
-// join joins the member's room and counts the joins of others that are due.
+// request is one that waits for its answer.
+type request struct {
+	id   uint64
+	op   op
+	due  time.Duration // when it was to be sent, since the run's start
+	late bool          // it has been counted as an error
+	done chan<- error  // gets the outcome if somebody waits; buffered
+}
+
+var (
+	errNotConnected = errors.New("not connected")
+	errNoAnswer     = errors.New("no answer in time")
+)
+
+// connect dials and starts the reader. due is when it was to begin.
+func (m *member) connect(due time.Duration) error {
+	conn, err := m.run.dial(m.target)
+	if err != nil {
+		m.run.fail(errConnect, "%s: %v", m.user, err)
+		return err
+	}
+	m.record.record(opConnect, m.run.now()-due)
+	reader := make(chan struct{})
+	m.mu.Lock()
+	m.conn, m.nextAck, m.reader = conn, 0, reader
+	m.mu.Unlock()
+	if !m.run.links.add(conn) {
+		conn.Close() // the run is over
+	}
+	m.run.readers.Go(func() {
+		defer close(reader)
+		m.read(conn)
+	})
+	return nil
+}
+
+// cut closes the connection without a good-bye. It does not wait.
+func (m *member) cut() {
+	m.mu.Lock()
+	conn, in := m.conn, m.stay != nil
+	m.conn = nil // so that the reader takes its end for wanted
+	m.mu.Unlock()
+	if conn == nil {
+		return
+	}
+	conn.Close()
+	if in && m.run.cfg.graceMs == 0 {
+		m.room.left()
+	}
+}
+
+// reconnect cuts the connection, unless that was done, and opens another.
+func (m *member) reconnect() error {
+	m.cut()
+	m.mu.Lock()
+	reader := m.reader
+	m.mu.Unlock()
+	if reader != nil {
+		<-reader
+	}
+	return m.connect(m.run.now())
+}
+
+// join joins the room, or resumes with the token it has, and waits for the ack.
 func (m *member) join() error {
-	payload := fmt.Appendf(nil, `{"roomId":%q,"userId":%q,"state":{"n":0}}`, m.room, m.user)
-	if err := m.conn.Write(client.AppendEvent(nil, 0, "presence:join", payload)); err != nil {
-		return err
+	o := opJoin
+	if m.token != "" {
+		o = opResume
 	}
-	m.nextAck = 1
-	p, err := m.conn.Await(client.Ack)
-	if err != nil {
-		return err
-	}
-	if !accepted(p.Body) {
-		return fmt.Errorf("join refused: %s", p.Body)
-	}
-	if m.seq, err = number(p.Body, fieldSeq); err != nil {
-		return err
-	}
-	_, self, found := bytes.Cut(p.Body, []byte(`"self":`))
-	if !found {
-		return fmt.Errorf("no self in %.200q", p.Body)
-	}
-	if m.epoch, err = number(self, fieldEpoch); err != nil {
-		return err
-	}
-	present := bytes.Count(p.Body, fieldConn) - 1 // one is self's
-	m.run.expected.Add(int64(m.run.cfg.RoomSize - present))
-	return nil
+	return m.await(o)
 }
 
-// read handles packets until the connection ends.
-func (m *member) read() {
-	for {
-		p, err := m.conn.Next()
-		if err == nil {
-			err = m.handle(p)
-		}
-		if err != nil {
-			m.run.fail(fmt.Errorf("%s in %s: %w", m.user, m.room, err))
-			return
-		}
+// leave leaves the room and waits for the ack.
+func (m *member) leave() error { return m.await(opLeave) }
+
+// await sends a request and waits for its answer.
+func (m *member) await(o op) error {
+	done := make(chan error, 1)
+	if err := m.send(request{op: o, due: m.run.now(), done: done}); err != nil {
+		return err
+	}
+	timer := time.NewTimer(m.run.cfg.AckTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errNoAnswer // which the sweep counts
 	}
 }
 
-func (m *member) handle(p client.Packet) error {
-	switch p.Kind {
-	case client.Event:
-		return m.handleEvent(p.Body)
-	case client.Ack:
-		return m.loop.answered(m, p)
-	default:
-		return fmt.Errorf("an unexpected packet %.80q", p.Body)
+// send sends one request. Errors are counted, save that nothing is to be sent
+// by a member that is not in its room.
+func (m *member) send(q request) error {
+	m.sending.Lock()
+	defer m.sending.Unlock()
+	m.mu.Lock()
+	conn := m.conn
+	if conn == nil || m.leaving || m.stay == nil && q.op != opJoin && q.op != opResume {
+		m.mu.Unlock()
+		return errNotConnected
 	}
-}
-
-// handleEvent checks that the event is the next one of the room and counts it.
-func (m *member) handleEvent(body []byte) error {
-	if !bytes.HasPrefix(body, presenceEvent) {
-		return fmt.Errorf("an unexpected event %.80q", body)
-	}
-	seq, err := number(body, fieldSeq)
-	if err != nil {
-		return err
-	}
-	if seq == m.seq && bytes.Contains(body, typeJoin) && bytes.Contains(body, []byte(m.user)) {
-		return nil // its own join, which the ack covers
-	}
-	if seq <= m.seq {
-		return fmt.Errorf("event %d after %d", seq, m.seq)
-	}
-	prev, err := number(body, fieldPrev)
-	if err != nil {
-		return err
-	}
-	if prev > m.seq {
-		return fmt.Errorf("an event is missing: %d follows %d, not %d", seq, prev, m.seq)
-	}
-	if !bytes.Contains(body, typeJoin) && !bytes.Contains(body, typeUpdate) {
-		return fmt.Errorf("an unexpected event %.200q", body)
-	}
-	m.seq = seq
-	m.run.events.Add(1)
-	return nil
-}
-
-// send sends a request and notes the time. The payload may share m.payload,
-// which is kept for the next one.
-func (m *member) send(name string, payload []byte) error {
-	id := m.nextAck
+	m.leaving = q.op == opLeave
+	q.id = m.nextAck
 	m.nextAck++
-	m.payload = payload
-	m.sentAt[id%uint64(len(m.sentAt))] = time.Now()
+	m.pending = append(m.pending, q)
 	m.run.pending.Add(1)
-	m.frame = client.AppendEvent(m.frame[:0], id, name, payload)
-	return m.conn.Write(m.frame)
+	epoch := m.epoch
+	m.mu.Unlock()
+
+	name, payload := m.build(q, epoch, m.payload[:0])
+	m.payload = payload
+	m.frame = client.AppendEvent(m.frame[:0], q.id, name, payload)
+	if err := conn.Write(m.frame); err != nil {
+		conn.Close() // the reader cleans up
+		return fmt.Errorf("writing: %w", err)
+	}
+	return nil
 }
 
-// appendHeartbeat appends the payload of a heartbeat as the SDK sends it.
-func (m *member) appendHeartbeat(dst []byte) []byte {
-	dst = append(dst, `{"epoch":`...)
-	dst = strconv.AppendInt(dst, m.epoch, 10)
-	return append(dst, '}')
+// build appends the payload of a request.
+func (m *member) build(q request, epoch int64, dst []byte) (string, []byte) {
+	switch q.op {
+	case opJoin, opResume:
+		dst = append(dst, `{"roomId":"`...)
+		dst = append(append(dst, m.room.name...), `","userId":"`...)
+		dst = append(append(dst, m.user...), '"')
+		if q.op == opResume {
+			dst = append(append(append(dst, `,"resume":"`...), m.token...), '"')
+		} else {
+			dst = append(append(dst, `,"state":{`...), m.run.padding...)
+			dst = append(m.appendCounters(dst, 0), '}')
+		}
+		if grace := m.run.cfg.graceMs; grace > 0 {
+			dst = strconv.AppendInt(append(dst, `,"graceMs":`...), int64(grace), 10)
+		}
+		return "presence:join", append(dst, '}')
+	case opLeave:
+		return "presence:leave", append(dst, "null"...)
+	}
+	dst = strconv.AppendInt(append(dst, `{"epoch":`...), epoch, 10)
+	if q.op == opPatch {
+		m.patches++
+		dst = m.appendCounters(append(dst, `,"patchState":{`...), q.due)
+		dst = append(dst, '}')
+	}
+	return "presence:heartbeat", append(dst, '}')
 }
 
-// appendPatch appends the payload of a heartbeat with a patch that changes
-// the state each time.
-func (m *member) appendPatch(dst []byte) []byte {
-	dst = append(dst, `{"epoch":`...)
-	dst = strconv.AppendInt(dst, m.epoch, 10)
-	dst = append(dst, `,"patchState":{"n":`...)
-	dst = strconv.AppendUint(dst, m.nextAck, 10)
-	return append(dst, `}}`...)
+// appendCounters appends the fields of the state that receivers read: how many
+// patches there were, and when the last was sent.
+func (m *member) appendCounters(dst []byte, sent time.Duration) []byte {
+	dst = strconv.AppendInt(append(dst, `"n":`...), m.patches, 10)
+	return strconv.AppendInt(append(dst, `,"t":`...), int64(sent), 10)
+}
+
+// beat sends the next heartbeat: a patch when it is time for one. It says
+// whether there was one to send.
+func (m *member) beat(due time.Duration, patching bool) bool {
+	if !m.talks {
+		return false
+	}
+	o := opHeartbeat
+	if patching {
+		m.sending.Lock()
+		if m.credit += m.run.cfg.PatchShare; m.credit > 1-1e-9 {
+			m.credit--
+			o = opPatch
+		}
+		m.sending.Unlock()
+	}
+	return m.send(request{op: o, due: due}) == nil
+}
+
+// expire counts requests that have waited since before the limit as errors.
+func (m *member) expire(limit time.Duration) (expired int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.pending {
+		if q := &m.pending[i]; !q.late && q.due < limit {
+			q.late = true
+			expired++
+			m.run.pending.Add(-1)
+			m.run.fail(errTimeout, "%s: %s of %s not answered within %v", m.user, opNames[q.op], m.room.name, m.run.cfg.AckTimeout)
+		}
+	}
+	return expired
 }

@@ -1,39 +1,57 @@
 package bench
 
-import "time"
+import (
+	"os"
+	"runtime"
+	"time"
+)
 
-// Usage is what a process used while it was measured. Known is false without
-// a process to measure.
-type Usage struct {
-	Known bool
-	// CPU is the time on the processor, user and system together.
-	CPU time.Duration
-	// ResidentBefore and ResidentAfter are bytes of memory at both ends.
-	ResidentBefore, ResidentAfter int64
-}
+// The processes that are measured.
+const (
+	roleServer = "server"
+	roleRedis  = "redis"
+	roleClient = "client" // this one
+)
 
-// meter measures one process; without a pid it measures nothing.
+// meter reads what one process has used.
 type meter struct {
-	pid   int
-	usage Usage
+	role string
+	pid  int
+	last reading
 }
 
-func (m *meter) start() error {
-	if m.pid == 0 {
-		return nil
-	}
-	cpu, resident, err := readProcess(m.pid)
-	m.usage = Usage{CPU: -cpu, ResidentBefore: resident}
-	return err
+// reading is the CPU time of a process since its start, user and system
+// together, and its resident memory in bytes.
+type reading struct {
+	cpu      time.Duration
+	resident int64
 }
 
-func (m *meter) stop() error {
-	if m.pid == 0 {
-		return nil
+// newMeters opens the processes of a load. The client is among them where its
+// figures can be read.
+func newMeters(cfg Config) ([]*meter, error) {
+	var meters []*meter
+	for _, pid := range cfg.ServerPIDs {
+		meters = append(meters, &meter{role: roleServer, pid: pid})
 	}
+	for _, pid := range cfg.RedisPIDs {
+		meters = append(meters, &meter{role: roleRedis, pid: pid})
+	}
+	if runtime.GOOS == "linux" {
+		meters = append(meters, &meter{role: roleClient, pid: os.Getpid()})
+	}
+	for _, m := range meters {
+		if err := m.read(); err != nil {
+			return nil, err
+		}
+	}
+	return meters, nil
+}
+
+func (m *meter) read() error {
 	cpu, resident, err := readProcess(m.pid)
-	m.usage.Known = err == nil
-	m.usage.CPU += cpu
-	m.usage.ResidentAfter = resident
+	if err == nil {
+		m.last = reading{cpu, resident}
+	}
 	return err
 }

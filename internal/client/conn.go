@@ -23,6 +23,7 @@ const (
 	dialTimeout = 10 * time.Second
 	maxFrame    = 16 << 20 // far above any snapshot
 	readBuffer  = 4096
+	keepLarge   = 64 << 10 // a larger buffer is not kept for the next frame
 )
 
 // Conn is one Socket.IO connection over a WebSocket. One goroutine reads from
@@ -157,6 +158,9 @@ func (c *Conn) readFrame() (ws.OpCode, []byte, error) {
 		return 0, nil, err
 	}
 	c.skip = 0
+	if cap(c.large) > keepLarge {
+		c.large = nil // thousands of snapshots would stay otherwise
+	}
 	op, length, err := readHeader(c.in)
 	if err != nil {
 		return 0, nil, err
