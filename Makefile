@@ -64,6 +64,11 @@ reap: ## Kill a node with 50 000 members and print what reaping them costs (MEMB
 	$(GO) test ./internal/chaos -count=1 -timeout 10m -run '^TestReap$$' -v \
 		-chaos.reap=$(or $(MEMBERS),50000) -chaos.reapgrace=$(or $(GRACE),0s)
 
+.PHONY: bench
+bench: build ## Measure what operations cost, beside other servers, in about 2 minutes (ROUNDS)
+	-cd bench/node && npm ci --no-audit --no-fund
+	$(GO) run ./bench -rounds $(or $(ROUNDS),1)
+
 .PHONY: deps
 deps: ## Install what the tests need besides Go and Node (Debian)
 	scripts/deps.sh

@@ -1,0 +1,45 @@
+// Command bench measures a standard set of loads in a few minutes and prints
+// them beside a bare WebSocket echo server and beside Socket.IO on Node. Each
+// server runs in a fresh process; what is compared runs one after the other, so
+// that ratios hold on a busy machine too. It needs bin/realtime, redis-server,
+// and for the last column node and what npm installs in bench/node.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run())
+}
+
+func run() int {
+	if len(os.Args) == 2 && os.Args[1] == echoCommand {
+		return fail(serveEcho())
+	}
+	binary := flag.String("realtime", "bin/realtime", "the built command")
+	node := flag.String("node", "bench/node", "folder of the server on Node")
+	rounds := flag.Int("rounds", 1, "how often to measure each; the median counts")
+	only := flag.String("only", "", "measure only the rows with this in their name")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := &bench{binary: *binary, node: *node, progress: os.Stderr}
+	table, err := b.measure(ctx, *rounds, func(name string) bool { return strings.Contains(name, *only) })
+	fmt.Print(table)
+	return fail(err)
+}
+
+func fail(err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	return 1
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+)
+
+// server is a server under load in a process of its own.
+type server struct {
+	url   string
+	cmd   *exec.Cmd
+	redis *redistest.Server // nil without
+}
+
+// errMissing is a server that this machine cannot run.
+var errMissing = errors.New("not installed")
+
+// The server's first line says where it listens.
+var urlPattern = regexp.MustCompile(`http://\S+`)
+
+// startTimeout bounds the wait for that line.
+const startTimeout = 15 * time.Second
+
+func (b *bench) startRealtime() (*server, error) {
+	redis, err := redistest.Launch()
+	if err != nil {
+		return nil, err
+	}
+	s, err := startProcess([]string{"HOST=127.0.0.1", "PORT=0", "REDIS_URL=" + redis.URL(), "LOG_LEVEL=warn"}, b.binary, "serve")
+	if err != nil {
+		redis.Close()
+		return nil, err
+	}
+	s.redis = redis
+	return s, nil
+}
+
+func startEcho() (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return startProcess(nil, self, echoCommand)
+}
+
+func (b *bench) startNode() (*server, error) {
+	path, err := exec.LookPath("node")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errMissing, err)
+	}
+	if _, err := os.Stat(filepath.Join(b.node, "node_modules", "socket.io")); err != nil {
+		return nil, fmt.Errorf("%w: run npm ci in %s", errMissing, b.node)
+	}
+	return startProcess([]string{"NODE_ENV=production"}, path, filepath.Join(b.node, "server.mjs"))
+}
+
+// startProcess starts a server and waits for its first line.
+func startProcess(env []string, path string, args ...string) (*server, error) {
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", path, err)
+	}
+	s := &server{cmd: cmd}
+	slow := time.AfterFunc(startTimeout, func() { _ = cmd.Process.Kill() })
+	defer slow.Stop()
+	text, err := bufio.NewReader(out).ReadString('\n')
+	if s.url = urlPattern.FindString(text); s.url == "" {
+		s.close()
+		return nil, errors.Join(fmt.Errorf("%s said %q, and no URL", path, text), err)
+	}
+	return s, nil
+}
+
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
+func (s *server) redisPIDs() []int {
+	if s.redis == nil {
+		return nil
+	}
+	return []int{s.redis.Pid}
+}
+
+// close kills the processes: nothing they hold is worth a shutdown.
+func (s *server) close() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	if s.redis != nil {
+		s.redis.Close()
+	}
+}
