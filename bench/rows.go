@@ -16,12 +16,12 @@ import (
 
 // row is one line of the table: a load, and which of its costs counts.
 type row struct {
-	name          string
-	budget        cost
-	workload      string
-	change        func(*load.Config)
-	cost          func(r *load.Report) cost
-	echoToo, fine bool
+	name     string
+	budget   cost
+	workload string
+	change   func(*load.Config)
+	cost     func(r *load.Report) cost
+	echoToo  bool // a server that only echoes can do it
 }
 
 // cost is what the server's process and Redis paid, in the row's unit.
