@@ -10,7 +10,6 @@ import (
 const (
 	errConnect  = "connect"     // no connection
 	errLost     = "lost"        // a connection that ended by itself
-	errWrite    = "write"       // a request that could not be sent
 	errTimeout  = "ack_timeout" // a request without an answer in time
 	errRefused  = "refused"     // an answer that is not ok
 	errStale    = "stale"       // a write that the server took for an old one

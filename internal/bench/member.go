@@ -112,10 +112,12 @@ func (m *member) reconnect() error {
 
 // join joins the room, or resumes with the token it has, and waits for the ack.
 func (m *member) join() error {
+	m.mu.Lock()
 	o := opJoin
 	if m.token != "" {
 		o = opResume
 	}
+	m.mu.Unlock()
 	return m.await(o)
 }
 
@@ -138,8 +140,8 @@ func (m *member) await(o op) error {
 	}
 }
 
-// send sends one request. Errors are counted, save that nothing is to be sent
-// by a member that is not in its room.
+// send sends one request, unless the member is not in its room. What goes wrong
+// with the connection is counted by its reader.
 func (m *member) send(q request) error {
 	m.sending.Lock()
 	defer m.sending.Unlock()
@@ -154,10 +156,10 @@ func (m *member) send(q request) error {
 	m.nextAck++
 	m.pending = append(m.pending, q)
 	m.run.pending.Add(1)
-	epoch := m.epoch
+	epoch, token := m.epoch, m.token
 	m.mu.Unlock()
 
-	name, payload := m.build(q, epoch, m.payload[:0])
+	name, payload := m.build(q, epoch, token, m.payload[:0])
 	m.payload = payload
 	m.frame = client.AppendEvent(m.frame[:0], q.id, name, payload)
 	if err := conn.Write(m.frame); err != nil {
@@ -168,14 +170,14 @@ func (m *member) send(q request) error {
 }
 
 // build appends the payload of a request.
-func (m *member) build(q request, epoch int64, dst []byte) (string, []byte) {
+func (m *member) build(q request, epoch int64, token string, dst []byte) (string, []byte) {
 	switch q.op {
 	case opJoin, opResume:
 		dst = append(dst, `{"roomId":"`...)
 		dst = append(append(dst, m.room.name...), `","userId":"`...)
 		dst = append(append(dst, m.user...), '"')
 		if q.op == opResume {
-			dst = append(append(append(dst, `,"resume":"`...), m.token...), '"')
+			dst = append(append(append(dst, `,"resume":"`...), token...), '"')
 		} else {
 			dst = append(append(dst, `,"state":{`...), m.run.padding...)
 			dst = append(m.appendCounters(dst, 0), '}')
