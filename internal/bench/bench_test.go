@@ -94,6 +94,16 @@ func TestSwallowedPatches(t *testing.T) {
 	}
 }
 
+// So is a join or a leave, to the users who stay.
+func TestSwallowedChurn(t *testing.T) {
+	t.Parallel()
+	s := benchtest.Start(t, benchtest.Swallow, 7, false)
+	r := load(t, s, "churn", func(c *bench.Config) { c.Duration = time.Second })
+	if missing, planted := r.Events.Missing, int64(s.Planted); missing == 0 || missing > planted || r.Err() == nil {
+		t.Errorf("%d missing of %d, error %v", missing, planted, r.Err())
+	}
+}
+
 // Every workload runs through against a server without faults.
 func TestWorkloads(t *testing.T) {
 	for _, w := range bench.Workloads() {

@@ -33,7 +33,7 @@ const (
 	// Reorder delivers it after the receiver's next one of the same user: the
 	// base protocol has no order beyond that.
 	Reorder
-	// Swallow answers a patch and tells nobody of it.
+	// Swallow tells nobody of each Every-th event of a room.
 	Swallow
 )
 
@@ -76,7 +76,7 @@ type conn struct {
 }
 
 // Start runs a server until the test is over. Every every-th delivery has the
-// fault. A base server knows no field beyond the founding protocol.
+// fault (of Swallow: event). A base server knows no field beyond the founding protocol.
 func Start(tb testing.TB, fault Fault, every int, base bool) *Server {
 	tb.Helper()
 	s := &Server{fault: fault, every: every, base: base, rooms: map[string]*room{}}
@@ -197,11 +197,7 @@ func (s *Server) heartbeat(c *conn, patch map[string]json.RawMessage, ack answer
 		return
 	}
 	r.seq++
-	if s.fault == Swallow && r.seq%int64(s.every) == 0 {
-		s.Planted++
-	} else {
-		s.broadcast(r, "update", m, r.seq)
-	}
+	s.broadcast(r, "update", m, r.seq)
 	if s.base {
 		ack(`{"ok":true}`)
 	} else {
@@ -223,12 +219,16 @@ func (s *Server) leave(c *conn) {
 
 // broadcast delivers an event to everybody in the room.
 func (s *Server) broadcast(r *room, kind string, m *member, seq int64) {
+	if s.fault == Swallow && seq%int64(s.every) == 0 {
+		s.Planted++
+		return
+	}
 	state, _ := json.Marshal(m.state) // nothing in it can fail
 	for c := range r.members {
 		s.deliveries++
 		faulty := s.fault != None && s.fault != Swallow && s.deliveries%s.every == 0
 		prev := seq - 1
-		if s.fault == DropSilently {
+		if s.fault == DropSilently || s.fault == Swallow {
 			prev = c.last
 		}
 		frame := fmt.Appendf(nil, `42["presence:event",{"type":%q,"userId":%q,"connId":%q,"state":%s,"ts":1`, kind, m.User, m.Conn, state)
