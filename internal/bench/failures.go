@@ -50,5 +50,7 @@ func (f *failures) count() int64 {
 func (f *failures) result() (map[string]int64, []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return maps.Clone(f.kinds), append([]string(nil), f.examples...)
+	kinds := map[string]int64{}
+	maps.Copy(kinds, f.kinds)
+	return kinds, append([]string{}, f.examples...)
 }
