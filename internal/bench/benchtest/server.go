@@ -40,10 +40,7 @@ const (
 // Server is the artificial server.
 type Server struct {
 	// URL is its address.
-	URL string
-	// Planted is how many faults it made. Read it when the load is over.
-	Planted int
-
+	URL   string
 	fault Fault
 	every int
 	base  bool
@@ -51,6 +48,7 @@ type Server struct {
 	mu         sync.Mutex
 	rooms      map[string]*room
 	deliveries int
+	planted    int
 	nextID     int
 }
 
@@ -86,6 +84,14 @@ func Start(tb testing.TB, fault Fault, every int, base bool) *Server {
 	return s
 }
 
+// Planted is how many faults it made. The leaves of connections that end, such
+// as all do after a load, have none.
+func (s *Server) Planted() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(s.planted)
+}
+
 func (s *Server) serve(w http.ResponseWriter, q *http.Request) {
 	raw, rw, _, err := ws.UpgradeHTTP(q, w)
 	if err != nil {
@@ -116,7 +122,7 @@ func (s *Server) serve(w http.ResponseWriter, q *http.Request) {
 func (s *Server) closed(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leave(c)
+	s.leave(c, None)
 }
 
 func (c *conn) send(frame []byte) {
@@ -151,7 +157,7 @@ func (s *Server) handle(c *conn, frame []byte) {
 	case "presence:heartbeat":
 		s.heartbeat(c, p.Patch, ack)
 	case "presence:leave":
-		s.leave(c)
+		s.leave(c, s.fault)
 		ack(`{"ok":true}`)
 	}
 }
@@ -178,7 +184,7 @@ func (s *Server) join(c *conn, name string, m *member, ack answer) {
 	} else {
 		ack(`{"ok":true,"snapshot":%s,"self":{"connId":%q,"epoch":1},"seq":%d,"resumed":false}`, snapshot, c.id, r.seq)
 	}
-	s.broadcast(r, "join", m, r.seq)
+	s.broadcast(r, "join", m, s.fault)
 }
 
 func (s *Server) heartbeat(c *conn, patch map[string]json.RawMessage, ack answer) {
@@ -197,7 +203,7 @@ func (s *Server) heartbeat(c *conn, patch map[string]json.RawMessage, ack answer
 		return
 	}
 	r.seq++
-	s.broadcast(r, "update", m, r.seq)
+	s.broadcast(r, "update", m, s.fault)
 	if s.base {
 		ack(`{"ok":true}`)
 	} else {
@@ -205,7 +211,7 @@ func (s *Server) heartbeat(c *conn, patch map[string]json.RawMessage, ack answer
 	}
 }
 
-func (s *Server) leave(c *conn) {
+func (s *Server) leave(c *conn, fault Fault) {
 	r := s.rooms[c.room]
 	if r == nil || r.members[c] == nil {
 		return
@@ -214,33 +220,41 @@ func (s *Server) leave(c *conn) {
 	delete(r.members, c)
 	m.state = nil
 	r.seq++
-	s.broadcast(r, "leave", m, r.seq)
+	s.broadcast(r, "leave", m, fault)
 }
 
 // broadcast delivers an event to everybody in the room.
-func (s *Server) broadcast(r *room, kind string, m *member, seq int64) {
-	if s.fault == Swallow && seq%int64(s.every) == 0 {
-		s.Planted++
+func (s *Server) broadcast(r *room, kind string, m *member, fault Fault) {
+	if fault == Swallow && r.seq%int64(s.every) == 0 {
+		s.planted++
 		return
 	}
 	state, _ := json.Marshal(m.state) // nothing in it can fail
 	for c := range r.members {
-		s.deliveries++
-		faulty := s.fault != None && s.fault != Swallow && s.deliveries%s.every == 0
-		prev := seq - 1
+		prev := r.seq - 1
 		if s.fault == DropSilently || s.fault == Swallow {
 			prev = c.last
 		}
 		frame := fmt.Appendf(nil, `42["presence:event",{"type":%q,"userId":%q,"connId":%q,"state":%s,"ts":1`, kind, m.User, m.Conn, state)
 		if !s.base {
-			frame = fmt.Appendf(frame, `,"epoch":1,"seq":%d,"prev":%d`, seq, prev)
+			frame = fmt.Appendf(frame, `,"epoch":1,"seq":%d,"prev":%d`, r.seq, prev)
 		}
 		frame = append(frame, "}]"...)
-		if faulty {
-			s.Planted++
-		}
-		s.deliver(c, m, frame, seq, faulty)
+		s.deliver(c, m, frame, r.seq, s.plant(fault))
 	}
+}
+
+// plant says whether the next delivery has the fault.
+func (s *Server) plant(fault Fault) bool {
+	if fault == None || fault == Swallow {
+		return false
+	}
+	s.deliveries++
+	if s.deliveries%s.every > 0 {
+		return false
+	}
+	s.planted++
+	return true
 }
 
 func (s *Server) deliver(c *conn, m *member, frame []byte, seq int64, faulty bool) {
