@@ -72,7 +72,8 @@ export class Stack {
 
   /**
    * Waits until Redis holds nothing but the nodes' life signs. What a dead
-   * node's index still names is for the node that reaps it, in its own time.
+   * node's index still names is for the node that reaps it, in its own time. Writes
+   * that nobody answered are settled some seconds later.
    */
   async emptied() {
     if (!this.redis) return;
@@ -83,7 +84,7 @@ export class Stack {
       left = (await this.redis.keys()).filter((key) => !expected.includes(key));
       return left.length === 0;
     };
-    await until('Redis is empty', empty).catch((error) => {
+    await until('Redis is empty', empty, 20_000).catch((error) => {
       throw new Error(`${error.message}; left: ${left.join(' ')}`);
     });
   }
