@@ -40,7 +40,7 @@ fmt: ## Format the Go code
 
 .PHONY: race
 race: ## Run the Go tests with the race detector
-	$(GO) test -race -timeout 5m ./...
+	$(GO) test -race -timeout 10m ./...
 
 .PHONY: sim
 sim: ## Run SEEDS (500) schedules of faults in the simulated cluster
