@@ -51,8 +51,9 @@ func (r *room) comes(m *membership) bool {
 	return slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == m.connID })
 }
 
-// missingAfter is how long a join's own event may be on its way before the
-// room is read instead.
+// missingAfter is how long a room may hear nothing while a join's own event is on
+// its way before it is read instead. In one that hears others a lost event shows by
+// the next, and the bridge is only behind.
 const missingAfter = 200 * time.Millisecond
 
 // wait blocks until the event arrived.
@@ -62,18 +63,36 @@ func (a *arrival) wait(ctx context.Context, r *room) error {
 		return nil
 	default:
 	}
-	t := r.eng.clock.AfterFunc(missingAfter, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.refetch()
-	})
-	defer t.Stop()
-	select {
-	case <-a.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the join's event: %w", ctx.Err())
+	late := make(chan struct{}, 1)
+	look := func() { late <- struct{}{} }
+	t := r.eng.clock.AfterFunc(missingAfter, look)
+	defer func() { t.Stop() }()
+	for {
+		select {
+		case <-a.done:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the join's event: %w", ctx.Err())
+		case <-late:
+			if r.readIfQuiet() {
+				late = nil
+			} else {
+				t = r.eng.clock.AfterFunc(missingAfter, look)
+			}
+		}
 	}
+}
+
+// readIfQuiet reads the room again if it hears nothing of late; it reports
+// whether it does.
+func (r *room) readIfQuiet() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	quiet := r.eng.clock.Now().Sub(r.heardAt) >= missingAfter
+	if quiet {
+		r.refetch()
+	}
+	return quiet
 }
 
 // isFor reports whether a member is what is waited for, or came after it. One of

@@ -3,9 +3,13 @@ package presence
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 )
 
 // A gap is shown as the events that lead over it: each with a number of its
@@ -37,4 +41,35 @@ func TestDifferenceIsInOrder(t *testing.T) {
 	if len(tight) != 2 || tight[0].Type != EventLeave || tight[0].Seq >= tight[1].Seq {
 		t.Errorf("without a number left for the leave: %+v, %+v", tight[0], tight[1])
 	}
+}
+
+// In a busy room, whose events are late but come, a join waits for its own.
+func TestAJoinInABusyRoomReadsItOnce(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		w.connect(w.nodes[0], "c").join("r", "cat", "")
+		var loads atomic.Int32
+		l[0].SetPlan(storetest.Plan{
+			Call: func(c storetest.Call) storetest.Fault {
+				if c.Method == "Load" {
+					loads.Add(1)
+				}
+				return storetest.Fault{}
+			},
+			Deliver: func(string) storetest.Delivery { return storetest.Delivery{Delay: 40 * time.Millisecond} },
+		})
+		for i := range 30 { // each is held for 40 ms: the last ones come more than a second late
+			b.send("heartbeat", fmt.Sprintf(`{"patchState":{"n":%d}}`, i)).wait()
+		}
+		p := w.connect(w.nodes[0], "a").send("join", `{"roomId":"r","userId":"ann"}`)
+		if took := p.took(); took < time.Second {
+			t.Errorf("the join was answered after %v, before its event", took)
+		}
+		if n := loads.Load(); n > 0 {
+			t.Errorf("the room was read %d times", n)
+		}
+		w.rest(5 * time.Second)
+		w.agree("r")
+	})
 }
