@@ -177,9 +177,7 @@ func (st *seat) epochAbove(connID string) int64 {
 	st.sock.mu.Lock()
 	floor := st.sock.floor
 	st.sock.mu.Unlock()
-	st.room.mu.Lock()
-	defer st.room.mu.Unlock()
-	return max(floor, st.room.gone.of[connID].epoch)
+	return max(floor, st.room.epochOf(connID))
 }
 
 // freeConnID is the socket's id, unless a member that was once this socket's

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -348,4 +349,66 @@ func TestALoadAheadOfTheLastLeave(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Somebody kicks a resumable member whose node stands still for long enough to
+// be taken for dead: its client learns of it when the node goes on.
+func TestAKickOfAFrozenNodesMember(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", `,"graceMs":60000`)
+		b.join("r", "bob", "")
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		l[0].Freeze()
+		w.rest(time.Second)
+		if _, err := w.nodes[1].kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
+			t.Fatal(err)
+		}
+		w.rest(6 * time.Second)
+		l[0].Thaw()
+		w.rest(7 * time.Second)
+		if got := a.heard(); strings.Count(got, "leave ann@r") != 1 {
+			t.Errorf("a heard:\n%s", got)
+		}
+		w.agree("r")
+		if n := len(w.stored("r")); n != 1 {
+			t.Errorf("%d members stand, want bob alone", n)
+		}
+	})
+}
+
+// A member that its node restores has an epoch above all that anybody was
+// shown of it, also of what others did with it meanwhile.
+func TestARestoreGoesOnFromTheEpochShown(t *testing.T) {
+	inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":12000`)
+		ann := func() (m store.Member) {
+			if found, err := mem.LoadMembers(t.Context(), "r", []string{"sock-a"}); err == nil && len(found.Members) > 0 {
+				m = found.Members[0]
+			}
+			return m
+		}
+		takenOver := func(epoch int64) {
+			for ann().Epoch < epoch {
+				w.rest(100 * time.Millisecond)
+			}
+		}
+		l[0].Freeze()
+		takenOver(2)
+		claimant := slices.IndexFunc(w.nodes, func(e *engine) bool { return e.self() == ann().Owner })
+		l[claimant].Kill()
+		w.crash(w.nodes[claimant])
+		w.nodes = slices.Delete(w.nodes, claimant, claimant+1)
+		takenOver(3)
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		w.rest(20 * time.Second)
+		l[0].SetPlan(storetest.Plan{})
+		l[0].Thaw()
+		w.rest(10 * time.Second)
+		if m := ann(); m.Epoch == 0 || m.UntilMs > 0 { // her client complains of an epoch that falls
+			t.Errorf("ann stands as %+v", m)
+		}
+	})
 }

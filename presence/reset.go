@@ -223,7 +223,7 @@ func (g *grace) restore(ctx context.Context) error {
 		}
 		fence = stands.Epoch
 	}
-	next.Epoch = max(next.Epoch, fence) + 1
+	next.Epoch = max(next.Epoch, fence, r.epochOf(m.connID)) + 1
 	if err := e.register(ctx, m.entry()); err != nil {
 		return err
 	}

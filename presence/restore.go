@@ -152,17 +152,24 @@ func (m *missing) findOut(ctx context.Context, restore func() error) error {
 	case !removed && lost:
 		return restore()
 	}
+	m.isGone()
+	return nil
+}
+
+// isGone lets go of a member that somebody removed, without a word that was
+// heard here.
+func (m *membership) isGone() {
+	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.restoring, m.removed = false, true
 	switch {
-	case r.owned[m.connID] != m.membership:
+	case r.owned[m.connID] != m:
 	case r.members[m.connID] != nil:
 		r.refetch() // shows the leave, to its socket too, and lets go of it
 	default:
-		r.evict(m.membership, evictRemoved, ReasonDisconnect)
+		r.evict(m, evictRemoved, ReasonDisconnect)
 	}
-	return nil
 }
 
 // fate is what the room knows by now: that the store must have lost the member
@@ -215,9 +222,7 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 			return err
 		}
 		if len(found.Members) == 0 && m.leftElsewhere() {
-			r.mu.Lock()
-			r.evict(m, evictRemoved, "")
-			r.mu.Unlock()
+			m.isGone()
 			return nil
 		}
 		var fence int64
@@ -237,7 +242,7 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 			}
 			fence, next.Write = stands.Epoch, max(next.Write, stands.Write)
 		}
-		next.Epoch = max(m.epoch.Load(), fence) + 1
+		next.Epoch = max(m.epoch.Load(), fence, r.epochOf(m.connID)) + 1
 		next.Write++
 		if done, err := st.restoreAs(ctx, m, next, fence); done || err != nil {
 			return err

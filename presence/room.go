@@ -235,6 +235,18 @@ func (r *room) take(e store.Event) {
 	} // else it is known: published before the load that the replica is from
 }
 
+// epochOf is the highest epoch of a connId that the room has shown or heard to
+// leave of late.
+func (r *room) epochOf(connID string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	epoch := r.gone.of[connID].epoch
+	if m := r.members[connID]; m != nil {
+		epoch = max(epoch, m.Epoch)
+	}
+	return epoch
+}
+
 // follows tells whether nothing is missing between the replica and an event.
 func (r *room) follows(e store.Event) bool {
 	if e.Prev == 0 && len(r.members) == 0 {
