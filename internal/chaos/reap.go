@@ -312,7 +312,7 @@ func slowCommands(flat []string) []string {
 		id, err1 := strconv.Atoi(flat[i])
 		at, err2 := strconv.Atoi(flat[i+1])
 		took, err3 := strconv.Atoi(flat[i+2])
-		if err1 == nil && err2 == nil && err3 == nil && id >= 0 && at > 1_000_000_000 {
+		if err1 == nil && err2 == nil && err3 == nil && id >= 0 && at > 1_000_000_000 && at < 10_000_000_000 { // not ms
 			list = append(list, command{took, strings.Join(flat[i+3:min(i+6, len(flat))], " ")})
 			i += 3
 		}

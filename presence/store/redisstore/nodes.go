@@ -123,10 +123,16 @@ func (s *Store) NodeDone(ctx context.Context, dead string) error {
 	return nil
 }
 
+// scanCount bounds what one command reads of an index: some ten thousand entries
+// at once would hold up everybody for tens of milliseconds.
+const scanCount = 256
+
 // NodeEntries implements store.Store.
 func (s *Store) NodeEntries(ctx context.Context, node string, limit int) ([]store.Entry, error) {
+	var out []store.Entry
 	for cursor := uint64(0); ; {
-		cmd := s.client.B().Hscan().Key(s.keys.node(node)).Cursor(cursor).Count(int64(max(limit, 1))).Build()
+		count := min(max(limit, 1), scanCount)
+		cmd := s.client.B().Hscan().Key(s.keys.node(node)).Cursor(cursor).Count(int64(count)).Build()
 		msg, err := s.pipe.do(ctx, cmd)
 		if err != nil {
 			return nil, fmt.Errorf("read entries of node %q: %w", node, err)
@@ -135,8 +141,8 @@ func (s *Store) NodeEntries(ctx context.Context, node string, limit int) ([]stor
 		if err != nil {
 			return nil, fmt.Errorf("read entries of node %q: %w", node, err)
 		}
-		out := s.parseEntries(node, page.Elements)
-		if len(out) > 0 || page.Cursor == 0 {
+		out = append(out, s.parseEntries(node, page.Elements)...)
+		if len(out) >= limit || page.Cursor == 0 {
 			return out, nil
 		}
 		cursor = page.Cursor
