@@ -5,6 +5,7 @@ FUZZTIME ?= 5s
 E2E_REDIS ?= single,cluster,plain
 SEEDS    ?= 500
 BIN     := bin/realtime
+SDK     := realtime-message-sdk
 
 export FUZZTIME GO E2E_REDIS
 
@@ -28,7 +29,7 @@ start: build ## Build, then run the server on Redis (REDIS_URL)
 	$(BIN) serve
 
 .PHONY: test
-test: deps lint race sim fuzz e2e ## Run every test there is
+test: deps lint race sim fuzz e2e web ## Run every test there is
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck, doc comments, go.mod, other systems
@@ -53,6 +54,14 @@ fuzz: ## Run each fuzz target for FUZZTIME (5s)
 .PHONY: e2e
 e2e: build ## Run the socket.io-client tests, on each kind of E2E_REDIS
 	cd e2e && npm ci --no-audit --no-fund && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
+
+.PHONY: sdk
+sdk: ## Build the TypeScript SDK
+	cd $(SDK) && npm ci --no-audit --no-fund && npm run build
+
+.PHONY: web
+web: build sdk ## Check and test the SDK
+	cd $(SDK) && npm run check && npm test && REALTIME_BIN=$(CURDIR)/$(BIN) npm run test:e2e
 
 .PHONY: chaos
 chaos: ## Break running clusters for some minutes and print what it did (TOPOLOGY, SEED)
