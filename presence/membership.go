@@ -36,9 +36,10 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
-	// restoring: it was reaped although its socket is here. lost: the store lost
-	// it, by what its room shows. removed: somebody removed it.
-	restoring, lost, removed bool
+	// restoring: it was reaped although its socket is here. removed: somebody
+	// removed it. lost: whether the store lost it, by what its room shows.
+	restoring, removed bool
+	lost               reset
 }
 
 // record is the member as it shall stand, online.

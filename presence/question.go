@@ -40,6 +40,9 @@ var errMissing = fmt.Errorf("question: the member is missing: %w", store.ErrUnav
 // findOut is one try of a question. An operation of the member's lane.
 func (m *missing) findOut(ctx context.Context, restore func() error) error {
 	e, r := m.room.eng, m.room
+	if lost, removed := m.fate(); lost == surelyReset && !removed {
+		return restore()
+	}
 	found, err := e.store.LoadMembers(ctx, r.id, []string{m.connID})
 	if err != nil {
 		return err
@@ -58,7 +61,7 @@ func (m *missing) findOut(ctx context.Context, restore func() error) error {
 	switch {
 	case !removed && e.clock.Now().Sub(m.since) < catchUp:
 		return errMissing
-	case !removed && lost:
+	case !removed && lost != noReset:
 		return restore()
 	}
 	m.isGone()
@@ -81,9 +84,9 @@ func (m *membership) isGone() {
 	}
 }
 
-// fate is what the room knows by now: that the store must have lost the member
-// if nobody says that it left, or that somebody did.
-func (m *membership) fate() (lost, removed bool) {
+// fate is what the room knows by now: that the store lost the member, or must
+// have if nobody says that it left, or that somebody does.
+func (m *membership) fate() (lost reset, removed bool) {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
 	return m.lost, m.removed

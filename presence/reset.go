@@ -66,7 +66,7 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 		case own != nil && !own.newerThan(stands):
 			continue
 		case own != nil && stands == nil && how == maybeReset:
-			own.lost = true // if nobody says that it left
+			own.lost = max(own.lost, maybeReset)
 			r.question(own)
 		case own != nil:
 			r.reassert(own)
@@ -151,7 +151,7 @@ func (m *membership) newerThan(stands *member) bool {
 
 // reassert restores a member of this node. The room's lock is held.
 func (r *room) reassert(m *membership) {
-	m.lost, m.removed = true, false
+	m.lost, m.removed = surelyReset, false
 	if m.grace != nil {
 		r.restoreGrace(m)
 		return

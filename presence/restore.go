@@ -200,5 +200,5 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 func (m *membership) restored() {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	m.restoring, m.lost = false, false
+	m.restoring, m.lost = false, noReset
 }
