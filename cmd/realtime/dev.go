@@ -4,13 +4,16 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
+	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 )
 
 type devCmd struct {
 	config.Config `kong:"embed,set='cors=*',set='cors_text=*',set='relay=chat:*',set='relay_text=chat:*',set='drain=0'"`
+	DemoPort      config.Number `min:"0" max:"65535" placeholder:"PORT" help:"Serve at this port, too."`
 }
 
 //go:embed devpage
@@ -30,13 +33,42 @@ func (c *devCmd) Run(out output) error {
 	s.ready = func(url string) {
 		fmt.Fprintf(out.stdout, "realtime dev: %s (members in memory; open it in two tabs)\n", url)
 	}
+	if c.DemoPort == 0 {
+		return s.run()
+	}
+	demo, err := c.listenDemo()
+	if err != nil {
+		return err
+	}
+	web := s.httpServer()
+	defer func() { _ = web.Close() }()
+	go func() { _ = web.Serve(demo) }() // ends with Close
+	ready := s.ready
+	s.ready = func(url string) {
+		ready(url)
+		fmt.Fprintf(out.stdout, "realtime dev: %s (the same)\n", publicURL(string(c.Host), demo.Addr()))
+	}
 	return s.run()
 }
 
+func (c *devCmd) listenDemo() (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.DemoPort))))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen (HOST, --demo-port): %w", err)
+	}
+	return listener, nil
+}
+
+// devPage lets the page do nothing but what it needs. Browsers ask for it anew
+// each time; no-store would keep it out of their back/forward cache.
 func devPage(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws: wss:")
+		h := w.Header()
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "+
+			"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
 		files.ServeHTTP(w, r)
 	})
 }

@@ -1,0 +1,64 @@
+import { h } from "./dom.js";
+
+/** Older entries are dropped. */
+const MOST_ENTRIES = 300;
+
+/** What happened. Times in ms. */
+export interface Entry {
+  readonly kind: string;
+  readonly text: string;
+  readonly seq?: number | undefined;
+  readonly epoch?: number | undefined;
+  readonly ms?: number | undefined;
+}
+
+/** What happened to one participant, newest first. */
+export class EventLog {
+  readonly element: HTMLElement;
+  readonly #list: HTMLElement;
+
+  constructor(id: string) {
+    this.#list = h("ol", { class: "entries", tabindex: "0", "aria-labelledby": `${id}-log` });
+    const clear = h("button", { type: "button", class: "quiet" }, "Clear");
+    clear.addEventListener("click", () => {
+      this.#list.replaceChildren();
+    });
+    const beats = h("input", { type: "checkbox", checked: true });
+    beats.addEventListener("change", () => {
+      this.#list.classList.toggle("no-heartbeats", !beats.checked);
+    });
+    this.element = h(
+      "section",
+      { class: "card log" },
+      h(
+        "div",
+        { class: "row between" },
+        h("h3", { id: `${id}-log` }, "Events ", h("span", { class: "count" }, "newest first")),
+        h("div", { class: "row" }, h("label", { class: "check" }, beats, "Heartbeats"), clear),
+      ),
+      this.#list,
+    );
+  }
+
+  add({ kind, text, seq, epoch, ms }: Entry): void {
+    const figure = (name: string, value: number | undefined, unit = "") =>
+      h("span", { class: `figure ${name}` }, value === undefined ? "" : unit ? `${value} ${unit}` : `${name} ${value}`);
+    const entry = h(
+      "li",
+      { "data-kind": kind },
+      h("time", {}, clock(new Date())),
+      h("b", {}, kind),
+      figure("seq", seq),
+      figure("epoch", epoch),
+      figure("latency", ms === undefined ? undefined : Math.max(0, Math.round(ms)), "ms"),
+      h("span", { class: "text" }, text),
+    );
+    if (seq !== undefined) entry.dataset.seq = String(seq);
+    this.#list.prepend(entry);
+    while (this.#list.children.length > MOST_ENTRIES) this.#list.lastElementChild?.remove();
+  }
+}
+
+function clock(date: Date): string {
+  return `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}

@@ -1,0 +1,17 @@
+// What the participants of a room say to each other.
+
+import type { DefaultState, PresenceChannel } from "realtime-message-sdk";
+
+/** A line of the chat, as it travels. */
+export interface ChatMessage {
+  readonly userId: string;
+  readonly text: string;
+  /** When it was sent, by the sender's clock: Unix time in ms. */
+  readonly sentMs: number;
+}
+
+export interface ChatEvents {
+  "chat:message": (message: ChatMessage) => { readonly ok: boolean; readonly error?: string };
+}
+
+export type Channel = PresenceChannel<DefaultState, ChatEvents>;
