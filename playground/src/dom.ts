@@ -74,5 +74,5 @@ export function avatar(): { element: HTMLElement; name(userId: string): void } {
 function hue(text: string): number {
   let hash = 7;
   for (const character of text) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 100_003;
-  return (hash * 47) % 360;
+  return (hash * 137) % 360;
 }

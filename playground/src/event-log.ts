@@ -41,22 +41,30 @@ export class EventLog {
   }
 
   add({ kind, text, seq, epoch, ms }: Entry): void {
-    const figure = (name: string, value: number | undefined, unit = "") =>
-      h("span", { class: `figure ${name}` }, value === undefined ? "" : unit ? `${value} ${unit}` : `${name} ${value}`);
     const entry = h(
       "li",
       { "data-kind": kind },
       h("time", {}, clock(new Date())),
       h("b", {}, kind),
-      figure("seq", seq),
-      figure("epoch", epoch),
-      figure("latency", ms === undefined ? undefined : Math.max(0, Math.round(ms)), "ms"),
+      figure(seq === undefined ? "" : `seq ${short(seq)}`, seq),
+      figure(epoch === undefined ? "" : `epoch ${epoch}`),
+      figure(ms === undefined ? "" : `${Math.max(0, Math.round(ms))} ms`),
       h("span", { class: "text" }, text),
     );
     if (seq !== undefined) entry.dataset.seq = String(seq);
     this.#list.prepend(entry);
     while (this.#list.children.length > MOST_ENTRIES) this.#list.lastElementChild?.remove();
   }
+}
+
+function figure(text: string, whole?: number): HTMLElement {
+  return h("span", { class: "figure", ...(whole !== undefined && { title: String(whole) }) }, text);
+}
+
+/** A room counts on from the time it was made: the first digits are the same for hours. */
+function short(seq: number): string {
+  const digits = String(seq);
+  return digits.length > 8 ? `…${digits.slice(-6)}` : digits;
 }
 
 function clock(date: Date): string {

@@ -58,7 +58,7 @@ export class Identity {
     this.#network.addEventListener("click", () => {
       commands.toggleNetwork();
     });
-    this.#actions = h("div", { class: "row actions" }, button("Send a heartbeat", commands.heartbeat), this.#network, button("Leave", commands.leave));
+    this.#actions = h("div", { class: "row actions" }, button("Heartbeat", commands.heartbeat), this.#network, button("Leave", commands.leave));
     const remove = commands.remove ? [button("Remove", commands.remove, "quiet")] : [];
     this.element = h(
       "header",

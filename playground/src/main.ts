@@ -5,6 +5,10 @@ import { load, type Saved, save } from "./saved.js";
 const MOST_PARTICIPANTS = 4;
 const NAMES = ["ada", "grace", "alan", "edsger", "barbara", "ken", "radia", "linus", "frances", "tim", "hedy", "dennis"];
 
+// The address may say what to propose, and how patient the server should be:
+// ?room=lobby&user=ada&graceMs=15000&pageGraceMs=3000
+const address = new URLSearchParams(location.search);
+
 /** The page: participants side by side. */
 class Playground {
   readonly #participants = new Map<number, Participant>();
@@ -35,6 +39,7 @@ class Playground {
       changed: () => {
         this.#save();
       },
+      options: { ...milliseconds("graceMs"), ...milliseconds("pageGraceMs") },
       ...(number > 1 && {
         remove: () => {
           this.#close(number);
@@ -63,7 +68,6 @@ class Playground {
 
   /** The room of the last participant, else that of the address, and a name that nobody here has. */
   #proposal(): { roomId: string; userId: string } {
-    const address = new URLSearchParams(location.search);
     const here = [...this.#participants.values()].map(({ saved }) => saved);
     const free = NAMES.filter((name) => !here.some(({ userId }) => userId === name));
     return {
@@ -75,6 +79,12 @@ class Playground {
   #announce(sentence: string): void {
     setText(this.#announcements, sentence);
   }
+}
+
+/** An option that the address gives, if it does. */
+function milliseconds<K extends string>(name: K): Partial<Record<K, number>> {
+  const text = address.get(name);
+  return text !== null && /^\d+$/.test(text) ? ({ [name]: Number(text) } as Record<K, number>) : {};
 }
 
 function byId(id: string): HTMLElement {

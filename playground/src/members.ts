@@ -58,7 +58,7 @@ export class Members {
     this.#gone.clear();
   }
 
-  show({ members, users, self }: RoomSnapshot): void {
+  show({ status, members, users, self }: RoomSnapshot): void {
     this.#shown = members;
     const byUser = new Map<string, Shown[]>();
     const add = (shown: Shown) => {
@@ -75,7 +75,8 @@ export class Members {
     for (const shown of this.#gone.values()) if (!members.has(shown.member.connId)) add(shown);
     this.#rows.show(byUser);
     this.#empty.hidden = byUser.size > 0;
-    setText(this.#count, members.size === 0 ? "" : `${count(users.size, "user")}, ${count(members.size, "connection")}`);
+    const asOf = status === "reconnecting" ? ", as last known" : "";
+    setText(this.#count, members.size === 0 ? "" : `${count(users.size, "user")}, ${count(members.size, "connection")}${asOf}`);
   }
 }
 

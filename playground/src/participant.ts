@@ -1,4 +1,4 @@
-import { type DefaultState, RealtimeClient } from "realtime-message-sdk";
+import { type DefaultState, type PresenceOptions, RealtimeClient } from "realtime-message-sdk";
 
 import { Chat } from "./chat.js";
 import { h } from "./dom.js";
@@ -19,6 +19,8 @@ export interface Page {
   announce(sentence: string): void;
   /** Who takes part, or where, is different. */
   changed(): void;
+  /** How memberships behave, where it is not as by default. */
+  readonly options: PresenceOptions;
   /** Takes the participant off the page; left out, it stays. */
   remove?: () => void;
 }
@@ -43,7 +45,7 @@ export class Participant {
   constructor(number: number, saved: Saved, page: Page) {
     const id = `p${number}`;
     this.#page = page;
-    this.#client = new RealtimeClient({ baseUrl: location.origin, presence: { resumeKey: id } });
+    this.#client = new RealtimeClient({ baseUrl: location.origin, presence: { ...page.options, resumeKey: id } });
     this.#channel = this.#client.createPresenceChannel<DefaultState, ChatEvents>();
     this.#network = new Network(this.#client);
     this.#identity = new Identity(id, {
@@ -63,7 +65,7 @@ export class Participant {
     this.#chat = new Chat(id, this.#channel, (entry) => {
       this.#log.add(entry);
     });
-    this.#parts = h("div", { class: "parts" }, this.#members.element, this.#chat.element, this.#editor.element, this.#log.element);
+    this.#parts = h("div", { class: "parts" }, this.#members.element, this.#editor.element, this.#chat.element, this.#log.element);
     this.element = h("section", { class: "participant", "aria-labelledby": `${id}-title` }, this.#identity.element, this.#parts);
     this.#identity.propose(saved);
     this.#listen();
