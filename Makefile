@@ -20,6 +20,10 @@ help: ## Show this list
 dev: ## Run a server with the embedded store and a try-out page on port 3000
 	$(GO) run ./cmd/realtime dev
 
+.PHONY: demo
+demo: ## The same, at http://localhost:4173 too
+	$(GO) run ./cmd/realtime dev --demo-port 4173
+
 .PHONY: build
 build: ## Build bin/realtime
 	$(GO) build -o $(BIN) ./cmd/realtime
@@ -56,12 +60,19 @@ e2e: build ## Run the socket.io-client tests, on each kind of E2E_REDIS
 	cd e2e && npm ci --no-audit --no-fund && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: sdk
-sdk: ## Build the TypeScript SDK
+sdk: ## Build the TypeScript SDK, and with it the page that dev serves
 	cd $(SDK) && npm ci --no-audit --no-fund && npm run build
+	cd playground && npm ci --no-audit --no-fund && npm run build
 
 .PHONY: web
-web: build sdk ## Check and test the SDK
-	cd $(SDK) && npm run check && npm test && REALTIME_BIN=$(CURDIR)/$(BIN) npm run test:e2e
+web: build ## Check and test the SDK, and check the page
+	cd $(SDK) && npm ci --no-audit --no-fund && npm run build && npm run check && npm test && \
+		REALTIME_BIN=$(CURDIR)/$(BIN) npm run test:e2e
+	cd playground && npm ci --no-audit --no-fund && npm run check
+
+.PHONY: browser
+browser: deps sdk build ## Test the page and the SDK in Chromium
+	cd playground && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: chaos
 chaos: ## Break running clusters for some minutes and print what it did (TOPOLOGY, SEED)

@@ -37,7 +37,7 @@ func TestDev(t *testing.T) {
 	p := start(t, nil, "dev")
 	url := p.url()
 	for path, want := range map[string]string{
-		"/healthz": "ok\n", "/readyz": "ready\n", "/": "<title>", "/page.js": "import", "/room.js": "export", "/socket.js": "export", "/style.css": ":root",
+		"/healthz": "ok\n", "/readyz": "ready\n", "/": "<title>", "/page.js": "presence:join", "/style.css": ":root",
 	} {
 		if code, body := get(t, url+path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %q", path, code, body)
@@ -59,6 +59,66 @@ func TestDev(t *testing.T) {
 	if out := p.stdout.String(); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "realtime dev: http://127.0.0.1:") {
 		t.Errorf("stdout is %q, want one line", out)
 	}
+}
+
+// What the page may do, and that browsers may keep it in their back/forward cache.
+func TestDevPage(t *testing.T) {
+	url := start(t, nil, "dev").url()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := response.Header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, part) {
+			t.Errorf("the content security policy lacks %s: %s", part, policy)
+		}
+	}
+	if got := response.Header.Get("Cache-Control"); got != "no-cache" {
+		t.Errorf("Cache-Control: %s", got)
+	}
+	for _, inline := range []string{"<style", " style=", "<script>", " onclick="} {
+		if strings.Contains(string(body), inline) {
+			t.Errorf("the page has %s, which its policy forbids", inline)
+		}
+	}
+}
+
+func TestDemoPort(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	taken := start(t, []string{fmt.Sprintf("DEMO_PORT=%d", port)}, "dev")
+	taken.wantExit(1)
+	if text := taken.stderr.String(); !strings.Contains(text, "cannot listen (HOST, DEMO_PORT)") {
+		t.Errorf("stderr: %s", text)
+	}
+	_ = free.Close()
+
+	p := start(t, nil, "dev", "--demo-port", fmt.Sprint(port))
+	demo := fmt.Sprintf("http://127.0.0.1:%d", port)
+	p.stdout.await(t, demo)
+	if code, body := get(t, demo); code != http.StatusOK || !strings.Contains(body, "<title>") {
+		t.Errorf("%s: %d %q", demo, code, body)
+	}
+	here, there := dial(t, p.url()), dial(t, demo)
+	here.join(`{"roomId":"r","userId":"here"}`)
+	there.join(`{"roomId":"r","userId":"there"}`)
+	if join := here.event("join"); join["userId"] != "here" {
+		t.Errorf("first join: %v", join)
+	}
+	if join := here.event("join"); join["userId"] != "there" {
+		t.Errorf("second join: %v", join)
+	}
+	p.signal(syscall.SIGTERM)
+	p.wantExit(0)
 }
 
 // Plain members leave with reason shutdown, resumable ones stay and can resume on

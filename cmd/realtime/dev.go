@@ -13,7 +13,7 @@ import (
 
 type devCmd struct {
 	config.Config `kong:"embed,set='cors=*',set='cors_text=*',set='relay=chat:*',set='relay_text=chat:*',set='drain=0'"`
-	DemoPort      config.Number `min:"0" max:"65535" placeholder:"PORT" help:"Serve at this port, too."`
+	DemoPort      config.Number `env:"DEMO_PORT" min:"0" max:"65535" placeholder:"PORT" help:"A second port to serve at (default: none)."`
 }
 
 //go:embed devpage
@@ -54,7 +54,7 @@ func (c *devCmd) Run(out output) error {
 func (c *devCmd) listenDemo() (net.Listener, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.DemoPort))))
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen (HOST, --demo-port): %w", err)
+		return nil, fmt.Errorf("cannot listen (HOST, DEMO_PORT): %w", err)
 	}
 	return listener, nil
 }

@@ -1,6 +1,6 @@
 import { field, h, setText } from "./dom.js";
 import type { Entry } from "./event-log.js";
-import type { Channel } from "./wire.js";
+import { type Channel, readMessage } from "./wire.js";
 
 const MOST_LINES = 200;
 
@@ -15,7 +15,7 @@ export class Chat {
   constructor(id: string, channel: Channel, log: (entry: Entry) => void) {
     this.#channel = channel;
     this.#log = log;
-    this.#list = h("ol", { class: "lines", role: "log", tabindex: "0", "aria-labelledby": `${id}-chat` });
+    this.#list = h("div", { class: "lines", role: "log", tabindex: "0", "aria-labelledby": `${id}-chat` });
     const { label, input } = field("Message", { required: true, maxlength: "2000", spellcheck: "true", enterkeyhint: "send" });
     this.#input = input;
     const form = h("form", { class: "row" }, label, h("button", { class: "primary" }, "Send"));
@@ -23,10 +23,12 @@ export class Chat {
       event.preventDefault();
       void this.#send();
     });
-    this.element = h("section", { class: "card chat", "aria-labelledby": `${id}-chat` }, h("h3", { id: `${id}-chat` }, "Chat"), this.#list, form);
-    channel.on("chat:message", ({ userId, text, sentMs }) => {
-      this.#say(String(userId), String(text));
-      log({ kind: "chat", text: `from ${String(userId)}`, ms: Date.now() - sentMs });
+    this.element = h("section", { class: "card chat" }, h("h3", { id: `${id}-chat` }, "Chat"), this.#list, form);
+    channel.on("chat:message", (value: unknown) => {
+      const message = readMessage(value);
+      if (!message) return;
+      this.#say(message.userId, message.text);
+      log({ kind: "chat", text: `from ${message.userId}`, ms: Date.now() - message.sentMs });
     });
   }
 
@@ -57,7 +59,7 @@ export class Chat {
   #say(userId: string, text: string, own = false): HTMLElement {
     const atEnd = this.#list.scrollTop + this.#list.clientHeight > this.#list.scrollHeight - 24;
     const fate = h("small", { "aria-live": "off" });
-    this.#list.append(h("li", { class: own ? "own" : "" }, h("b", {}, userId), h("span", {}, text), fate));
+    this.#list.append(h("p", { class: own ? "own" : "" }, h("b", {}, userId), h("span", {}, text), fate));
     while (this.#list.children.length > MOST_LINES) this.#list.firstElementChild?.remove();
     if (atEnd || own) this.#list.scrollTop = this.#list.scrollHeight;
     return fate;

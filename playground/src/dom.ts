@@ -65,7 +65,7 @@ export function avatar(): { element: HTMLElement; name(userId: string): void } {
   return {
     element,
     name: (userId) => {
-      setText(element, ([...userId][0] ?? "?").toUpperCase());
+      setText(element, (Array.from(userId)[0] ?? "?").toUpperCase());
       element.style.setProperty("--hue", String(hue(userId)));
     },
   };

@@ -18,12 +18,12 @@ export interface Place {
 
 /** What a participant can be told to do from its head. */
 export interface Commands {
-  join(roomId: string, userId: string): void;
-  leave(): void;
-  heartbeat(): void;
-  toggleNetwork(): void;
+  readonly join: (roomId: string, userId: string) => void;
+  readonly leave: () => void;
+  readonly heartbeat: () => void;
+  readonly toggleNetwork: () => void;
   /** Left out, there is no button for it. */
-  remove?: (() => void) | undefined;
+  readonly remove?: (() => void) | undefined;
 }
 
 /** What of a participant changes with its connection. */
@@ -48,8 +48,8 @@ export class Identity {
   readonly #actions: HTMLElement;
   readonly #network = h("button", { type: "button", role: "switch" }, "Network");
 
-  constructor(id: string, commands: Commands) {
-    this.#title = h("h2", { id: `${id}-title`, tabindex: "-1" });
+  constructor(commands: Commands) {
+    this.#title = h("h2", { tabindex: "-1" });
     this.#form = h("form", { class: "join" }, this.#room.label, this.#user.label, h("button", { class: "primary" }, "Join"), this.#refusal);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -72,7 +72,7 @@ class Playground {
     const free = NAMES.filter((name) => !here.some(({ userId }) => userId === name));
     return {
       roomId: here.at(-1)?.roomId ?? address.get("room") ?? "lobby",
-      userId: (here.length === 0 && address.get("user")) || (free[Math.floor(Math.random() * free.length)] ?? "ada"),
+      userId: (here.length === 0 ? address.get("user") : null) ?? free[Math.floor(Math.random() * free.length)] ?? "ada",
     };
   }
 

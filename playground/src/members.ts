@@ -37,7 +37,7 @@ export class Members {
   /** `redraw` is called when somebody who left is to be shown no longer. */
   constructor(id: string, redraw: () => void) {
     this.#redraw = redraw;
-    const list = h("ul", { class: "users", "aria-labelledby": `${id}-members` });
+    const list = h("ul", { class: "users", tabindex: "0", "aria-labelledby": `${id}-members` });
     this.#rows = new Rows<Shown[]>(list, userRow);
     this.element = h("section", { class: "card members" }, h("h3", { id: `${id}-members` }, "Members ", this.#count), this.#empty, list);
   }

@@ -48,7 +48,7 @@ export class Participant {
     this.#client = new RealtimeClient({ baseUrl: location.origin, presence: { ...page.options, resumeKey: id } });
     this.#channel = this.#client.createPresenceChannel<DefaultState, ChatEvents>();
     this.#network = new Network(this.#client);
-    this.#identity = new Identity(id, {
+    this.#identity = new Identity({
       join: (roomId, userId) => void this.#join(roomId, userId, FIRST_STATE),
       leave: () => void this.#channel.leave(),
       heartbeat: () => void this.#channel.sendHeartbeat().catch(() => undefined), // the log tells
@@ -66,7 +66,7 @@ export class Participant {
       this.#log.add(entry);
     });
     this.#parts = h("div", { class: "parts" }, this.#members.element, this.#editor.element, this.#chat.element, this.#log.element);
-    this.element = h("section", { class: "participant", "aria-labelledby": `${id}-title` }, this.#identity.element, this.#parts);
+    this.element = h("section", { class: "participant", "aria-label": `Participant ${number}` }, this.#identity.element, this.#parts);
     this.#identity.propose(saved);
     this.#listen();
     this.#draw();

@@ -32,7 +32,7 @@ export class StateEditor {
     this.#text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });
-    this.element = h("section", { class: "card state", "aria-labelledby": `${id}-state` }, h("h3", { id: `${id}-state` }, "My state"), this.#now, form);
+    this.element = h("section", { class: "card state" }, h("h3", {}, "My state"), this.#now, form);
   }
 
   show(self: Member | undefined): void {

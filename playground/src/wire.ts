@@ -15,3 +15,10 @@ export interface ChatEvents {
 }
 
 export type Channel = PresenceChannel<DefaultState, ChatEvents>;
+
+/** A message of somebody else, who may have sent anything. */
+export function readMessage(value: unknown): ChatMessage | undefined {
+  const { userId, text, sentMs } = (value ?? {}) as Record<string, unknown>;
+  if (typeof userId !== "string" || typeof text !== "string" || typeof sentMs !== "number") return undefined;
+  return { userId, text, sentMs };
+}

@@ -73,7 +73,7 @@ export class Person {
 
   /** Waits until somebody said that. */
   hears(text: string): Promise<void> {
-    return this.panel.locator(".lines li", { hasText: text }).waitFor();
+    return this.panel.locator(".lines p", { hasText: text }).waitFor();
   }
 
   /** The connections on the list, sorted, as `user status state`. */
