@@ -71,7 +71,8 @@ web: build ## Check and test the SDK, and check the page
 	cd playground && npm ci --no-audit --no-fund && npm run check
 
 .PHONY: browser
-browser: deps sdk build ## Test the page and the SDK in Chromium
+browser: sdk build ## Test the page and the SDK in Chromium
+	scripts/deps.sh browser
 	cd playground && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: chaos
