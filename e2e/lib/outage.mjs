@@ -72,9 +72,8 @@ async function survive(t, stack, { ms, begin, end }) {
 
   t.diagnostic(`heartbeats before: ${summary(control)}; during: ${summary(beats)}`);
   t.diagnostic(`refused after: ${summary(refusals)}; disconnects carried out ${carriedOut} ms after the outage`);
-  const usual = percentile(control, 99);
   assert.ok(percentile(beats, 50) < ACK_MS, `heartbeats took ${summary(beats)}`);
-  assert.ok(percentile(beats, 99) < ACK_MS + 4 * usual, `heartbeats took ${summary(beats)}, before it ${summary(control)}`);
+  assert.ok(percentile(beats, 99) < REFUSED_WITHIN_MS / 2, `heartbeats took ${summary(beats)}: as if they waited for Redis`);
   assert.ok(Math.max(...refusals) < REFUSED_WITHIN_MS + NOISE_MS, `refused after ${summary(refusals)}`);
 
   // Joins that were refused are undone; nobody else came or went.
