@@ -44,7 +44,7 @@ export class EventLog {
     const entry = h(
       "li",
       { "data-kind": kind },
-      h("time", {}, clock(new Date())),
+      clock(new Date()),
       h("b", {}, kind),
       figure(seq === undefined ? "" : `seq ${short(seq)}`, seq),
       figure(epoch === undefined ? "" : `epoch ${epoch}`),
@@ -67,6 +67,7 @@ function short(seq: number): string {
   return digits.length > 8 ? `…${digits.slice(-6)}` : digits;
 }
 
-function clock(date: Date): string {
-  return `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+function clock(date: Date): HTMLElement {
+  const ms = String(date.getMilliseconds()).padStart(3, "0");
+  return h("time", {}, date.toTimeString().slice(0, 8), h("span", {}, `.${ms}`));
 }

@@ -66,7 +66,8 @@ export class Members {
       if (list) list.push(shown);
       else byUser.set(shown.member.userId, [shown]);
     };
-    if (self) add({ member: self, status: self.status, own: true });
+    // Without a connection the own status is what the others see, or will in a moment.
+    if (self) add({ member: self, status: status === "reconnecting" ? "away" : self.status, own: true });
     for (const user of users.values()) {
       for (const member of user.members) {
         if (member.connId !== self?.connId) add({ member, status: member.status, own: false });

@@ -10,7 +10,7 @@ const HIDDEN_MS = 70_000;
 test("a page hidden for 70 s, its timers throttled, stays present", { timeout: HIDDEN_MS + 90_000 }, async () => {
   const faults: string[] = [];
   const server = await Server.start();
-  // To about once a minute, which Chromium by itself does only after 5 minutes.
+  // Chromium lets timers of hidden pages run once a second, and after 5 minutes, here 5 seconds, less often if it can.
   const chromium = await PlainBrowser.start(["--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5"]);
   try {
     const [context] = chromium.browser.contexts();
@@ -31,8 +31,8 @@ test("a page hidden for 70 s, its timers throttled, stays present", { timeout: H
 
     const ticks = await ada.page.evaluate(() => (globalThis as unknown as { ticks: number[] }).ticks);
     const longest = Math.max(...ticks.map((tick, i) => tick - (ticks[i - 1] ?? tick)));
-    expect(longest, "the longest time between two runs of a timer, in ms").toBeGreaterThan(5000);
-    console.log(`a page hidden for ${HIDDEN_MS} ms; its timer of 100 ms ran ${ticks.length} times, once not for ${longest} ms`);
+    expect(ticks.length, "how often a timer of 100 ms ran").toBeLessThan((HIDDEN_MS / 1000) * 2);
+    console.log(`hidden for ${HIDDEN_MS} ms: a timer of 100 ms ran ${ticks.length} times, once not for ${longest} ms`);
     await bob.patch('{"mood":"watchful"}');
     await bob.sees('ada online {"mood":"curious"}', 'bob online {"mood":"watchful"}');
     const seen = (await bob.log()).filter(({ kind, text }) => ["join", "update", "leave"].includes(kind) && text.startsWith("ada"));

@@ -161,6 +161,7 @@ test("the network switched off on the page: away, offline changes wait, then bac
   const connId = await ada.connId();
   await ada.toggleNetwork();
   await ada.is("Network off");
+  await ada.sees(`ada away ${CURIOUS}`, `bob online ${CURIOUS}`);
   await bob.sees(`ada away ${CURIOUS}`, `bob online ${CURIOUS}`);
   await ada.patch('{"mood":"patient"}');
   await ada.say("said offline");
