@@ -115,11 +115,14 @@ test("a reload is neither a leave nor a join", async () => {
 });
 
 test("a page that is closed leaves", async () => {
-  const [ada, bob] = await pair();
+  // By its pageGraceMs of 3 s: a lost connection would keep it for longer than this test waits.
+  const [ada, bob] = await pair(server.url, { graceMs: "60000" });
   const closed = Date.now();
   await ada.page.close();
   await bob.logs("leave", "ada");
-  console.log(`a closed page left after ${Date.now() - closed} ms`);
+  const ms = Date.now() - closed;
+  console.log(`a closed page left after ${ms} ms`);
+  expect(ms).toBeGreaterThan(2900);
   expect(await bob.comingsAndGoings("ada")).toEqual(["leave"]);
   await bob.sees(`bob online ${CURIOUS}`);
 });
