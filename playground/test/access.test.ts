@@ -90,23 +90,21 @@ test("join, patch, chat and leave with the keyboard alone", async () => {
   await context.close();
 });
 
-test("the focus goes through everything and around, both ways", async () => {
+test("the focus goes through everything in reading order, both ways", async () => {
   const context = await browser.newContext();
   const page = await open(context, server.url, []);
   await new Person(page).join("tour", "ada");
-  const tour = async (key: string) => {
-    const names: string[] = [];
-    for (let i = 0; i < 40; i++) {
+  const stops = ["Reload page", "Add participant", "Heartbeat", "Network", "Leave", "Members", "Patch", "Update state", "Chat", "Message", "Send", "Heartbeats", "Clear", "Events"];
+  const tour = async (key: string, names: string[]) => {
+    for (const name of names) {
       await page.keyboard.press(key);
-      const { name } = await focused(page);
-      if (names.includes(name)) break;
-      names.push(name);
+      expect((await focused(page)).name).toMatch(new RegExp(`^${name}\\b`));
     }
-    return names;
   };
-  const stops = ["Reload page", "Add participant", "Heartbeat", "Network", "Leave", "Members 1 user, 1 connection", "Patch, a JSON object", "Update state", "Chat", "Message", "Send", "Heartbeats", "Clear", "Events newest first"];
-  expect(await tour("Tab")).toEqual(expect.arrayContaining(stops));
-  expect(await tour("Shift+Tab")).toEqual(expect.arrayContaining(stops));
+  // Not around the end of the page: what is beyond it belongs to the browser.
+  await page.getByRole("button", { name: "Reload page" }).focus();
+  await tour("Tab", stops.slice(1));
+  await tour("Shift+Tab", stops.slice(0, -1).reverse());
   await context.close();
 });
 

@@ -63,9 +63,10 @@ test("two pages see each other, update and chat", async () => {
   await bob.hears("hello Bob");
   await ada.press("Heartbeat");
   await ada.logs("heartbeat", "acknowledged");
+  const farewell = ada.panel.locator("[data-user=bob][data-status=left]").waitFor(); // it lasts for a moment
   await bob.press("Leave");
+  await farewell;
   await ada.logs("leave", "bob, reason: leave");
-  await ada.sees(`ada online {"mood":"happy","n":[1,{"deep":null}]}`, `bob left ${CURIOUS}`);
   await ada.sees(`ada online {"mood":"happy","n":[1,{"deep":null}]}`);
 });
 
@@ -81,7 +82,7 @@ test("what is no patch is refused with a reason", async () => {
 });
 
 test("a second participant in the same window", async () => {
-  const page = await visit(server.url);
+  const page = await visit(server.url, PATIENT);
   const ada = new Person(page);
   await ada.join(`room ${rooms}`, "ada");
   await page.getByRole("button", { name: "Add participant" }).click();

@@ -25,7 +25,7 @@ export class PlainBrowser {
   static async start(flags: string[]): Promise<PlainBrowser> {
     const profile = await mkdtemp(join(tmpdir(), "realtime-chromium-"));
     const args = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0", `--user-data-dir=${profile}`, ...flags];
-    const child = spawn(executablePath, [...args, "about:blank"], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    const child = spawn(executablePath, [...args, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
     let output = "";
     child.stderr.on("data", (text: Buffer) => (output += text.toString()));
     const address = () => /DevTools listening on (\S+)/.exec(output)?.[1];
@@ -39,21 +39,23 @@ export class PlainBrowser {
   readonly browser: Browser;
   readonly #child: ChildProcess;
   readonly #profile: string;
+  readonly #killer = () => {
+    this.#child.kill("SIGKILL");
+  };
 
   private constructor(browser: Browser, child: ChildProcess, profile: string) {
     this.browser = browser;
     this.#child = child;
     this.#profile = profile;
+    process.once("exit", this.#killer);
   }
 
   async stop(): Promise<void> {
-    const { pid } = this.#child;
+    process.off("exit", this.#killer);
     const exit = once(this.#child, "exit");
-    await this.browser.close();
-    if (pid !== undefined && this.#child.exitCode === null) {
-      process.kill(-pid, "SIGKILL"); // with the processes of its pages
-      await exit;
-    }
+    await this.browser.close(); // which only lets go of it
+    this.#child.kill("SIGTERM");
+    await exit;
     await rm(this.#profile, { recursive: true, force: true, maxRetries: 10 });
   }
 }
