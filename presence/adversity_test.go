@@ -114,6 +114,11 @@ func hang(methods ...string) storetest.Plan {
 	}}
 }
 
+// deaf loses all that the bridge brings.
+func deaf() storetest.Plan {
+	return storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }}
+}
+
 // took is how long an answer takes.
 func (p *promise) took() time.Duration {
 	begin := time.Now()
@@ -447,7 +452,7 @@ func TestOwnJoinAfterALostEvent(t *testing.T) {
 		b := w.connect(w.nodes[0], "b")
 		b.join("r", "bob", "")
 		b.heard()
-		st.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		st.SetPlan(deaf())
 		a := w.connect(w.nodes[0], "a")
 		ack := a.join("r", "ann", "")
 		st.SetPlan(storetest.Plan{})
@@ -469,7 +474,7 @@ func TestEventLostDuringALoad(t *testing.T) {
 			st.slow("Load", 0, 300*time.Millisecond)
 			w.nodes[0].rooms["r"].HandleInterrupt("r", false)
 			time.Sleep(10 * time.Millisecond)
-			faulty.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+			faulty.SetPlan(deaf())
 			a := w.connect(w.nodes[0], "a")
 			p := a.send("join", `{"roomId":"r","userId":"ann"}`)
 			time.Sleep(10 * time.Millisecond)

@@ -260,7 +260,7 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 		b.join("r", "bob", "")
 		a.heard()
 		rewind()
-		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		l[0].SetPlan(deaf())
 		dave := store.Member{ConnID: "dave", UserID: "dave", Owner: "far", Epoch: 1, Write: 1, State: emptyState}
 		for range 2 { // of another node, after the loss
 			if _, err := mem.Put(t.Context(), store.Put{Room: "r", Intent: store.IntentJoin, Member: dave}); err != nil {
@@ -300,7 +300,7 @@ func TestAKickThatTheOwnerDoesNotHear(t *testing.T) {
 			if grace != "" {
 				a.end(ReasonDisconnect, false)
 			}
-			l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+			l[0].SetPlan(deaf())
 			w.rest(time.Millisecond)
 			if _, err := w.nodes[1].kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
 				t.Fatal(err)
@@ -359,7 +359,7 @@ func TestAKickOfAFrozenNodesMember(t *testing.T) {
 		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
 		a.join("r", "ann", `,"graceMs":60000`)
 		b.join("r", "bob", "")
-		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		l[0].SetPlan(deaf())
 		l[0].Freeze()
 		w.rest(time.Second)
 		if _, err := w.nodes[1].kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
@@ -402,7 +402,7 @@ func TestARestoreGoesOnFromTheEpochShown(t *testing.T) {
 		w.crash(w.nodes[claimant])
 		w.nodes = slices.Delete(w.nodes, claimant, claimant+1)
 		takenOver(3)
-		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		l[0].SetPlan(deaf())
 		w.rest(20 * time.Second)
 		l[0].SetPlan(storetest.Plan{})
 		l[0].Thaw()
@@ -410,5 +410,27 @@ func TestARestoreGoesOnFromTheEpochShown(t *testing.T) {
 		if m := ann(); m.Epoch == 0 || m.UntilMs > 0 { // her client complains of an epoch that falls
 			t.Errorf("ann stands as %+v", m)
 		}
+	})
+}
+
+// A member that the room knows to be lost is restored without further questions,
+// each of which may hang.
+func TestWhatIsKnownIsNotAskedAgain(t *testing.T) {
+	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		r := w.nodes[0].openRooms()[0]
+		r.mu.Lock()
+		m := r.owned["sock-a"]
+		m.lost = surelyReset
+		r.mu.Unlock()
+		st.SetPlan(hang("LoadMembers", "NodeStates"))
+		ctx, cancel := w.nodes[0].bounded()
+		defer cancel()
+		var restored bool
+		q := &missing{membership: m}
+		if err := q.findOut(ctx, func() error { restored = true; return nil }); err != nil || !restored {
+			t.Errorf("restored: %v, %v", restored, err)
+		}
+		st.SetPlan(storetest.Plan{})
 	})
 }

@@ -36,8 +36,9 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
-	// restoring: it was reaped although its socket is here. removed: somebody
-	// removed it. lost: whether the store lost it, by what its room shows.
+	// restoring: a step that restores it, or asks whether to, is under way.
+	// removed: somebody removed it. lost: whether the store lost it, by what its
+	// room shows.
 	restoring, removed bool
 	lost               reset
 }

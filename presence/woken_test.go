@@ -75,7 +75,7 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
 			b.join("r", "bob", "")
 			a.join("r", "ann", "")
-			faulty.SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+			faulty.SetPlan(deaf())
 			a.send("leave", `{}`).wait()
 			st.slow("Put", 1500*time.Millisecond, 0)
 			back := a.send("join", `{"roomId":"r","userId":"ann","graceMs":60000}`)
@@ -186,9 +186,9 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 		a.join("r", "ann", "")
 		b.join("r", "bob", "")
 		b.heard()
-		deaf := hang("Positions", "NodeStates") // it does not hear what became of its members
-		deaf.Deliver = func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }
-		l[0].SetPlan(deaf)
+		plan := hang("Positions", "NodeStates")
+		plan.Deliver = deaf().Deliver // it does not hear what became of its members
+		l[0].SetPlan(plan)
 		l[0].Freeze()
 		w.rest(8 * time.Second)
 		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
@@ -208,19 +208,24 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 	})
 }
 
-// A patch that waits for a member which is not there, of a connection that
-// ended, comes to an end too.
+// A patch that finds its member in a claimant's hands, of a connection that ended
+// meanwhile, comes to an end too.
 func TestAPatchOfAClosedConnectionEnds(t *testing.T) {
-	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
 		w.steady()
 		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
-		a.join("r", "ann", "")
+		a.join("r", "ann", `,"graceMs":60000`)
 		b.join("r", "bob", "")
 		b.heard()
-		mem.Wipe()
+		l[0].SetPlan(deaf())
+		l[0].Freeze()
+		w.rest(8 * time.Second)
+		want(t, "while it stands still", b.heard(), "update ann@r {} away")
+		l[0].Thaw()
 		a.send("heartbeat", `{"patchState":{"n":1}}`)
 		a.end(ReasonDisconnect, false)
-		w.rest(20 * time.Second)
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(70 * time.Second)
 		w.agree("r")
 		if n := len(w.stored("r")); n != 1 {
 			t.Errorf("%d members stand, want bob alone", n)
