@@ -19,6 +19,8 @@ export const BACKENDS = REDIS_KIND === 'single' ? ['dev', 'serve'] : ['serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
 const LEASE_MS = 4000;
+const INDEX_KEY = /^prs:\{node:.*\}:conns$/;
+const INDEX_SETTLED_MS = 20_000;
 
 export class Stack {
   /** @type {Server[]} */ nodes = [];
@@ -72,8 +74,8 @@ export class Stack {
 
   /**
    * Waits until Redis holds nothing but the nodes' life signs. What a dead
-   * node's index still names is for the node that reaps it, in its own time. Writes
-   * that nobody answered are settled some seconds later.
+   * node's index still names is for the node that reaps it, in its own time, and
+   * index entries whose write nobody answered are settled some seconds later.
    */
   async emptied() {
     if (!this.redis) return;
@@ -84,9 +86,13 @@ export class Stack {
       left = (await this.redis.keys()).filter((key) => !expected.includes(key));
       return left.length === 0;
     };
-    await until('Redis is empty', empty, 20_000).catch((error) => {
+    const onlyIndexes = async () => (await empty()) || left.every((key) => INDEX_KEY.test(key));
+    try {
+      await until('Redis holds no member any more', onlyIndexes);
+      await until('Redis is empty', empty, INDEX_SETTLED_MS);
+    } catch (error) {
       throw new Error(`${error.message}; left: ${left.join(' ')}`);
-    });
+    }
   }
 
   /** The ids of the nodes that are marked dead (a negative sign), or silent for longer than their lease. */
