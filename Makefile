@@ -3,7 +3,7 @@
 GO      ?= go
 FUZZTIME ?= 5s
 E2E_REDIS ?= single,cluster,plain
-SEEDS    ?= 500
+SEEDS    ?= 5000
 BIN     := bin/realtime
 SDK     := realtime-message-sdk
 
@@ -48,7 +48,7 @@ race: ## Run the Go tests with the race detector
 	$(GO) test -race -timeout 10m ./...
 
 .PHONY: sim
-sim: ## Run SEEDS (500) schedules of faults in the simulated cluster
+sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
 	$(GO) test -race -v -timeout 20m ./presence -run TestSimulation -seeds $(SEEDS)
 
 .PHONY: fuzz
