@@ -65,14 +65,13 @@ sdk: ## Build the TypeScript SDK, and with it the page that dev serves
 	cd playground && npm ci --no-audit --no-fund && npm run build
 
 .PHONY: web
-web: build ## Check and test the SDK, and check the page
+web: build ## Check and test the SDK and the page, in Chromium too
 	cd $(SDK) && npm ci --no-audit --no-fund && npm run build && npm run check && npm test && \
 		REALTIME_BIN=$(CURDIR)/$(BIN) npm run test:e2e
-	cd playground && npm ci --no-audit --no-fund && npm run check
+	cd playground && npm ci --no-audit --no-fund && npm run check && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: browser
-browser: sdk build ## Test the page and the SDK in Chromium
-	scripts/deps.sh browser
+browser: sdk build ## Build the page and test it in Chromium
 	cd playground && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
 .PHONY: chaos

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go and Node: a C compiler for the race
-# detector, redis-server, which the tests start themselves, and for "browser"
-# Chromium too. Debian and its relatives only; elsewhere it says what is missing.
-# Does nothing when all is there.
+# detector, redis-server, which the tests start themselves, and Chromium. Debian
+# and its relatives only; elsewhere it says what is missing. Does nothing when all
+# is there.
 set -euo pipefail
 
 die() {
@@ -26,7 +26,7 @@ node_major=$(node -p 'process.versions.node.split(".")[0]')
 packages=()
 compiles || packages+=(gcc libc6-dev)
 have redis-server || packages+=(redis-server)
-[ "${1:-}" != browser ] || [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || packages+=(chromium)
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || packages+=(chromium)
 [ ${#packages[@]} -gt 0 ] || exit 0
 
 have apt-get || die "missing here: ${packages[*]}; install them with your package manager"
