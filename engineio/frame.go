@@ -39,9 +39,20 @@ func NewFrame(payload []byte, binary bool) *Frame {
 		f.wire = append(f.wire, payload...)
 		return f
 	}
-	f := allocFrame(ws.OpText, 1+len(payload))
+	return NewTextFrame(payload)
+}
+
+// NewTextFrame is [NewFrame] for text in several parts, which are joined.
+func NewTextFrame(parts ...[]byte) *Frame {
+	size := 1
+	for _, p := range parts {
+		size += len(p)
+	}
+	f := allocFrame(ws.OpText, size)
 	f.wire = append(f.wire, packetMessage)
-	f.wire = append(f.wire, payload...)
+	for _, p := range parts {
+		f.wire = append(f.wire, p...)
+	}
 	return f
 }
 
@@ -82,6 +93,14 @@ func allocFrame(op ws.OpCode, size int) *Frame {
 }
 
 func (f *Frame) payload() []byte { return f.wire[f.head:] }
+
+// Payload returns the message, without a copy: it must not be changed.
+func (f *Frame) Payload() []byte {
+	if f.kind == textFrame {
+		return f.payload()[1:] // the packet's type
+	}
+	return f.payload()
+}
 
 func headerLen(size int) int {
 	switch {

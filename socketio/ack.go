@@ -43,6 +43,25 @@ func (a Ack) SendRaw(args ...json.RawMessage) error {
 	return a.send(args, nil)
 }
 
+// SendTrusted is [Ack.SendRaw] with one argument that the caller has written
+// itself: it is copied, but not checked. If it is not valid JSON the client
+// closes its connection.
+func (a Ack) SendTrusted(arg []byte) error {
+	if a.state == nil {
+		return nil
+	}
+	if !a.state.done.CompareAndSwap(false, true) {
+		return ErrAnswered
+	}
+	s := a.state.socket
+	var room [maxHeader]byte
+	header := appendHeader(room[:0], typeAck, 0, s.ns.name)
+	header = append(strconv.AppendUint(header, a.state.id, 10), '[')
+	return s.transmit(engineio.NewTextFrame(header, arg, closeArray))
+}
+
+var closeArray = []byte{']'}
+
 // SendBinary answers with JSON text whose placeholders stand for attachments,
 // as [Message.Args] and [Message.Binary] return them. It copies both, and is
 // otherwise like [Ack.Send].

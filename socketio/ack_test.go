@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,41 @@ func TestAcksKeepTheOrderOfTheirMessages(t *testing.T) {
 		c.send(sent...)
 		c.want(want...)
 	})
+}
+
+// What is trusted arrives as what is checked does, in any namespace.
+func TestTrusted(t *testing.T) {
+	long := "/" + strings.Repeat("n", 2*maxHeader)
+	for _, ns := range []string{"/", "/chat", long} {
+		bubble(t, Config{}, func(t *testing.T, e *env) {
+			n := e.io.Of(ns)
+			n.OnInline("ask", func(_ context.Context, s *Socket, m *Message) error {
+				raw, err := NewEventRaw(ns, []byte(`["said",{"a":"ü"}]`))
+				if err != nil {
+					return err
+				}
+				trusted := NewTrustedEvent(ns, []byte(`["said",{"a":"ü"}]`))
+				if string(raw.payload) != string(trusted.payload) {
+					t.Errorf("payload %s, want %s", trusted.payload, raw.payload)
+				}
+				if err := errors.Join(s.Send(raw), s.Send(trusted), m.Ack().SendTrusted([]byte(`{"ok":true}`))); err != nil {
+					return err
+				}
+				if err := m.Ack().SendTrusted([]byte("{}")); !errors.Is(err, ErrAnswered) {
+					t.Errorf("second answer: %v", err)
+				}
+				return nil
+			})
+			c := e.join(ns)
+			prefix := ""
+			if ns != "/" {
+				prefix = ns + ","
+			}
+			c.send("42" + prefix + `7["ask"]`)
+			said := "42" + prefix + `["said",{"a":"ü"}]`
+			c.want(said, said, "43"+prefix+`7[{"ok":true}]`)
+		})
+	}
 }
 
 func TestAckAnswersOnce(t *testing.T) {

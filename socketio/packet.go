@@ -52,7 +52,7 @@ func NewEventRaw(namespace string, payload []byte, attachments ...[]byte) (*Pack
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("socketio: new event: %w", err)
 	}
-	return newPacket(cleanNamespace(namespace), slices.Clone(payload), cloneAll(attachments)), nil
+	return newPacket(cleanNamespace(namespace), payload, cloneAll(attachments)), nil
 }
 
 func cloneAll(list [][]byte) [][]byte {
@@ -66,15 +66,24 @@ func cloneAll(list [][]byte) [][]byte {
 // Namespace returns the namespace that the packet was made for.
 func (p *Packet) Namespace() string { return p.namespace }
 
-// newPacket makes the frames. It takes over payload and attachments, which
-// were checked.
+// NewTrustedEvent is [NewEventRaw] for text that the caller has written itself:
+// it is not checked. If it is not an array with an event's name and valid JSON,
+// the clients that get it close their connections.
+func NewTrustedEvent(namespace string, payload []byte) *Packet {
+	return newPacket(cleanNamespace(namespace), payload, nil)
+}
+
+// maxHeader is room for the header of most packets.
+const maxHeader = 64
+
+// newPacket makes the frames. It takes over the attachments, which were checked
+// like the payload.
 func newPacket(namespace string, payload []byte, binary [][]byte) *Packet {
-	p := &Packet{namespace: namespace, payload: payload, binary: binary}
-	s := newScratch()
-	defer s.free()
-	s.b = appendHeader(s.b, eventType(binary), len(binary), namespace)
-	s.b = append(s.b, payload...)
-	p.one[0] = engineio.NewFrame(s.b, false)
+	p := &Packet{namespace: namespace, binary: binary}
+	var room [maxHeader]byte
+	header := appendHeader(room[:0], eventType(binary), len(binary), namespace)
+	p.one[0] = engineio.NewTextFrame(header, payload)
+	p.payload = p.one[0].Payload()[len(header):]
 	p.frames = withAttachments(p.one[:], binary)
 	return p
 }
