@@ -66,6 +66,10 @@ func (s *slowStore) Put(ctx context.Context, p store.Put) (store.PutResult, erro
 	return slowly(ctx, s, "Put", func() (store.PutResult, error) { return s.Store.Put(ctx, p) })
 }
 
+func (s *slowStore) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
+	return store.Steps(ctx, s, p, seenMs)
+}
+
 func (s *slowStore) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
 	return slowly(ctx, s, "Remove", func() (store.RemoveResult, error) { return s.Store.Remove(ctx, r) })
 }

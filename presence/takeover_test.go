@@ -25,6 +25,10 @@ func (s *registerHook) Register(ctx context.Context, e store.Entry) error {
 	return err
 }
 
+func (s *registerHook) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
+	return store.Steps(ctx, s, p, seenMs)
+}
+
 // A client that resumes on one node while another one takes its member over
 // leaves nothing in the index of that one.
 func TestResumeBeatsATakeover(t *testing.T) {

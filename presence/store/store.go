@@ -32,6 +32,13 @@ type Store interface {
 	// Put writes one member into its room and, unless the request is Quiet,
 	// raises the room's seq and publishes the event in the same atomic step.
 	Put(ctx context.Context, p Put) (PutResult, error)
+	// Enter is what makes a new member: Register, Put and ConnJoin, in this
+	// order, with Put's outcome as the result. Nothing follows a step that
+	// failed, or a Put that was neither Applied nor Repeated. With an error, or
+	// any other outcome but these, what comes before may stand; none of it when it
+	// ran after ExpiresMs, which is an error. The Put is one with IntentJoin and no Fence; seenMs is for the connection's record. A store
+	// that can makes it a single step; Steps is for the others.
+	Enter(ctx context.Context, p Put, seenMs int64) (PutResult, error)
 	// Remove takes one member out of its room, raises seq and publishes. The
 	// last one out takes the room's record with it.
 	Remove(ctx context.Context, r Remove) (RemoveResult, error)

@@ -36,6 +36,11 @@ func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
 	return res, nil
 }
 
+// Enter implements store.Store.
+func (s *Store) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
+	return store.Steps(ctx, s, p, seenMs)
+}
+
 // Remove implements store.Store.
 func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
 	if err := s.ready(ctx, "remove member"); err != nil {

@@ -166,7 +166,8 @@ func FuzzParseAnswer(f *testing.F) {
 	}
 	f.Add("x\t0 \t1\t2\t0\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		a, err := readAnswer("r", s)
+		var a answer
+		err := a.read("r", s)
 		if err == nil && (a.outcome == 0 || a.Seq < 0 || a.AtMs < 0) {
 			t.Errorf("%q: %+v", s, a)
 		}

@@ -27,8 +27,8 @@ func parseMessage(room, text string) (message, error) {
 	if len(text) >= 2 && text[0] == version && text[1] == kindCast {
 		return message{payload: bytesOf(text[2:])}, nil
 	}
-	r, err := parseRecord(room, text)
-	if err != nil {
+	r := new(record)
+	if err := r.parse(room, text); err != nil {
 		return message{}, fmt.Errorf("message in room %q: %w", room, err)
 	}
 	return message{event: &r.Event}, nil

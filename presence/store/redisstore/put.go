@@ -7,65 +7,89 @@ import (
 	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/redis/rueidis"
 )
 
 // Put implements store.Store.
 func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
-	res, err := s.put(ctx, &p)
-	if err != nil {
+	var res store.PutResult
+	if err := s.put(ctx, &p, &res); err != nil {
 		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", p.Member.ConnID, p.Room, err)
 	}
 	return res, nil
 }
 
-func (s *Store) put(ctx context.Context, p *store.Put) (store.PutResult, error) {
-	m := &p.Member
-	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
-		return store.PutResult{}, errControl
+func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) error {
+	if err := checkPut(p); err != nil {
+		return err
 	}
 	var list [maxArgs]string
 	all := s.putArgs(list[:0], p)
 	msg, err := s.pipe.exec(ctx, &s.scripts.put, run{all[:1], all[1:]})
 	if err != nil {
-		return store.PutResult{}, err
+		return err
 	}
-	a, err := parseAnswer(p.Room, &msg)
+	text, err := msg.ToString()
 	if err != nil {
-		return store.PutResult{}, err
+		return err
 	}
-	res := store.PutResult{Outcome: a.outcome, Position: a.Position, Reset: a.Reset, NowMs: a.AtMs}
+	return readPut(p, text, res)
+}
+
+// checkPut refuses what a record cannot hold.
+func checkPut(p *store.Put) error {
+	m := &p.Member
+	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
+		return errControl
+	}
+	return nil
+}
+
+// readPut reads the answer to a Put.
+func readPut(p *store.Put, text string, res *store.PutResult) error {
+	var a answer
+	if err := a.read(p.Room, text); err != nil {
+		return err
+	}
+	res.Outcome, res.Position, res.Reset, res.NowMs = a.outcome, a.Position, a.Reset, a.AtMs
 	if a.outcome == store.Applied || a.outcome == store.Repeated {
 		res.UserConns = a.UserConns
 	}
 	if a.outcome == store.Expired || a.outcome == store.Missing {
-		return res, nil
+		return nil
 	}
 	res.Member = a.Member
-	if a.outcome == store.Applied && len(a.Member.State) < len(m.State) && !p.KeepState {
-		res.Member.State = bytes.Clone(m.State) // the script left it out
+	if a.outcome == store.Applied && len(a.Member.State) < len(p.Member.State) && !p.KeepState {
+		res.Member.State = bytes.Clone(p.Member.State) // the script left it out
 	}
-	return res, nil
+	return nil
 }
 
 // putArgs are KEYS and ARGV of put.lua.
 func (s *Store) putArgs(dst []string, p *store.Put) []string {
 	m := &p.Member
 	a := newArgs(256 + len(p.Room) + 2*len(m.ConnID) + 3*len(m.UserID) + 2*len(m.Owner) + len(m.State))
-	a.room(s.keys, p.Room, p.ExpiresMs, m.ConnID)
+	a.buf = s.keys.appendRoom(a.buf, p.Room)
+	a.end()
+	s.putTail(&a, p)
+	return a.list(dst)
+}
+
+// putTail adds ARGV of put.lua.
+func (s *Store) putTail(a *args, p *store.Put) {
+	m := &p.Member
+	a.member(p.ExpiresMs, m.ConnID)
 	a.buf = append(a.buf, counterField...)
 	a.text(m.UserID).how(p).from(p.From)
 	a.buf = appendRecord(a.buf, m, p.Intent)
 	if !p.KeepState || p.Intent == store.IntentRestore {
 		a.buf = append(a.buf, m.State...)
 	}
-	return a.end().list(dst)
+	a.end()
 }
 
-// room adds the room, the expiry and the member.
-func (a *args) room(k keys, id string, expiresMs int64, connID string) *args {
-	a.buf = k.appendRoom(a.buf, id)
-	a.end().expiry(expiresMs)
+// member adds the expiry and the member.
+func (a *args) member(expiresMs int64, connID string) *args {
+	a.expiry(expiresMs)
 	a.buf = append(a.buf, memberField...)
 	return a.text(connID)
 }
@@ -105,44 +129,36 @@ type answer struct {
 	record
 }
 
-func parseAnswer(room string, msg *rueidis.RedisMessage) (answer, error) {
-	text, err := msg.ToString()
-	if err != nil {
-		return answer{}, err
-	}
-	return readAnswer(room, text)
-}
-
-// readAnswer reads the record of a write that was published, or else an
-// outcome with where the room stands and what stands in it.
-func readAnswer(room, text string) (a answer, err error) {
+// read reads the record of a write that was published, or else an outcome with
+// where the room stands and what stands in it, into an empty answer.
+func (a *answer) read(room, text string) error {
 	if text == "" {
-		return a, errAnswer
+		return errAnswer
 	}
 	if text[0] == version {
-		if a.record, err = parseRecord(room, text); err != nil {
-			return a, fmt.Errorf("answer of a script: %w", err)
+		if err := a.record.parse(room, text); err != nil {
+			return fmt.Errorf("answer of a script: %w", err)
 		}
 		a.outcome = store.Applied
-		return a, nil
+		return nil
 	}
 	f, stands, err := header(text)
 	if err != nil {
-		return a, errAnswer
+		return errAnswer
 	}
 	a.outcome = f.outcome()
 	at := f.position()
 	now, conns := f.millis(), int(f.num())
 	if f.end() != nil {
-		return a, errAnswer
+		return errAnswer
 	}
 	if stands != "" {
-		if a.record, err = parseRecord(room, stands); err != nil {
-			return a, fmt.Errorf("member that stands: %w", err)
+		if err := a.record.parse(room, stands); err != nil {
+			return fmt.Errorf("member that stands: %w", err)
 		}
 	}
 	a.Position, a.Reset, a.AtMs, a.UserConns = at, false, now, conns
-	return a, nil
+	return nil
 }
 
 var errAnswer = fmt.Errorf("answer of a script: %w", errFields)

@@ -93,19 +93,25 @@ type record struct {
 	last bool
 }
 
-// parseRecord reads a record of a room; it wraps errVersion when a newer node
-// wrote it. What it returns shares memory with the text.
-func parseRecord(room, text string) (record, error) {
+// parseRecord reads a record of a room.
+func parseRecord(room, text string) (r record, err error) {
+	err = r.parse(room, text)
+	return r, err
+}
+
+// parse reads a record of a room into an empty one; it wraps errVersion when a
+// newer node wrote it. What it reads shares memory with the text.
+func (r *record) parse(room, text string) error {
 	if len(text) < 2 || text[0] != version || text[1] != '\t' {
-		return record{}, errVersion
+		return errVersion
 	}
 	first, last := strings.IndexByte(text, '\n'), strings.LastIndexByte(text, '\n')
 	if first == last {
-		return record{}, errFields
+		return errFields
 	}
-	r := record{Event: store.Event{Room: room}}
+	r.Room = room
 	if err := r.parseLast(text[last+1:]); err != nil {
-		return record{}, err
+		return err
 	}
 	f, m := fields{rest: text[2:first]}, &r.Member
 	m.Epoch, m.Write, m.Owner, m.UserID, m.ConnID = f.num(), f.num(), f.text(), f.text(), f.text()
@@ -114,7 +120,7 @@ func parseRecord(room, text string) (record, error) {
 	flags := f.text()
 	m.Lost, m.Token = store.Reason(f.text()), f.token()
 	if err := f.end(); err != nil {
-		return record{}, err
+		return err
 	}
 	state := text[first+1 : max(first+1, last)]
 	if r.Intent == store.IntentLeave {
@@ -125,10 +131,10 @@ func parseRecord(room, text string) (record, error) {
 		m.JoinedMs = r.AtMs
 	}
 	if m.Away = flags == "a"; !m.Away && flags != "" {
-		return record{}, errFields
+		return errFields
 	}
 	m.State = bytesOf(state)
-	return r, nil
+	return nil
 }
 
 // parseLast reads the last line of a record.
@@ -158,14 +164,14 @@ func (f *fields) position() store.Position {
 }
 
 // left makes the record that of a leave.
-func (r record) left(flags, state string) (record, error) {
+func (r *record) left(flags, state string) error {
 	m := &r.Member
 	if r.last = flags == "e"; !r.last && flags != "" || state != "" {
-		return record{}, errFields
+		return errFields
 	}
 	r.Reason = m.Lost
 	*m = store.Member{ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch}
-	return r, nil
+	return nil
 }
 
 // bytesOf are the bytes of a text, for those who do not write to them.

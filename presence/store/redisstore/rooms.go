@@ -39,8 +39,12 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 	if err != nil {
 		return store.RemoveResult{}, err
 	}
-	a, err := parseAnswer(r.Room, &msg)
+	text, err := msg.ToString()
 	if err != nil {
+		return store.RemoveResult{}, err
+	}
+	var a answer
+	if err := a.read(r.Room, text); err != nil {
 		return store.RemoveResult{}, err
 	}
 	return store.RemoveResult{
@@ -51,7 +55,8 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 // removeArgs are KEYS and ARGV of remove.lua.
 func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 	a := newArgs(192 + len(r.Room) + len(r.ConnID))
-	a.room(s.keys, r.Room, r.ExpiresMs, r.ConnID)
+	a.buf = s.keys.appendRoom(a.buf, r.Room)
+	a.end().member(r.ExpiresMs, r.ConnID)
 	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner)
 	return a.list(dst)
 }
@@ -81,6 +86,9 @@ func (s *Store) load(ctx context.Context, id string) (r store.Room, err error) {
 
 // readAt sends a command that reads a key, and reads the time where that lies.
 func (s *Store) readAt(ctx context.Context, key string, cmd rueidis.Completed) (res rueidis.RedisResult, nowMs int64, err error) {
+	if !s.cluster {
+		return s.readNow(ctx, cmd)
+	}
 	time := run{keys: []string{key}}
 	both, err := s.pipe.doMany(ctx, []rueidis.Completed{cmd, s.scripts.time.bySha(s.client.B(), time)})
 	if err != nil {
@@ -92,6 +100,22 @@ func (s *Store) readAt(ctx context.Context, key string, cmd rueidis.Completed) (
 	}
 	if err == nil {
 		nowMs, err = now.AsInt64()
+	}
+	return both[0], nowMs, s.pipe.wrap(err)
+}
+
+// readNow is readAt where all keys lie together: a script costs more.
+func (s *Store) readNow(ctx context.Context, cmd rueidis.Completed) (res rueidis.RedisResult, nowMs int64, err error) {
+	both, err := s.pipe.doMany(ctx, []rueidis.Completed{cmd, s.client.B().Time().Build()})
+	if err != nil {
+		return res, 0, err
+	}
+	now, err := both[1].AsIntSlice()
+	if err == nil && len(now) != 2 {
+		err = errAnswer
+	}
+	if err == nil {
+		nowMs = now[0]*1000 + now[1]/1000
 	}
 	return both[0], nowMs, s.pipe.wrap(err)
 }

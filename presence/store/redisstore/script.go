@@ -16,8 +16,12 @@ var (
 	roomText string
 	//go:embed lua/conn_prelude.lua
 	connPrelude string
+	//go:embed lua/put_usual.lua
+	putUsualText string
 	//go:embed lua/put.lua
 	putText string
+	//go:embed lua/enter.lua
+	enterText string
 	//go:embed lua/remove.lua
 	removeText string
 	//go:embed lua/conn_join_usual.lua
@@ -44,9 +48,10 @@ var (
 	claimText string
 )
 
-// scripts are the Lua scripts of a store. On a cluster each touches one key.
+// scripts are the Lua scripts of a store. On a cluster each touches one key, and
+// enter is not used.
 type scripts struct {
-	put, remove, time                script
+	put, enter, remove, time         script
 	indexSet, indexDel               script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim            script
@@ -56,7 +61,8 @@ type scripts struct {
 func loadScripts(publish string) scripts {
 	room := "local PUBLISH = '" + publish + "'\n" + roomText
 	return scripts{
-		put:         newScript(room + putText),
+		put:         newScript(room + putUsualText + putText),
+		enter:       newScript(room + enterText + putUsualText),
 		remove:      newScript(room + removeText),
 		time:        newScript(timeText),
 		indexSet:    newScript(expiryText + indexSetText),

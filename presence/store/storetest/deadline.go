@@ -11,6 +11,7 @@ import (
 func everyCall(s *suite, ctx context.Context) map[string]error {
 	b, errs := s.b, map[string]error{}
 	_, errs["Put"] = b.Put(ctx, joinOf("c1", "u1"))
+	_, errs["Enter"] = b.Enter(ctx, joinOf("c2", "u1"), seenMs)
 	_, errs["Remove"] = b.Remove(ctx, store.Remove{Room: room, ConnID: "c1", Epoch: 1})
 	_, errs["Load"] = b.Load(ctx, room)
 	_, errs["LoadMembers"] = b.LoadMembers(ctx, room, []string{"c1"})

@@ -19,6 +19,11 @@ func (f *Faulty) Put(ctx context.Context, p store.Put) (store.PutResult, error) 
 	})
 }
 
+// Enter implements store.Store: a fault may come between any of its steps.
+func (f *Faulty) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
+	return store.Steps(ctx, f, p, seenMs)
+}
+
 // Remove implements store.Store.
 func (f *Faulty) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
 	return do(ctx, f, Call{"Remove", r.Room, ""}, func(ctx context.Context) (store.RemoveResult, error) {

@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 	}{
 		{"Join", joinTests, false},
 		{"JoinKnowing", joinTests, true},
+		{"Enter", enterTests, false},
+		{"EnterKnowing", enterTests, true},
 		{"Write", writeTests, false},
 		{"WriteKnowing", writeTests, true},
 		{"Leave", leaveTests, false},

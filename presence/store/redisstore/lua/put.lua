@@ -1,31 +1,4 @@
--- Writes one member, raises the room's seq and publishes the event.
--- ARGV[4]   how the stored record begins when this is an owner's next write;
---           '+' for a join of whom is not there; for all else '-', 'q' if
---           quiet or '-', 'k' to keep the stored state or '-', and the fence:
---           the epoch that the stored member must have, 0 when there must be none
--- ARGV[7]   the record but for its last line
-
-local usual = ARGV[4] == '+'
-if stored then
-  usual = string.find(stored, ARGV[4], 1, true) == 1
-end
-if usual then
-  local value
-  if stored then
-    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
-    call('HSET', key, field, value, 'at', raised)
-  else
-    conns = (conns or 0) + 1
-    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
-    call('HSET', key, field, value, 'at', raised, ARGV[3], conns)
-  end
-  call(PUBLISH, key .. ':events', value)
-  if #value < 1000 then
-    return value
-  end
-  return string.match(value, '^[^\n]*\n') .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
-end
-
+-- Goes on where put_usual.lua ends.
 local quiet, keep, fence = string.match(ARGV[4], '^%-(.)(.)(%d+)')
 if not fence then
   fence = string.match(ARGV[4], '^1\t(%d+)') or '0'

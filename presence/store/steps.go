@@ -1,0 +1,21 @@
+package store
+
+import "context"
+
+// Steps is Enter, step by step.
+func Steps(ctx context.Context, s Store, p Put, seenMs int64) (PutResult, error) {
+	m := &p.Member
+	err := s.Register(ctx, Entry{
+		Node: m.Owner, Room: p.Room, ConnID: m.ConnID, UserID: m.UserID, Epoch: m.Epoch, ExpiresMs: p.ExpiresMs,
+	})
+	if err != nil {
+		return PutResult{}, err
+	}
+	res, err := s.Put(ctx, p)
+	if err != nil || res.Outcome != Applied && res.Outcome != Repeated {
+		return res, err
+	}
+	return res, s.ConnJoin(ctx, Conn{
+		ConnID: m.ConnID, UserID: m.UserID, Room: p.Room, Node: m.Owner, Epoch: m.Epoch, SeenMs: seenMs, ExpiresMs: p.ExpiresMs,
+	})
+}
