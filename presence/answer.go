@@ -6,8 +6,9 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
 )
 
-// answerer takes the one acknowledgement of a request: a JSON object, which it
-// may keep. It never blocks; without an acknowledgement asked for it does nothing.
+// answerer takes the one acknowledgement of a request: a JSON object, of which
+// it keeps nothing. It never blocks; without an acknowledgement asked for it does
+// nothing.
 type answerer interface {
 	answer(ack []byte)
 }
@@ -34,6 +35,17 @@ type heartbeatAck struct {
 	stale   bool
 }
 
+// answerHeartbeat answers a heartbeat.
+func (e *engine) answerHeartbeat(a answerer, ack heartbeatAck) {
+	t := e.texts.get(smallText)
+	t.b = appendHeartbeatAck(t.b, ack)
+	a.answer(t.b)
+	e.texts.put(t)
+}
+
+// smallText is enough for most acks and events but for the state.
+const smallText = 256
+
 func appendHeartbeatAck(dst []byte, a heartbeatAck) []byte {
 	dst = append(dst, `{"ok":true,"changed":`...)
 	dst = strconv.AppendBool(dst, a.changed)
@@ -56,6 +68,17 @@ type joinAck struct {
 	graceMs int64
 	token   string
 	resumed bool
+}
+
+// memberText is about how much a member takes in a snapshot.
+const memberText = 192
+
+// answerJoin answers a join. The room's lock is held.
+func (r *room) answerJoin(a answerer, ack joinAck) {
+	t := r.eng.texts.get(smallText + memberText*len(r.members))
+	t.b = r.appendJoinAck(t.b, ack)
+	a.answer(t.b)
+	r.eng.texts.put(t)
 }
 
 // appendJoinAck writes the answer to a join with the room as it stands. The

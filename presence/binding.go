@@ -112,26 +112,12 @@ func lossOf(reason socketio.DisconnectReason) (Reason, bool) {
 type ackAnswerer struct{ ack socketio.Ack }
 
 func (a ackAnswerer) answer(ack []byte) {
-	_ = a.ack.SendRaw(ack) // a client that is gone needs no answer
+	_ = a.ack.SendTrusted(ack) // a client that is gone needs no answer
 }
 
-// packet is a frame: an event as a Socket.IO packet.
-type packet struct {
-	*socketio.Packet
-	size int
-}
-
-func (p packet) Len() int { return p.size }
-
-// encoderFor makes the frames of a namespace.
+// encoderFor makes the frames of a namespace, which are packets.
 func encoderFor(namespace string) func(event []byte) frame {
-	return func(event []byte) frame {
-		p, err := socketio.NewEventRaw(namespace, event)
-		if err != nil { // the engine writes valid JSON only
-			return packet{}
-		}
-		return packet{p, len(event)}
-	}
+	return func(event []byte) frame { return socketio.NewTrustedEvent(namespace, event) }
 }
 
 // socketPeer is a Socket.IO socket as the engine sees it.
@@ -140,8 +126,8 @@ type socketPeer struct{ s *socketio.Socket }
 func (p *socketPeer) id() string { return p.s.ID() }
 
 func (p *socketPeer) deliver(f frame) {
-	if pk, ok := f.(packet); ok && pk.Packet != nil {
-		_ = p.s.Send(pk.Packet) // one that is gone hears nothing
+	if packet, ok := f.(*socketio.Packet); ok {
+		_ = p.s.Send(packet) // one that is gone hears nothing
 	}
 }
 

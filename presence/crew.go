@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,30 +12,95 @@ import (
 // goroutines: their context has ended, they only need a moment.
 const lastWait = time.Second
 
+const (
+	// maxResting is how many goroutines wait for more to do when they are done:
+	// a new one has a small stack, and growing it costs more than what most lanes
+	// do on it.
+	maxResting = 64
+	// restTime is how long one waits, up to twice that.
+	restTime = 5 * time.Second
+)
+
 // crew is the goroutines of an engine. Some may be in the application's code,
 // which ends when it likes.
 type crew struct {
 	mu      sync.Mutex
 	change  *sync.Cond // made by the first wait
 	closed  bool
-	all     int
-	outside int // of them in the application's code
+	all     int           // those that rest apart
+	outside int           // of them in the application's code
+	resting []chan func() // takes what is next to do, or nil to end; the last to come goes first
+	unused  int           // how many rested all the time since dismiss
 }
 
 // start runs f on a goroutine of the crew. It reports false, and runs nothing,
 // when the crew is closed.
 func (c *crew) start(f func()) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closed {
+		c.mu.Unlock()
 		return false
 	}
 	c.all++
-	go func() {
-		defer c.count(&c.all, -1)
-		f()
-	}()
+	last := len(c.resting) - 1
+	if last < 0 {
+		c.mu.Unlock()
+		go c.work(f)
+		return true
+	}
+	next := c.resting[last]
+	c.resting[last] = nil
+	c.resting = c.resting[:last]
+	c.unused = min(c.unused, last)
+	c.mu.Unlock()
+	next <- f // it has room
 	return true
+}
+
+// work is one goroutine.
+func (c *crew) work(f func()) {
+	defer c.count(&c.all, -1)
+	next := make(chan func(), 1)
+	for f != nil {
+		f()
+		if !c.rest(next) {
+			return
+		}
+		f = <-next
+	}
+}
+
+// rest says that the goroutine that calls is free to do what comes on next. It
+// reports false when enough are.
+func (c *crew) rest(next chan func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.resting) >= maxResting {
+		return false
+	}
+	c.resting = append(c.resting, next)
+	c.all--
+	if c.change != nil {
+		c.change.Broadcast()
+	}
+	return true
+}
+
+// dismiss ends the goroutines that had nothing to do since it last ran.
+func (c *crew) dismiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(c.unused)
+	c.unused = len(c.resting)
+}
+
+// end ends those that rested longest, so many. The lock is held.
+func (c *crew) end(n int) {
+	for _, next := range c.resting[:n] {
+		next <- nil // it has room
+	}
+	c.all += n
+	c.resting = slices.Delete(c.resting, 0, n)
 }
 
 // leave says that the goroutine that calls goes into the application's code, a
@@ -57,6 +123,7 @@ func (c *crew) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	c.end(len(c.resting))
 }
 
 // wait blocks until every goroutine has ended. Once ctx has, it leaves alone

@@ -13,8 +13,8 @@ import (
 
 // frame is an event encoded once for every socket that gets it.
 type frame interface {
-	// Len is the number of bytes of the encoded event.
-	Len() int
+	// Namespace is that of the sockets.
+	Namespace() string
 }
 
 // peer is what the engine needs of a socket. None of its methods blocks.
@@ -57,7 +57,8 @@ type engine struct {
 	settings
 	store  store.Store
 	clock  clock
-	encode func(event []byte) frame
+	encode func(event []byte) frame // keeps nothing of the event
+	texts  texts
 	node   atomic.Pointer[string]
 	hooks  roomHooks // nil: nobody needs to know
 
@@ -76,6 +77,7 @@ type engine struct {
 	rooms   map[string]*room
 	sockets map[*socket]struct{}
 
+	deadlines  deadlines
 	refused    refusals
 	departures pool
 	departed   departed
@@ -123,6 +125,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.every(strangersInterval, e.checkOwners)
 	e.every(quietInterval, e.checkQuiet)
 	e.every(s.ttl/3, e.refresh)
+	e.every(restTime, e.crew.dismiss)
 	e.every(s.reaperInterval, e.reaper())
 	return e, nil
 }

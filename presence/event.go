@@ -93,6 +93,14 @@ func statusOf(away bool) Status {
 	return StatusOnline
 }
 
+// frameOf encodes an event for the sockets that hear it.
+func (e *engine) frameOf(event *Event) frame {
+	t := e.texts.get(smallText + len(event.State))
+	defer e.texts.put(t)
+	t.b = appendEvent(t.b, event)
+	return e.encode(t.b)
+}
+
 // appendEvent appends the presence:event message: the array of its Socket.IO packet.
 func appendEvent(dst []byte, e *Event) []byte {
 	dst = append(dst, `["`+EventName+`",{"type":"`...)

@@ -55,9 +55,9 @@ func (m *membership) writing(make func() store.Put) func(context.Context) error 
 			put = make()
 			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
 		}
-		res, err := m.room.eng.put(ctx, put, m.room)
+		res, err := m.room.eng.put(ctx, &put, m.room)
 		if err == nil {
-			m.wrote(res, put.Member)
+			m.wrote(res.Outcome, &put.Member)
 		}
 		return err
 	}

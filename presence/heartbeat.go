@@ -66,13 +66,13 @@ func (s *socket) beatAll(last *seat, a answerer) {
 		ok := in()
 		s.mu.Unlock()
 		if ok {
-			a.answer(appendHeartbeatAck(nil, heartbeatAck{}))
+			s.eng.answerHeartbeat(a, heartbeatAck{})
 		} else {
 			a.answer(appendRefusal(nil, notJoined("")))
 		}
 	})
 	if !waits {
-		a.answer(appendHeartbeatAck(nil, heartbeatAck{}))
+		s.eng.answerHeartbeat(a, heartbeatAck{})
 	}
 }
 
@@ -83,7 +83,7 @@ func (st *seat) answerBeat(epoch optional, a answerer) {
 		a.answer(appendRefusal(nil, notJoined(st.roomID)))
 		return
 	}
-	a.answer(appendHeartbeatAck(make([]byte, 0, 64), m.heard(epoch)))
+	st.sock.eng.answerHeartbeat(a, m.heard(epoch))
 }
 
 // heard is the answer to a heartbeat that changes nothing.
@@ -98,7 +98,7 @@ func (st *seat) runHeartbeat(deadline time.Time, epoch optional, patch []byte, a
 		a.answer(appendRefusal(nil, st.sock.eng.refusal(err, "heartbeat")))
 		return
 	}
-	a.answer(appendHeartbeatAck(make([]byte, 0, 64), ack))
+	st.sock.eng.answerHeartbeat(a, ack)
 }
 
 // patchRoom is by how much a patch's text may be longer than a state: it may
@@ -118,8 +118,7 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 	if limit := patchRoom * e.limits.stateBytes; len(patch) > limit {
 		return ack, stateTooLarge(len(patch), e.limits.stateBytes)
 	}
-	ctx, cancel := e.until(deadline)
-	defer cancel()
+	ctx := e.near(deadline)
 	if err := st.settle(ctx); err != nil {
 		return ack, err
 	}
@@ -133,27 +132,27 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 	if len(state) > e.limits.stateBytes {
 		return ack, stateTooLarge(len(state), e.limits.stateBytes)
 	}
-	res, err := st.write(ctx, m, state)
+	seq, err := st.write(ctx, m, state)
 	if err != nil {
 		return ack, err
 	}
-	ack.epoch, ack.changed, ack.seq = m.epoch.Load(), true, res.Member.Seq
+	ack.epoch, ack.changed, ack.seq = m.epoch.Load(), true, seq
 	return ack, nil
 }
 
-// write stores a new state of a member. One that the store lost meanwhile is
-// restored first.
-func (st *seat) write(ctx context.Context, m *membership, state []byte) (store.PutResult, error) {
+// write stores a new state of a member and returns the event's seq. One that the
+// store lost meanwhile is restored first.
+func (st *seat) write(ctx context.Context, m *membership, state []byte) (seq int64, err error) {
 	for {
 		next := m.record()
 		next.State = state
 		next.Write++
-		res, err := st.sock.eng.update(ctx, &st.lane, m, next)
-		if err != nil || res.Outcome == store.Applied || res.Outcome == store.Repeated {
-			return res, err
+		found, seq, err := st.sock.eng.update(ctx, &st.lane, m, &next)
+		if err != nil || found == store.Applied || found == store.Repeated {
+			return seq, err
 		}
-		if restored, err := st.explain(ctx, m, res.Outcome); err != nil || !restored {
-			return res, err
+		if restored, err := st.explain(ctx, m, found); err != nil || !restored {
+			return 0, err
 		}
 	}
 }

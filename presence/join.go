@@ -56,11 +56,6 @@ func (st *seat) runJoin(deadline time.Time, p *joinPayload, allow authorizer, a 
 	st.joinDone()
 }
 
-// until is a context that ends at a time of the engine's clock.
-func (e *engine) until(deadline time.Time) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(e.ctx, deadline.Sub(e.clock.Now()))
-}
-
 // tryJoin does what a join asks for and answers it, or says why not.
 func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a answerer) error {
 	if st.sock.eng.draining.Load() {
@@ -213,17 +208,13 @@ func (m *membership) setGrace(graceMs int64) {
 
 // enterStore writes a new member: index, room, connection, in this order.
 func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
-	if err := e.register(ctx, m.entry()); err != nil {
-		return store.PutResult{}, err
+	p := store.Put{Intent: store.IntentJoin, Member: m.record()}
+	e.complete(ctx, &p, m.room)
+	res, err := inTime(e.store.Enter(ctx, p, e.storeNow()))
+	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
+		err = errTaken
 	}
-	res, err := e.put(ctx, store.Put{Intent: store.IntentJoin, Member: m.record()}, m.room)
-	if err != nil {
-		return res, err
-	}
-	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		return res, errTaken
-	}
-	return res, e.connJoin(ctx, m.conn())
+	return res, err
 }
 
 // undo takes back a join that was refused although it may have taken effect,
@@ -253,7 +244,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	defer r.unexpect(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
-	res, err := e.put(ctx, put, r)
+	res, err := e.put(ctx, &put, r)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
 		restored, err := st.explain(ctx, m, res.Outcome)
 		if err != nil || !restored {
@@ -314,7 +305,7 @@ func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1
 		m.epoch.Store(back.Epoch)
-		_, err = e.put(ctx, store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
+		_, err = e.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
 		if err == nil {
 			m.state = back.State
 			m.write.Store(back.Write)
@@ -365,9 +356,9 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 	st.member.Store(m)
 	st.sock.mu.Unlock()
 	m.seat = st
-	a.answer(r.appendJoinAck(make([]byte, 0, 256+192*len(r.members)), joinAck{
+	r.answerJoin(a, joinAck{
 		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
-	}))
+	})
 	r.listen(m)
 	if !heard && !resumed && came.event != nil && came.seq == r.at() {
 		st.sock.peer.deliver(came.event)

@@ -61,11 +61,20 @@ func (m *membership) conn() store.Conn {
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
 }
 
-// put sends a write of a member that this node owns, and makes an outcome that
-// should not be an error.
-func (e *engine) put(ctx context.Context, p store.Put, r *room) (store.PutResult, error) {
+// put sends a write of a member that this node owns, of which it fills in the
+// room, and makes an outcome that should not be an error.
+func (e *engine) put(ctx context.Context, p *store.Put, r *room) (store.PutResult, error) {
+	e.complete(ctx, p, r)
+	return inTime(e.store.Put(ctx, *p))
+}
+
+// complete fills in what a write has of its room.
+func (e *engine) complete(ctx context.Context, p *store.Put, r *room) {
 	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expiry(ctx)
-	res, err := e.store.Put(ctx, p)
+}
+
+// inTime makes a write that came too late an error.
+func inTime(res store.PutResult, err error) (store.PutResult, error) {
 	if err == nil && res.Outcome == store.Expired {
 		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
 	}

@@ -226,7 +226,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	}
 	next := m.graced(x)
 	next.Write = m.write.Load()
-	res, err := e.put(ctx, store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
+	res, err := e.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
 	if err != nil {
 		return err
 	}

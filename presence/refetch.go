@@ -34,11 +34,11 @@ func (r *room) resumeEvents() {
 	r.loading, r.heardAt = false, r.eng.clock.Now()
 	held := r.held
 	r.held = nil
-	for _, e := range held {
+	for i := range held {
 		if r.loading {
 			return // one of them asked for another load, and that has the rest
 		}
-		r.take(e)
+		r.take(&held[i])
 	}
 	if r.again {
 		r.again = false

@@ -84,8 +84,7 @@ func (r relay) queue(sock *socket, s *socketio.Socket, m *socketio.Message, a an
 
 // send is the lane's half of a relay.
 func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route) error {
-	ctx, cancel := r.engine.until(deadline)
-	defer cancel()
+	ctx := r.engine.near(deadline)
 	rooms, err := way.rooms(ctx)
 	// A room named like a socket's id has no Socket.IO room: that name would
 	// reach the socket.

@@ -118,7 +118,7 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 // leaves remembers the leave of a member that is shown, when the event as such
 // is of no use: a load that lacks the member is no loss then. It reports whether
 // it was one. The lock is held.
-func (r *room) leaves(e store.Event) bool {
+func (r *room) leaves(e *store.Event) bool {
 	m := r.members[e.Member.ConnID]
 	if e.Intent != store.IntentLeave || m == nil || m.Epoch > e.Member.Epoch ||
 		m.Epoch == e.Member.Epoch && m.Owner != e.Member.Owner {
@@ -228,7 +228,7 @@ func (g *grace) restore(ctx context.Context) error {
 		return err
 	}
 	m.epoch.Store(next.Epoch) // also if nobody answers: a resume counts from it
-	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
+	res, err := e.put(ctx, &store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
 		m.doubtMs.Store(e.expiry(ctx))
 		return err

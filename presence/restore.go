@@ -184,7 +184,7 @@ func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member,
 	m.epoch.Store(next.Epoch) // also if nobody answers: a leave must find it
 	r.mu.Unlock()
 	m.write.Store(next.Write)
-	res, err := e.put(ctx, store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
+	res, err := e.put(ctx, &store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
 	if err != nil {
 		m.doubtMs.Store(e.expiry(ctx))
 		return false, err

@@ -131,7 +131,7 @@ func (t *takeover) keepNewest(ctx context.Context) error {
 	}
 	next := m.record()
 	next.State, next.Write = known.State, known.Write+1
-	_, err := t.st.sock.eng.update(ctx, &t.st.lane, m, next)
+	_, _, err := t.st.sock.eng.update(ctx, &t.st.lane, m, &next)
 	return err
 }
 
@@ -223,8 +223,8 @@ func (t *takeover) write(ctx context.Context, stands store.Member) (err error) {
 	return nil
 }
 
-func (t *takeover) put(fence int64) store.Put {
-	return store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.state == nil}
+func (t *takeover) put(fence int64) *store.Put {
+	return &store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.state == nil}
 }
 
 // settle finds out what became of a resume in doubt: if it took effect the

@@ -192,7 +192,7 @@ func (r *room) HandleEvent(e store.Event) {
 		r.held = append(r.held, e)
 		return
 	}
-	r.take(e)
+	r.take(&e)
 }
 
 // HandleCast implements store.Receiver; casts are the cluster adapter's.
@@ -221,7 +221,7 @@ func jitter() time.Duration { return rand.N(maxJitter) }
 
 // take decides what an event is to the replica: the next one, an old one, or
 // the sign of a gap. The lock is held.
-func (r *room) take(e store.Event) {
+func (r *room) take(e *store.Event) {
 	backwards := e.Born == r.heard.Born && e.Seq <= r.heard.Seq
 	r.heard = e.Position
 	if !backwards && e.Seq > r.pos.Seq && r.follows(e) {
@@ -248,7 +248,7 @@ func (r *room) epochOf(connID string) int64 {
 }
 
 // follows tells whether nothing is missing between the replica and an event.
-func (r *room) follows(e store.Event) bool {
+func (r *room) follows(e *store.Event) bool {
 	if e.Prev == 0 && len(r.members) == 0 {
 		return true // it began the record, which holds nothing else
 	}
@@ -257,7 +257,7 @@ func (r *room) follows(e store.Event) bool {
 
 // changesUser tells whether an event gives a member to another user without
 // the leave between: that is two events to clients, which a load makes.
-func (r *room) changesUser(e store.Event) bool {
+func (r *room) changesUser(e *store.Event) bool {
 	old := r.members[e.Member.ConnID]
 	return old != nil && old.UserID != e.Member.UserID && e.Intent != store.IntentLeave
 }
@@ -267,10 +267,9 @@ func (r *room) changesUser(e store.Event) bool {
 const fewMembers = 32
 
 // apply makes the event part of the replica and shows it. The lock is held.
-func (r *room) apply(e store.Event) {
+func (r *room) apply(e *store.Event) {
 	r.pos, r.heardAt = e.Position, r.eng.clock.Now()
-	m := e.Member
-	old := r.members[m.ConnID]
+	old := r.members[e.Member.ConnID]
 	event := r.describe(e, old)
 	if event != nil && (r.counts || len(r.members) < fewMembers) {
 		// The store counts what it has, this is what is shown: the same, but
@@ -278,22 +277,23 @@ func (r *room) apply(e store.Event) {
 		event.UserConns = r.countAfter(e)
 	}
 	if e.Intent == store.IntentLeave {
-		delete(r.members, m.ConnID)
-		r.gone.add(&m, e.Reason, r.heardAt)
+		delete(r.members, e.Member.ConnID)
+		r.gone.add(&e.Member, e.Reason, r.heardAt)
 	} else {
+		m := &member{Member: e.Member, seenMs: e.AtMs}
 		if old != nil && string(old.State) == string(m.State) {
 			m.State = old.State // one copy
 		}
 		m.Owner = r.eng.intern(m.Owner)
-		r.members[m.ConnID] = &member{Member: m, seenMs: e.AtMs}
+		r.members[m.ConnID] = m
 	}
-	r.show(event, &m)
+	r.show(event, &e.Member)
 	r.follow(e)
 }
 
 // describe is what clients shall hear of an event, if anything.
-func (r *room) describe(e store.Event, old *member) *Event {
-	m := e.Member
+func (r *room) describe(e *store.Event, old *member) *Event {
+	m := &e.Member
 	event := &Event{
 		RoomID: r.id, UserID: m.UserID, ConnID: m.ConnID, State: m.State,
 		Time: time.UnixMilli(e.AtMs), Epoch: m.Epoch, Seq: e.Seq, UserConns: e.UserConns,
@@ -307,7 +307,7 @@ func (r *room) describe(e store.Event, old *member) *Event {
 		event.Type, event.Reason, event.State, event.Status = EventLeave, e.Reason, nil, ""
 	case old == nil || e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		event.Type = EventJoin
-	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m):
+	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, m):
 		event.Type = EventUpdate
 	default:
 		return nil
@@ -316,7 +316,7 @@ func (r *room) describe(e store.Event, old *member) *Event {
 }
 
 // countAfter is how many members the event's user has after it, by the replica.
-func (r *room) countAfter(e store.Event) int {
+func (r *room) countAfter(e *store.Event) int {
 	n := 0
 	for id, m := range r.members {
 		if m.UserID == e.Member.UserID && id != e.Member.ConnID {
@@ -344,7 +344,7 @@ func (r *room) show(event *Event, m *store.Member) {
 		event.Seq, event.Prev = max(event.Seq, r.shown+1, r.floor+1), r.shown
 		r.shown = event.Seq
 		if len(r.audience) > 0 || len(r.arrivals) > 0 {
-			f = r.eng.encode(appendEvent(make([]byte, 0, 256+len(event.State)), event))
+			f = r.eng.frameOf(event)
 		}
 		for _, own := range r.audience {
 			own.seat.sock.peer.deliver(f)
@@ -366,7 +366,7 @@ func (r *room) show(event *Event, m *store.Member) {
 
 // follow is what an event means to the member's owner, if that was this node:
 // taken over by another node, or removed by one. The lock is held.
-func (r *room) follow(e store.Event) {
+func (r *room) follow(e *store.Event) {
 	m := r.owned[e.Member.ConnID]
 	if m == nil {
 		return

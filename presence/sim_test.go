@@ -62,7 +62,7 @@ func runWorld(t *testing.T, st store.Store, nodes int, f func(w *world)) {
 
 type textFrame string
 
-func (f textFrame) Len() int { return len(f) }
+func (textFrame) Namespace() string { return "/" }
 
 func (w *world) addNode() *engine {
 	w.t.Helper()

@@ -36,5 +36,8 @@ func (st *seat) runSync(seq optional, a answerer) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a.answer(r.appendSyncAck(make([]byte, 0, 64+192*len(r.members)), seq))
+	t := r.eng.texts.get(smallText)
+	t.b = r.appendSyncAck(t.b, seq)
+	a.answer(t.b)
+	r.eng.texts.put(t)
 }
