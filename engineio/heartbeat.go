@@ -3,7 +3,7 @@ package engineio
 import "time"
 
 const (
-	// lateTick is the delay of a timer from which on it counts as late: the process was frozen or
+	// lateTick is the delay of an alarm from which on it counts as late: the process was frozen or
 	// starved, and a pong may wait unread.
 	lateTick = 500 * time.Millisecond
 	// lateGrace is what the reader then gets to find it.
@@ -14,17 +14,16 @@ const (
 func (s *Session) startHeartbeat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.due = s.srv.now() + s.srv.cfg.PingInterval
-	s.timer = time.AfterFunc(s.srv.cfg.PingInterval, s.tick)
+	s.arm(s.srv.cfg.PingInterval)
 }
 
-// arm lets the session's one timer fire d from now. Called with the lock.
+// arm lets the session's one alarm ring d from now. Called with the lock.
 func (s *Session) arm(d time.Duration) {
 	s.due = s.srv.now() + d
-	s.timer.Reset(d)
+	s.srv.alarms.set(s, s.due)
 }
 
-// tick is what the timer does: ping, judge the missing pong, or end the wait after a close.
+// tick is what the alarm does: ping, judge the missing pong, or end the wait after a close.
 func (s *Session) tick() {
 	s.mu.Lock()
 	switch state(s.state.Load()) {

@@ -16,18 +16,19 @@ import (
 
 // Server accepts sessions. It is an [http.Handler] that mounts in any mux at any path.
 //
-// Its goroutines: one per WebSocket connection, which reads; one flush loop per CPU; and short
-// ones, started when needed, that write to a connection that is not ready, or call HandleClose.
+// Its goroutines: one per WebSocket connection, which reads; one flush loop per CPU; one for all
+// heartbeats; and short ones, started when needed, that write to a connection that is not ready, or call HandleClose.
 type Server struct {
 	cfg    Config
 	accept func(*Session) Handler
 	start  time.Time // the zero of the server's clock
 	pools  pools
 
+	alarms   *alarms
 	flushers []*flusher
 	turns    atomic.Uint32 // deals out the flushers
 	loops    sync.WaitGroup
-	stop     chan struct{} // ends the flush loops
+	stop     chan struct{} // ends the loops
 
 	open  atomic.Int64
 	tasks atomic.Int64  // sessions and goroutines that Close waits for, and one for the server itself
@@ -55,6 +56,8 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		idle:     make(chan struct{}),
 		sessions: make(map[string]*Session),
 	}
+	srv.alarms = newAlarms()
+	srv.loops.Go(func() { srv.alarms.run(srv.now, srv.stop) })
 	srv.tasks.Store(1)
 	for range runtime.GOMAXPROCS(0) {
 		f := newFlusher()

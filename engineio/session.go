@@ -32,11 +32,10 @@ type Session struct {
 
 	mu       sync.Mutex
 	carrier  carrier
-	out      *frameQueue // frames that wait; nil when none do
-	outBytes int         // bytes of out and of what is being written
-	timer    *time.Timer // the heartbeat's; after Close, the wait for the client
-	due      time.Duration
-	reason   CloseReason // once state has left open
+	out      *frameQueue   // frames that wait; nil when none do
+	outBytes int           // bytes of out and of what is being written
+	due      time.Duration // when the alarm rings: the heartbeat's; after Close, the wait for the client
+	reason   CloseReason   // once state has left open
 
 	turn     bool // the handler is in use: a read turn, or for good by HandleClose
 	inline   bool // what is queued leaves at the end of the turn
@@ -44,6 +43,8 @@ type Session struct {
 	dirty    bool // on the flusher's list
 	writing  bool // somebody is writing, and will look at out afterwards
 	awaiting bool // a ping was sent, its pong has not come
+
+	alarm int32 // place among the server's alarms, from 1; 0: none. Theirs
 }
 
 type state int32
@@ -279,7 +280,7 @@ func (s *Session) abort(reason CloseReason) {
 	default:
 		s.state.Store(int32(stateClosed))
 	}
-	s.timer.Stop()
+	s.srv.alarms.remove(s)
 	s.out = nil
 	c := s.carrier
 	s.mu.Unlock()

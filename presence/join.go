@@ -349,7 +349,7 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 		return false
 	}
 	if string(stands.State) == string(m.state) {
-		m.state = stands.State // one copy
+		stands.State = m.state // one copy
 	}
 	heard := m.place >= 0
 	st.sock.mu.Lock()

@@ -223,6 +223,9 @@ func jitter() time.Duration { return rand.N(maxJitter) }
 // the sign of a gap. The lock is held.
 func (r *room) take(e *store.Event) {
 	backwards := e.Born == r.heard.Born && e.Seq <= r.heard.Seq
+	if e.Born == r.pos.Born {
+		e.Born = r.pos.Born // one copy, not one with all that arrived in it
+	}
 	r.heard = e.Position
 	if !backwards && e.Seq > r.pos.Seq && r.follows(e) {
 		r.apply(e)
@@ -281,14 +284,23 @@ func (r *room) apply(e *store.Event) {
 		r.gone.add(&e.Member, e.Reason, r.heardAt)
 	} else {
 		m := &member{Member: e.Member, seenMs: e.AtMs}
-		if old != nil && string(old.State) == string(m.State) {
-			m.State = old.State // one copy
-		}
-		m.Owner = r.eng.intern(m.Owner)
+		r.share(m, old)
 		r.members[m.ConnID] = m
 	}
 	r.show(event, &e.Member)
 	r.follow(e)
+}
+
+// share makes what a member has in common with what is known one copy: else it
+// would hold on to the whole message that it came with.
+func (r *room) share(m, old *member) {
+	m.Owner = r.eng.intern(m.Owner)
+	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
+		m.ConnID, m.UserID = own.connID, own.userID
+	}
+	if old != nil && string(old.State) == string(m.State) {
+		m.State = old.State
+	}
 }
 
 // describe is what clients shall hear of an event, if anything.

@@ -118,7 +118,10 @@ func (r *record) parse(room, text string) error {
 	r.Intent = f.intent()
 	m.JoinedMs, m.GraceMs, m.UntilMs = f.num(), f.num(), f.num()
 	flags := f.text()
-	m.Lost, m.Token = store.Reason(f.text()), f.token()
+	if lost := f.text(); lost != "" { // an empty part would hold on to the text
+		m.Lost = store.Reason(lost)
+	}
+	m.Token = f.token()
 	if err := f.end(); err != nil {
 		return err
 	}
