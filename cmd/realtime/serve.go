@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
+	"github.com/realtime-ai/realtime-message-go/internal/gcpace"
 )
 
 type serveCmd struct {
@@ -13,6 +14,8 @@ type serveCmd struct {
 
 // Run serves until a signal ends it.
 func (c *serveCmd) Run(out output) error {
+	pace := gcpace.Start()
+	defer pace.Stop()
 	s, err := newServer(&c.Config, newLogger(&c.Config, out.stderr))
 	if err != nil {
 		return err
