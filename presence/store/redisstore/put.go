@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -46,6 +47,9 @@ func checkPut(p *store.Put) error {
 
 // readPut reads the answer to a Put.
 func readPut(p *store.Put, text string, res *store.PutResult) error {
+	if line, ok := strings.CutPrefix(text, "+"); ok {
+		return readUsual(p, line, res)
+	}
 	var a answer
 	if err := a.read(p.Room, text); err != nil {
 		return err
@@ -60,6 +64,22 @@ func readPut(p *store.Put, text string, res *store.PutResult) error {
 	res.Member = a.Member
 	if a.outcome == store.Applied && len(a.Member.State) < len(p.Member.State) && !p.KeepState {
 		res.Member.State = bytes.Clone(p.Member.State) // the script left it out
+	}
+	return nil
+}
+
+// readUsual reads the last line of a record whose rest is as the caller has it.
+func readUsual(p *store.Put, line string, res *store.PutResult) error {
+	var last record
+	if err := last.parseLast(line); err != nil {
+		return fmt.Errorf("answer of a script: %w", err)
+	}
+	res.Outcome, res.Position, res.Reset = store.Applied, last.Position, last.Reset
+	res.NowMs, res.UserConns, res.Member = last.AtMs, last.UserConns, p.Member
+	m := &res.Member
+	m.Seq, m.State = last.Seq, bytes.Clone(m.State) // which is the caller's
+	if m.JoinedMs == 0 {
+		m.JoinedMs = last.AtMs
 	}
 	return nil
 }

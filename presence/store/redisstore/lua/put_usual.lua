@@ -4,26 +4,25 @@
 --           quiet or '-', 'k' to keep the stored state or '-', and the fence:
 --           the epoch that the stored member must have, 0 when there must be none
 -- ARGV[7]   the record but for its last line
--- Here are the usual cases, which return; put.lua has the others.
+-- Here are the usual cases, which return '+' and the record's last line: the
+-- rest is as the caller has it. put.lua has the others.
 
 local usual = ARGV[4] == '+'
 if stored then
   usual = string.find(stored, ARGV[4], 1, true) == 1
 end
 if usual then
-  local value
+  if not stored then
+    conns = (conns or 0) + 1
+  end
+  local line = raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+  local value = ARGV[7] .. '\n' .. line
   if stored then
-    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
     call('HSET', key, field, value, 'at', raised)
   else
-    conns = (conns or 0) + 1
-    value = ARGV[7] .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
     call('HSET', key, field, value, 'at', raised, ARGV[3], conns)
   end
   call(PUBLISH, key .. ':events', value)
-  if #value < 1000 then
-    return value
-  end
-  return string.match(value, '^[^\n]*\n') .. '\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+  return '+' .. line
 end
 
