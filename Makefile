@@ -84,6 +84,10 @@ reap: ## Kill a node with 50 000 members and print what reaping them costs (MEMB
 	$(GO) test ./internal/chaos -count=1 -timeout 10m -run '^TestReap$$' -v \
 		-chaos.reap=$(or $(MEMBERS),50000) -chaos.reapgrace=$(or $(GRACE),0s)
 
+.PHONY: soak
+soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server's memory
+	$(GO) test ./cmd/realtime -count=1 -timeout 2h -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
+
 .PHONY: bench
 bench: build ## Measure what operations cost, beside other servers, in about 2 minutes (ROUNDS)
 	-cd bench/node && npm ci --no-audit --no-fund
