@@ -86,7 +86,7 @@ reap: ## Kill a node with 50 000 members and print what reaping them costs (MEMB
 
 .PHONY: soak
 soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server's memory
-	$(GO) test ./cmd/realtime -count=1 -timeout 2h -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
+	$(GO) test ./cmd/realtime -count=1 -timeout 0 -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
 
 .PHONY: bench
 bench: build ## Measure what operations cost, beside other servers, in about 2 minutes (ROUNDS)

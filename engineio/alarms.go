@@ -109,7 +109,7 @@ func (a *alarms) next(now time.Duration) (s *Session, at time.Duration, ok bool)
 	return s, at, true
 }
 
-// run rings until stop is closed.
+// run rings until stop is closed: no session is left then.
 func (a *alarms) run(now func() time.Duration, stop <-chan struct{}) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

@@ -1,8 +1,12 @@
 package engineio
 
 import (
+	"context"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -55,3 +59,40 @@ func TestAlarms(t *testing.T) {
 		t.Fatalf("%d rang", rung)
 	}
 }
+
+// A handshake that a Close did not wait for ends all the same; and what was to
+// ring before a session closed does not cut it short.
+func TestAlarmsAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := NewServer(Config{}, func(*Session) Handler { return deafHandler{} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !srv.enter() {
+			t.Fatal("refused")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := srv.Close(ctx); err == nil {
+			t.Fatal("did not wait for the handshake, and says nothing")
+		}
+		s := srv.newSession(httptest.NewRequest(http.MethodGet, "/", nil))
+		s.carrier = &pollCarrier{s: s, wake: make(chan struct{}, 1)}
+		s.start(false)
+		s.endTurn()
+		s.tick()
+		if got := state(s.state.Load()); got != stateClosing {
+			t.Fatalf("state %d after a tick that came too early, want closing", got)
+		}
+		time.Sleep(2 * closeWait)
+		if got := state(s.state.Load()); got != stateClosed {
+			t.Errorf("state %d, want closed", got)
+		}
+		<-srv.rung
+	})
+}
+
+type deafHandler struct{}
+
+func (deafHandler) HandleMessage([]byte, bool) {}
+func (deafHandler) HandleClose(CloseReason)    {}

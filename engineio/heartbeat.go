@@ -26,6 +26,10 @@ func (s *Session) arm(d time.Duration) {
 // tick is what the alarm does: ping, judge the missing pong, or end the wait after a close.
 func (s *Session) tick() {
 	s.mu.Lock()
+	if s.srv.now() < s.due { // armed anew while the tick was under way
+		s.mu.Unlock()
+		return
+	}
 	switch state(s.state.Load()) {
 	case stateOpen:
 		s.beat()
@@ -45,10 +49,6 @@ func (s *Session) tick() {
 // beat is a tick of an open session. It takes over the lock.
 func (s *Session) beat() {
 	late := s.srv.now() - s.due
-	if late < 0 { // armed anew while the tick was under way
-		s.mu.Unlock()
-		return
-	}
 	switch {
 	case !s.awaiting:
 		s.awaiting = true

@@ -25,10 +25,11 @@ type Server struct {
 	pools  pools
 
 	alarms   *alarms
+	rung     chan struct{} // closed when the alarms' loop has ended, with the last session
 	flushers []*flusher
 	turns    atomic.Uint32 // deals out the flushers
 	loops    sync.WaitGroup
-	stop     chan struct{} // ends the loops
+	stop     chan struct{} // ends the flush loops
 
 	open  atomic.Int64
 	tasks atomic.Int64  // sessions and goroutines that Close waits for, and one for the server itself
@@ -57,7 +58,11 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		sessions: make(map[string]*Session),
 	}
 	srv.alarms = newAlarms()
-	srv.loops.Go(func() { srv.alarms.run(srv.now, srv.stop) })
+	srv.rung = make(chan struct{})
+	go func() {
+		defer close(srv.rung)
+		srv.alarms.run(srv.now, srv.idle)
+	}()
 	srv.tasks.Store(1)
 	for range runtime.GOMAXPROCS(0) {
 		f := newFlusher()
@@ -103,6 +108,7 @@ func (srv *Server) Close(ctx context.Context) error {
 	var err error
 	select {
 	case <-srv.idle:
+		<-srv.rung
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 		srv.each(func(s *Session) { s.abort(ReasonShutdown) })

@@ -101,6 +101,7 @@ func (c *crew) end(n int) {
 	}
 	c.all += n
 	c.resting = slices.Delete(c.resting, 0, n)
+	c.unused = max(0, c.unused-n)
 }
 
 // leave says that the goroutine that calls goes into the application's code, a

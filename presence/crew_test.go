@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // A goroutine that is done does what comes next; only some wait for that, and
@@ -44,6 +45,23 @@ func TestCrewRests(t *testing.T) {
 		c.close()
 		if err := c.wait(t.Context()); err != nil || c.start(func() {}) {
 			t.Errorf("after close: %v", err)
+		}
+	})
+}
+
+// What dismisses goroutines may come when the crew is closed already.
+func TestCrewDismissAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c crew
+		for range 3 {
+			c.start(func() { time.Sleep(time.Second) })
+		}
+		time.Sleep(2 * time.Second)
+		c.dismiss()
+		c.close()
+		c.dismiss()
+		if err := c.wait(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -6,30 +6,42 @@ import (
 	"time"
 )
 
-// deadlineStep is by how much the deadlines may differ of requests that share a
-// context; the tenth of the store's timeout that is left for answering is more.
-const deadlineStep = 20 * time.Millisecond
+// maxDeadlineStep is the most by which a shared context may outlast a deadline.
+const maxDeadlineStep = 20 * time.Millisecond
 
 // deadlines shares one context, with its one timer, among requests whose
-// deadlines are about the same. The zero value is ready.
+// deadlines fall into the same short time.
 type deadlines struct {
-	mu  sync.Mutex
-	at  time.Time
-	ctx context.Context
+	mu   sync.Mutex
+	open map[int64]context.Context // by which of those times it ends with
 }
 
-// near is a context that ends about a time of the engine's clock. Unlike until
-// it costs next to nothing, and it does not end before.
+// near is a context that ends at a time of the engine's clock, or a little
+// later: unlike until it costs next to nothing.
 func (e *engine) near(deadline time.Time) context.Context {
+	step := min(maxDeadlineStep, e.storeTimeout/20+1)
+	at := deadline.UnixNano()
+	nth := at / int64(step)
 	d := &e.deadlines
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ctx == nil || d.ctx.Err() != nil || deadline.Sub(d.at).Abs() >= deadlineStep {
-		ctx, cancel := e.until(deadline)
-		context.AfterFunc(ctx, cancel) // nobody who shares it may end it sooner
-		d.at, d.ctx = deadline, ctx
+	if ctx := d.open[nth]; ctx != nil && ctx.Err() == nil {
+		return ctx
 	}
-	return d.ctx
+	ctx, cancel := e.until(deadline.Add(time.Duration((nth+1)*int64(step) - at)))
+	if d.open == nil {
+		d.open = make(map[int64]context.Context)
+	}
+	d.open[nth] = ctx
+	context.AfterFunc(ctx, func() { // nobody who shares it may end it sooner
+		cancel()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.open[nth] == ctx {
+			delete(d.open, nth)
+		}
+	})
+	return ctx
 }
 
 // until is a context that ends at a time of the engine's clock.

@@ -206,11 +206,11 @@ func (m *membership) setGrace(graceMs int64) {
 	m.digest = digestOf(m.token)
 }
 
-// enterStore writes a new member: index, room, connection, in this order.
+// enterStore writes a new member, the indexes and the connection.
 func (e *engine) enterStore(ctx context.Context, m *membership) (store.PutResult, error) {
 	p := store.Put{Intent: store.IntentJoin, Member: m.record()}
 	e.complete(ctx, &p, m.room)
-	res, err := inTime(e.store.Enter(ctx, p, e.storeNow()))
+	res, err := e.store.Enter(ctx, p, e.storeNow())
 	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		err = errTaken
 	}

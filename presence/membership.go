@@ -65,20 +65,16 @@ func (m *membership) conn() store.Conn {
 // room, and makes an outcome that should not be an error.
 func (e *engine) put(ctx context.Context, p *store.Put, r *room) (store.PutResult, error) {
 	e.complete(ctx, p, r)
-	return inTime(e.store.Put(ctx, *p))
+	res, err := e.store.Put(ctx, *p)
+	if err == nil && res.Outcome == store.Expired {
+		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
+	}
+	return res, err
 }
 
 // complete fills in what a write has of its room.
 func (e *engine) complete(ctx context.Context, p *store.Put, r *room) {
 	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expiry(ctx)
-}
-
-// inTime makes a write that came too late an error.
-func inTime(res store.PutResult, err error) (store.PutResult, error) {
-	if err == nil && res.Outcome == store.Expired {
-		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
-	}
-	return res, err
 }
 
 // own makes the membership this node's. The room's lock is held.

@@ -211,7 +211,7 @@ func (r *room) settleOwned(old map[string]*member) {
 		now, epoch := r.members[id], own.epoch.Load()
 		switch {
 		case now == nil && old[id] != nil && own.removed:
-			r.evict(own, evictRemoved, r.gone.of[id].reason)
+			r.evict(own, evictRemoved, r.gone.reason(id))
 		case now == nil && old[id] != nil:
 			r.question(own)
 		case now != nil && now.Owner != own.owner && now.Epoch >= epoch && now.UntilMs > 0 && own.seat != nil:

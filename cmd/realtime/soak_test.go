@@ -76,6 +76,7 @@ func TestSoak(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("keys %q, at the start %q", after, before)
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	was, is := fresh.goroutines(), p.goroutines()
 	t.Logf("%d goroutines, in a fresh server %d", is, was)
@@ -101,7 +102,7 @@ func (p *process) goroutines() int {
 func watchMemory(t *testing.T, p *process) (end func(whole time.Duration)) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var megabytes []float64
-	every := max(*soakTime/60, 500*time.Millisecond)
+	every := min(max(*soakTime/60, 500*time.Millisecond), flatFrom/6)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(every)

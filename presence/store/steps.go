@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Steps is Enter, step by step.
 func Steps(ctx context.Context, s Store, p Put, seenMs int64) (PutResult, error) {
@@ -12,6 +15,9 @@ func Steps(ctx context.Context, s Store, p Put, seenMs int64) (PutResult, error)
 		return PutResult{}, err
 	}
 	res, err := s.Put(ctx, p)
+	if err == nil && res.Outcome == Expired {
+		return PutResult{}, fmt.Errorf("put member %q in room %q: expired on its way: %w", m.ConnID, p.Room, ErrUnavailable)
+	}
 	if err != nil || res.Outcome != Applied && res.Outcome != Repeated {
 		return res, err
 	}

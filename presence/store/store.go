@@ -35,8 +35,8 @@ type Store interface {
 	// Enter is what makes a new member: Register, Put and ConnJoin, in this
 	// order, with Put's outcome as the result. Nothing follows a step that
 	// failed, or a Put that was neither Applied nor Repeated. With an error, or
-	// any other outcome but these, what comes before may stand; none of it when it
-	// ran after ExpiresMs, which is an error. The Put is one with IntentJoin and no Fence; seenMs is for the connection's record. A store
+	// any other outcome but these, what comes before may stand; to come after
+	// ExpiresMs is an error. The Put is one with IntentJoin and no Fence; seenMs is for the connection's record. A store
 	// that can makes it a single step; Steps is for the others.
 	Enter(ctx context.Context, p Put, seenMs int64) (PutResult, error)
 	// Remove takes one member out of its room, raises seq and publishes. The

@@ -4,8 +4,9 @@
 -- ARGV[8]   the member's field in both indexes, ARGV[9] its value in the node's
 -- ARGV[10]  node   ARGV[11] user   ARGV[12] room   ARGV[13] epoch
 -- ARGV[14]  last seen, Unix ms   ARGV[15] time to live of the connection, ms
--- Returns   nothing, and has written nothing, when a member stands, or the
---           connection has more rooms than this: that takes steps
+-- Returns   what put_usual.lua does; or nothing, and has written nothing, when
+--           the member or the connection stands already, or the room's id would
+--           look like a list of rooms: that takes steps
 if stored or string.byte(ARGV[12]) == 91 or call('EXISTS', KEYS[4]) == 1 then -- '[', as a list of rooms begins
   return ''
 end

@@ -6,7 +6,8 @@
 -- ARGV[5]   where the caller's replica stands, seq and born as in the room;
 --           born empty: it expects nothing, but a record begins above that seq
 -- ARGV[6]   the same with the seq after it: to compare costs less than to count
--- Returns   the record that was published, maybe without its state; else
+-- Returns   '+' and the last line of the record that was published; or all of
+--           that, maybe without its state; else
 --           outcome, where the room stands, sec, us and connections of the
 --           user, and after a line break the record that stands
 local call = redis.call
