@@ -14,7 +14,7 @@ func TestNear(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e := &engine{settings: settings{storeTimeout: timeout}, clock: systemClock{}, ctx: t.Context()}
 			distinct := make(map[context.Context]bool)
-			const asked = 200
+			const asked = 1000
 			for i := range asked {
 				deadline := time.Now().Add(timeout)
 				if i%2 == 1 { // one that has waited
