@@ -5,7 +5,9 @@ import (
 	"fmt"
 )
 
-// Steps is Enter, step by step.
+// Steps is Enter of a store, step by step: for stores that cannot do it in one.
+// It may be called at any time, blocks as its three calls do, and returns the
+// error of the first that fails.
 func Steps(ctx context.Context, s Store, p Put, seenMs int64) (PutResult, error) {
 	m := &p.Member
 	err := s.Register(ctx, Entry{

@@ -36,8 +36,9 @@ type Store interface {
 	// order, with Put's outcome as the result. Nothing follows a step that
 	// failed, or a Put that was neither Applied nor Repeated. With an error, or
 	// any other outcome but these, what comes before may stand; to come after
-	// ExpiresMs is an error. The Put is one with IntentJoin and no Fence; seenMs is for the connection's record. A store
-	// that can makes it a single step; Steps is for the others.
+	// ExpiresMs is an error. The Put is one with IntentJoin and no Fence; seenMs,
+	// in Unix ms, is for the connection's record. A store that can makes it a
+	// single step; Steps is for the others.
 	Enter(ctx context.Context, p Put, seenMs int64) (PutResult, error)
 	// Remove takes one member out of its room, raises seq and publishes. The
 	// last one out takes the room's record with it.

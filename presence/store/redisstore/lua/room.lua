@@ -7,9 +7,9 @@
 --           born empty: it expects nothing, but a record begins above that seq
 -- ARGV[6]   the same with the seq after it: to compare costs less than to count
 -- Returns   '+' and the last line of the record that was published; or all of
---           that, maybe without its state; else
---           outcome, where the room stands, sec, us and connections of the
---           user, and after a line break the record that stands
+--           that, maybe without its state; else outcome, where the room stands,
+--           sec, us and connections of the user, and after a line break the
+--           record that stands
 local call = redis.call
 local time = call('TIME')
 local sec, us = time[1], time[2]
