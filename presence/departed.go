@@ -17,18 +17,24 @@ const (
 	maxRemembered = 1 << 16
 )
 
+// place is where a connection is a member.
+type place struct{ room, connID string }
+
 // departure is a member that is gone.
 type departure struct {
-	room, connID, owner string
-	epoch               int64
-	reason              Reason
-	at                  time.Time
+	place
+	tombstone
+}
+
+func departureOf(room string, m *store.Member, reason Reason) departure {
+	return departure{place{room, m.ConnID}, tombstone{epoch: m.Epoch, owner: m.Owner, reason: reason}}
 }
 
 // departed are the members that this node removed of late.
 type departed struct {
 	mu   sync.Mutex
-	list []departure // by time
+	list []*departure // by time
+	last map[place]*departure
 }
 
 func (d *departed) add(x departure, now time.Time) {
@@ -36,36 +42,62 @@ func (d *departed) add(x departure, now time.Time) {
 	defer d.mu.Unlock()
 	old := 0
 	for old < len(d.list) && (now.Sub(d.list[old].at) > rememberLeaves || len(d.list)-old >= maxRemembered) {
+		if at := d.list[old].place; d.last[at] == d.list[old] {
+			delete(d.last, at)
+		}
 		old++
 	}
 	clear(d.list[:old])
+	if d.last == nil {
+		d.last = make(map[place]*departure)
+	}
 	x.at = now
-	d.list = append(d.list[old:], x)
+	d.list = append(d.list[old:], &x)
+	d.last[x.place] = &x
 }
 
-// since returns what is remembered, by room.
+// of tells whether this node removed a member of late.
+func (d *departed) of(room string, m *store.Member, now time.Time) (Reason, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.last[place{room, m.ConnID}]
+	if x == nil || !x.covers(m, now) {
+		return "", false
+	}
+	return x.reason, true
+}
+
+// recent returns the last departure from each place, by room.
 func (d *departed) recent(now time.Time) map[string][]departure {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	rooms := make(map[string][]departure)
-	for _, x := range d.list {
+	for at, x := range d.last {
 		if now.Sub(x.at) <= rememberLeaves {
-			rooms[x.room] = append(rooms[x.room], x)
+			rooms[at.room] = append(rooms[at.room], *x)
 		}
 	}
 	return rooms
 }
 
-// tombstones are the members that left a room of late, as its replica heard.
-type tombstones struct {
-	of map[string]tombstone // by connId
-}
-
+// tombstone is which life of a member ended, when and why.
 type tombstone struct {
 	epoch  int64
 	owner  string
 	reason Reason
 	at     time.Time
+}
+
+// covers tells whether it was that life, as it is or as it was before, that
+// ended. One that was resumed after the store lost the leave may have the same
+// epoch.
+func (t tombstone) covers(m *store.Member, now time.Time) bool {
+	return (m.Epoch < t.epoch || m.Epoch == t.epoch && m.Owner == t.owner) && now.Sub(t.at) <= rememberLeaves
+}
+
+// tombstones are the members that left a room of late, as its replica heard.
+type tombstones struct {
+	of map[string]tombstone // by connId
 }
 
 func (g *tombstones) add(m *store.Member, reason Reason, now time.Time) {
@@ -82,40 +114,52 @@ func (g *tombstones) add(m *store.Member, reason Reason, now time.Time) {
 	g.of[m.ConnID] = tombstone{m.Epoch, m.Owner, reason, now}
 }
 
-// has tells whether a member left, as it is or as it became. One that was
-// resumed after the store lost the leave may have the same epoch.
+// has tells whether a member left.
 func (g *tombstones) has(m *store.Member, now time.Time) bool {
 	t, ok := g.of[m.ConnID]
-	return ok && (m.Epoch < t.epoch || m.Epoch == t.epoch && m.Owner == t.owner) && now.Sub(t.at) <= rememberLeaves
+	return ok && t.covers(m, now)
 }
 
 func (g *tombstones) reason(connID string) Reason { return g.of[connID].reason }
 
-// left tells whether a member left of late, as this node knows, and why.
+// left tells whether a member left of late, as this node knows, and why: by what
+// the replica heard, or by what the node did when it had another replica.
 func (r *room) left(m *store.Member) (Reason, bool) {
+	e := r.eng
+	now := e.clock.Now()
+	if reason, ok := e.departed.of(r.id, m, now); ok {
+		return reason, true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.gone.reason(m.ConnID), r.gone.has(m, r.eng.clock.Now())
+	return r.gone.reason(m.ConnID), r.gone.has(m, now)
 }
 
 // leaveAgain removes a member that came back although it had left.
-func (e *engine) leaveAgain(x departure) {
+func (e *engine) leaveAgain(room string, m *store.Member, reason Reason) {
+	x := departureOf(room, m, reason)
+	step := func(ctx context.Context) error {
+		_, err := e.removeAgain(ctx, x)
+		return err
+	}
 	var l lane
 	e.later(&l, func() {
 		ctx, cancel := e.bounded()
 		defer cancel()
-		if err := e.removeAgain(ctx, x); err != nil {
-			e.unsettle(&l, func(ctx context.Context) error { return e.removeAgain(ctx, x) })
+		if step(ctx) != nil {
+			e.unsettle(&l, step)
 		}
 	})
 }
 
-func (e *engine) removeAgain(ctx context.Context, x departure) error {
+// removeAgain is one try. It reports whether the member is gone; if not, it is
+// another life of it by now that stands.
+func (e *engine) removeAgain(ctx context.Context, x departure) (gone bool, err error) {
 	res, err := e.store.Remove(ctx, store.Remove{
 		Room: x.room, ConnID: x.connID, Epoch: x.epoch, Owner: x.owner, Reason: x.reason, ExpiresMs: e.expiry(ctx),
 	})
 	if err == nil && res.Outcome == store.Expired {
 		err = fmt.Errorf("leave expired on its way: %w", store.ErrUnavailable)
 	}
-	return err
+	return err == nil && res.Outcome != store.Fenced, err
 }

@@ -29,7 +29,7 @@ func (l lossListener) HandleInterrupt(_ string, lost bool) {
 	e.start(func() {
 		if e.sleep(jitter()) {
 			e.log.Warn("the store may have lost writes; saying them again", "node", e.self())
-			e.repeatLeaves()
+			e.start(e.repeatLeaves)
 			e.registerAll()
 			e.refresh()
 		}
@@ -54,33 +54,45 @@ func (r *room) lostOfLate() bool {
 	return suspect || at != nil && r.eng.clock.Now().Sub(*at) < lossTime
 }
 
-// repeatLeaves removes the members again that this node removed of late. Rooms
-// with a replica see to theirs by themselves; here are also those without.
+// repeatLeaves removes the members again that this node removed of late, until
+// the store answers for every room or they are forgotten. Rooms with a replica
+// see to theirs by themselves; here are also those without.
 func (e *engine) repeatLeaves() {
-	for room, list := range e.departed.recent(e.clock.Now()) {
-		ids := make([]string, len(list))
-		epochs := make(map[string]departure, len(list))
-		for i, x := range list {
-			ids[i] = x.connID
-			if x.epoch >= epochs[x.connID].epoch {
-				epochs[x.connID] = x
+	began := e.clock.Now()
+	for rooms := e.departed.recent(began); len(rooms) > 0 && e.clock.Now().Sub(began) < rememberLeaves; {
+		for room, list := range rooms {
+			if err := e.repeatIn(room, list); err != nil {
+				e.log.Warn("repeating leaves failed", "room", room, "count", len(list), "error", err)
+				continue
 			}
+			delete(rooms, room)
 		}
-		ctx, cancel := e.bounded()
-		found, err := e.store.LoadMembers(ctx, room, ids)
-		cancel()
-		if err != nil {
-			e.log.Warn("repeating leaves failed", "room", room, "count", len(ids), "error", err)
-			continue
-		}
-		for i := range found.Members {
-			m := &found.Members[i]
-			if x := epochs[m.ConnID]; m.Epoch <= x.epoch && !e.owns(room, m.ConnID) {
-				x.epoch, x.owner = m.Epoch, m.Owner
-				e.leaveAgain(x)
-			}
+		if len(rooms) > 0 && !e.sleep(mendInterval) {
+			return
 		}
 	}
+}
+
+func (e *engine) repeatIn(room string, list []departure) error {
+	ids := make([]string, len(list))
+	left := make(map[string]departure, len(list))
+	for i, x := range list {
+		ids[i], left[x.connID] = x.connID, x
+	}
+	ctx, cancel := e.bounded()
+	defer cancel()
+	found, err := e.store.LoadMembers(ctx, room, ids)
+	if err != nil {
+		return err
+	}
+	now := e.clock.Now()
+	for i := range found.Members {
+		m := &found.Members[i]
+		if x := left[m.ConnID]; x.covers(m, now) && !e.owns(room, m.ConnID) {
+			e.leaveAgain(room, m, x.reason)
+		}
+	}
+	return nil
 }
 
 // registerAll writes the index entries of all members of this node again: they

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,31 +75,57 @@ func TestAFailoverThatLosesWritesIsUndone(t *testing.T) {
 
 // The last member of a room left, nobody has the room open any more, and the
 // store forgets the leave, but not that its index entry is gone, which may lie
-// on another server: the node says the leave again.
+// on another server: the node says the leave again, whatever goes wrong once.
 func TestALeaveThatTheStoreForgotIsRepeated(t *testing.T) {
-	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
-		a := w.connect(w.nodes[0], "a")
-		a.join("r", "ann", "")
-		rewind := mem.Save()
-		entry := store.Entry{Node: w.nodes[0].self(), Room: "r", ConnID: "sock-a", UserID: "ann"}
-		a.end(ReasonDisconnect, true)
-		w.rest(time.Second)
-		l.failover(func() {
-			rewind()
-			if err := mem.Unregister(t.Context(), entry); err != nil {
-				t.Error(err)
-			}
-			if err := mem.ConnLeave(t.Context(), store.Conn{ConnID: "sock-a", Room: "r", Node: entry.Node}); err != nil {
-				t.Error(err)
-			}
+	for name, c := range map[string]struct {
+		method string
+		kind   storetest.Kind
+	}{
+		"nothing fails":             {},
+		"the leave's answer lost":   {"Remove", storetest.FailAfter},
+		"the first look fails":      {"LoadMembers", storetest.FailBefore},
+		"the second removal failed": {"Remove", storetest.FailBefore},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+				var failed atomic.Bool
+				fail := storetest.Plan{Call: func(q storetest.Call) (f storetest.Fault) {
+					if q.Method == c.method && !failed.Swap(true) {
+						f.Kind = c.kind
+					}
+					return f
+				}}
+				a := w.connect(w.nodes[0], "a")
+				a.join("r", "ann", "")
+				rewind := mem.Save()
+				entry := store.Entry{Node: w.nodes[0].self(), Room: "r", ConnID: "sock-a", UserID: "ann"}
+				if c.kind == storetest.FailAfter {
+					l[0].SetPlan(fail)
+				}
+				a.end(ReasonDisconnect, true)
+				w.rest(2 * testSettings.storeTimeout)
+				l[0].SetPlan(fail)
+				l.failover(func() {
+					rewind()
+					if err := mem.Unregister(t.Context(), entry); err != nil {
+						t.Error(err)
+					}
+					if err := mem.ConnLeave(t.Context(), store.Conn{ConnID: "sock-a", Room: "r", Node: entry.Node}); err != nil {
+						t.Error(err)
+					}
+				})
+				w.rest(10 * time.Second)
+				for _, key := range mem.Keys() {
+					if key != "nodes" && !strings.HasSuffix(key, ":conns") {
+						t.Errorf("back again: %s", key)
+					}
+				}
+				if c.method != "" && !failed.Load() {
+					t.Error("nothing went wrong")
+				}
+			})
 		})
-		w.rest(10 * time.Second)
-		for _, key := range mem.Keys() {
-			if key != "nodes" && !strings.HasSuffix(key, ":conns") {
-				t.Errorf("back again: %s", key)
-			}
-		}
-	})
+	}
 }
 
 // The store loses what it knew of a node, which dies before it can say anything
@@ -432,5 +459,23 @@ func TestWhatIsKnownIsNotAskedAgain(t *testing.T) {
 			t.Errorf("restored: %v, %v", restored, err)
 		}
 		st.SetPlan(storetest.Plan{})
+	})
+}
+
+// The store forgets the leave of a resumable member, nobody has the room open
+// any more, and the node looks through its index before it hears of the loss:
+// who left is not taken over for a grace.
+func TestAnAuditBringsNobodyBack(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", `,"graceMs":30000`)
+		rewind := mem.Save()
+		a.send("leave", `{}`).wait()
+		rewind()
+		w.nodes[0].doubt()
+		w.rest(testSettings.storeTimeout + 2*auditInterval)
+		if left := w.stored("r"); len(left) > 0 {
+			t.Errorf("%+v came back", left)
+		}
 	})
 }

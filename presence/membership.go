@@ -290,10 +290,11 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		q.Epoch, q.Owner = epoch, m.owner
 	}
 	m.epoch.Store(q.Epoch) // what comes after is above it
-	if res.Outcome == store.Applied {
-		e.departed.add(departure{room: r.id, connID: m.connID, epoch: q.Epoch, reason: reason}, e.clock.Now())
+	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner}
+	if res.Outcome != store.Fenced { // Missing: a try before this one may have done it
+		e.departed.add(departureOf(r.id, &left, reason), e.clock.Now())
 	}
-	r.letGo(m, q)
+	r.letGo(m, &left, reason)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		return r.disownEntry(ctx, m.entry())
 	}
@@ -320,10 +321,10 @@ func (e *engine) removeOther(ctx context.Context, q *store.Remove) (store.Remove
 
 // letGo forgets a member that left. A socket that still hears the room, since
 // it did not ask to leave, is let go by the event, so that it hears that too.
-func (r *room) letGo(m *membership, q store.Remove) {
+func (r *room) letGo(m *membership, left *store.Member, reason Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gone.add(&store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner}, q.Reason, r.eng.clock.Now())
+	r.gone.add(left, reason, r.eng.clock.Now())
 	if m.seat == nil {
 		r.disown(m)
 		return

@@ -184,7 +184,7 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Expired {
 		return err // the entry stays, and is looked at again
 	}
-	e.departed.add(departure{room: entry.Room, connID: m.ConnID, epoch: m.Epoch, reason: reason}, e.clock.Now())
+	e.departed.add(departureOf(entry.Room, m, reason), e.clock.Now())
 	return e.erase(ctx, entry)
 }
 
@@ -197,10 +197,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	}
 	defer e.release(r)
 	if reason, ok := r.left(stands); ok { // and the store lost that
-		if err := e.removeAgain(ctx, departure{
-			room: entry.Room, connID: stands.ConnID, epoch: stands.Epoch, owner: stands.Owner, reason: reason,
-		}); err != nil {
-			return err
+		gone, err := e.removeAgain(ctx, departureOf(entry.Room, stands, reason))
+		if err != nil || !gone {
+			return err // the entry stays, and is looked at again
 		}
 		return e.erase(ctx, entry)
 	}

@@ -87,7 +87,7 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 		own := r.owned[id]
 		if (old[id] == nil || own != nil && own.removed) && r.gone.has(&m.Member, now) {
 			delete(loaded, id)
-			r.eng.leaveAgain(departure{room: r.id, connID: id, epoch: m.Epoch, owner: m.Owner, reason: r.gone.reason(id)})
+			r.eng.leaveAgain(r.id, &m.Member, r.gone.reason(id))
 		}
 	}
 	if r.keeping {

@@ -20,6 +20,12 @@ type seatKey struct {
 // seatID is a membership by its name.
 type seatID struct{ room, connID string }
 
+// heardOf is a membership that a client hears of.
+type heardOf struct {
+	c *client
+	seatID
+}
+
 // belief is what a client knows of its own membership, by what it was told.
 type belief struct {
 	seatKey
@@ -31,6 +37,7 @@ type belief struct {
 	unsure  bool     // a join was refused: who knows what it left
 	told    bool     // not_joined was answered
 	taken   bool     // another client resumed it
+	over    bool     // its leave, for good, was acknowledged
 	since   int      // the order of that join
 	value   int      // the state that the join's answer showed
 	written []*write // the patches since then
@@ -79,10 +86,10 @@ func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
 	}
 	for _, other := range s.seats {
 		if other != b && other.room == b.room && other.connID == a.Self.ConnID {
-			other.in, other.taken = false, true
+			other.in, other.taken, other.over = false, true, false
 		}
 	}
-	b.in, b.unsure, b.told, b.taken, b.since = true, false, false, false, order
+	b.in, b.unsure, b.told, b.taken, b.over, b.since = true, false, false, false, false, order
 	b.written = slices.DeleteFunc(b.written, func(p *write) bool { return p.n <= order })
 	b.connID, b.user, b.epoch = a.Self.ConnID, user, a.Self.Epoch
 	for _, m := range a.Snapshot {
@@ -122,7 +129,7 @@ func (s *simulation) decided(room, token string, a wireAck) {
 	}
 }
 
-func (s *simulation) left(asked []*belief, order int, a wireAck) {
+func (s *simulation) left(asked []*belief, order int, forGood bool, a wireAck) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range asked {
@@ -130,7 +137,7 @@ func (s *simulation) left(asked []*belief, order int, a wireAck) {
 		switch {
 		case b.since > order: // it joined again
 		case a.OK:
-			b.in, b.unsure = false, false
+			b.in, b.unsure, b.over = false, false, forGood && b.in && !b.unsure
 		default:
 			b.unsure = true
 		}
@@ -175,9 +182,29 @@ func (s *simulation) heard(c *client, e wireEvent) {
 			s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s is there", c.name, e, e.ConnID, e.Epoch, of.c.name)
 		}
 	}
+	s.checkGone(c, e)
 	if e.ConnID == b.connID && !b.taken {
 		b.in = e.Type != "leave"
 	}
+}
+
+// checkGone notes whose leave a client has heard, and that who left for good does
+// not come back unless the node that knew died. s.mu is held.
+func (s *simulation) checkGone(c *client, e wireEvent) {
+	key := heardOf{c, seatID{e.RoomID, e.ConnID}}
+	if e.Type == "leave" {
+		s.leaves[key] = e.Epoch
+		return
+	}
+	if left := s.leaves[key]; e.Type == "join" && left > 0 {
+		for _, of := range s.seats {
+			if of.over && of.open == 0 && left >= of.epoch && of.room == e.RoomID && of.connID == e.ConnID && of.user == e.UserID &&
+				!s.disputed(of) && !s.dead[of.c.sock.eng] && slices.Contains(s.w.nodes, of.c.sock.eng) {
+				s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s had left", c.name, e, e.ConnID, e.Epoch, of.c.name)
+			}
+		}
+	}
+	delete(s.leaves, key)
 }
 
 // mustStand reports whether a membership has no reason to end. s.mu is held.

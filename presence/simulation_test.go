@@ -118,8 +118,9 @@ type simulation struct {
 	tokens    map[string]membershipOf
 	seats     map[seatKey]*belief
 	kicked    map[membershipOf]bool
-	contested map[seatID]int   // resumes without an answer, or refused
-	dead      map[*engine]bool // nodes that were declared dead, or may have been
+	leaves    map[heardOf]int64 // the epoch of each leave since the last join
+	contested map[seatID]int    // resumes without an answer, or refused
+	dead      map[*engine]bool  // nodes that were declared dead, or may have been
 }
 
 // membershipOf is whom a resume token is for.
@@ -129,7 +130,7 @@ func newSimulation(w *world, mem *memstore.Store, dice *rand.Rand, seed uint64) 
 	s := &simulation{
 		w: w, mem: mem, dice: dice, seed: seed,
 		tokens: make(map[string]membershipOf), seats: make(map[seatKey]*belief),
-		kicked: make(map[membershipOf]bool), contested: make(map[seatID]int), dead: make(map[*engine]bool),
+		kicked: make(map[membershipOf]bool), leaves: make(map[heardOf]int64), contested: make(map[seatID]int), dead: make(map[*engine]bool),
 	}
 	if seed%8 != 0 {
 		for f := range faultCount {
@@ -278,7 +279,7 @@ func (s *simulation) leave(c *client, room string, graceMs int) {
 		asked = append(asked, s.asks(c, room))
 	}
 	s.on(c, func() {
-		c.sock.leave([]byte(payload), ackFunc(func(ack []byte) { s.left(asked, order, parseAck(s.w.t, ack)) }))
+		c.sock.leave([]byte(payload), ackFunc(func(ack []byte) { s.left(asked, order, graceMs == 0, parseAck(s.w.t, ack)) }))
 	})
 }
 
