@@ -56,18 +56,23 @@ func (r *room) lostOfLate() bool {
 
 // repeatLeaves removes the members again that this node removed of late, until
 // the store answers for every room or they are forgotten. Rooms with a replica
-// see to theirs by themselves; here are also those without.
+// see to theirs by themselves; here are also those without. It blocks.
 func (e *engine) repeatLeaves() {
 	began := e.clock.Now()
 	for rooms := e.departed.recent(began); len(rooms) > 0 && e.clock.Now().Sub(began) < rememberLeaves; {
+		var failed error
 		for room, list := range rooms {
 			if err := e.repeatIn(room, list); err != nil {
-				e.log.Warn("repeating leaves failed", "room", room, "count", len(list), "error", err)
+				failed = err
 				continue
 			}
 			delete(rooms, room)
 		}
-		if len(rooms) > 0 && !e.sleep(mendInterval) {
+		if failed == nil {
+			return
+		}
+		e.log.Warn("repeating leaves failed", "rooms", len(rooms), "error", failed)
+		if !e.sleep(mendInterval) {
 			return
 		}
 	}
