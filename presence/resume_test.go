@@ -194,3 +194,27 @@ func TestTokensThatFitNothing(t *testing.T) {
 		w.agree("s")
 	})
 }
+
+// A connection that was in two rooms is resumed elsewhere in one of them: its
+// record goes when the last of its members leaves, whichever that is.
+func TestAConnectionThatIsResumedInPart(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.steady()
+		a := w.connect(w.nodes[0], "a")
+		ack := a.join("r", "ann", `,"graceMs":20000`)
+		a.join("s", "ann", `,"graceMs":20000`)
+		a.drop()
+		b := w.connect(w.nodes[1], "b")
+		if ack := b.join("r", "ann", token(ack)+`,"graceMs":30000`); !ack.Resumed {
+			t.Fatalf("%+v", ack)
+		}
+		w.rest(25 * time.Second)
+		b.send("leave", `{}`).wait()
+		w.rest(time.Second)
+		for _, key := range w.store.(interface{ Keys() []string }).Keys() {
+			if strings.HasPrefix(key, "conn:") {
+				t.Errorf("left: %s", key)
+			}
+		}
+	})
+}

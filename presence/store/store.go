@@ -85,7 +85,8 @@ type Store interface {
 	// owner, creating the record if need be and renewing its time to live.
 	ConnJoin(ctx context.Context, c Conn) error
 	// ConnLeave removes a room from the connection's record; the last removal
-	// deletes it. A record of a higher epoch in another node's hands keeps the room.
+	// deletes it. A room of a higher epoch stays while the record is in another
+	// node's hands.
 	ConnLeave(ctx context.Context, c Conn) error
 	// ConnRefresh renews last_seen_ms and time to live of connections in one
 	// batch; those that the node does not own any more are left alone. It

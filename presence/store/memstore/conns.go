@@ -19,10 +19,18 @@ type conns struct {
 type record struct {
 	userID  string
 	rooms   []string
+	epochs  map[string]int64 // the highest, by room
 	node    string
-	epoch   int64
 	seenMs  int64
 	expires time.Time
+}
+
+// epoch is the highest of all rooms.
+func (r *record) epoch() (highest int64) {
+	for _, epoch := range r.epochs {
+		highest = max(highest, epoch)
+	}
+	return highest
 }
 
 // get returns the record that lives; an expired one is dropped.
@@ -45,11 +53,11 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 	defer cs.mu.Unlock()
 	r := cs.get(c.ConnID, now)
 	if r == nil {
-		r = &record{}
+		r = &record{epochs: make(map[string]int64)}
 		cs.byID[c.ConnID] = r
 	}
 	r.userID, r.node = c.UserID, c.Node
-	r.epoch, r.seenMs = max(r.epoch, c.Epoch), max(r.seenMs, c.SeenMs)
+	r.epochs[c.Room], r.seenMs = max(r.epochs[c.Room], c.Epoch), max(r.seenMs, c.SeenMs)
 	if !slices.Contains(r.rooms, c.Room) {
 		r.rooms = append(r.rooms, c.Room)
 	}
@@ -66,9 +74,10 @@ func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	r := cs.get(c.ConnID, s.now())
-	if r == nil || r.epoch > c.Epoch && r.node != c.Node {
+	if r == nil || r.epochs[c.Room] > c.Epoch && r.node != c.Node {
 		return nil
 	}
+	delete(r.epochs, c.Room)
 	r.rooms = slices.DeleteFunc(r.rooms, func(room string) bool { return room == c.Room })
 	if len(r.rooms) == 0 {
 		delete(cs.byID, c.ConnID)

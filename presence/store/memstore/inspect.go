@@ -73,7 +73,7 @@ func (s *Store) ConnRecord(connID string) (fields map[string]string, ttl time.Du
 		"user_id":      r.userID,
 		"room_id":      room,
 		"node_id":      r.node,
-		"epoch":        strconv.FormatInt(r.epoch, 10),
+		"epoch":        strconv.FormatInt(r.epoch(), 10),
 		"last_seen_ms": strconv.FormatInt(r.seenMs, 10),
 	}, r.expires.Sub(now)
 }

@@ -57,7 +57,7 @@ func (cs *conns) save() func() {
 	byID := make(map[string]*record, len(cs.byID))
 	for id, r := range cs.byID {
 		c := *r
-		c.rooms = slices.Clone(r.rooms)
+		c.rooms, c.epochs = slices.Clone(r.rooms), maps.Clone(r.epochs)
 		byID[id] = &c
 	}
 	return func() {

@@ -134,6 +134,26 @@ var connTests = []test{
 		c.Room, c.Epoch = "r1", 9
 		s.record("c1", fields(c, "r1"))
 	}},
+	{"a leave counts by the epoch of its own room", func(s *suite) {
+		here, there := connOf("r1"), connOf("r2")
+		here.Epoch = 2
+		there.Node, there.Epoch = "n2", 9
+		s.must(s.b.ConnJoin(s.ctx, here))
+		late := connOf("r2") // resumed elsewhere, unlike r1
+		s.must(s.b.ConnJoin(s.ctx, late))
+		s.must(s.b.ConnJoin(s.ctx, there))
+		s.must(s.b.ConnLeave(s.ctx, late))
+		same(s, roomsIn(s, "c1"), []string{"r1", "r2"})
+		s.must(s.b.ConnLeave(s.ctx, here))
+		s.record("c1", fields(there, "r2"))
+		here.Node, here.Epoch = "n3", 4
+		s.must(s.b.ConnJoin(s.ctx, here))
+		here.SeenMs = there.SeenMs
+		s.must(s.b.ConnLeave(s.ctx, there)) // in another node's hands, but not with that epoch
+		s.record("c1", fields(here, "r1"))
+		s.must(s.b.ConnLeave(s.ctx, here))
+		s.noKeys()
+	}},
 	{"refresh", func(s *suite) {
 		c := connOf("r1")
 		other := connOf("r1")
