@@ -158,13 +158,9 @@ func (c *cluster) rest(room string, in *interest) {
 	}
 }
 
-// castVersion is the first byte of a broadcast between nodes; then come the
-// length of the sender's id, the id, and the broadcast.
-const castVersion = 1
-
 // Publish implements socketio.Adapter.
 func (c *cluster) Publish(ctx context.Context, b *socketio.Broadcast) error {
-	payload := append([]byte{castVersion, byte(len(c.id))}, c.id...)
+	payload := append([]byte{castBroadcast, byte(len(c.id))}, c.id...)
 	payload = socketio.AppendBroadcast(payload, b)
 	if len(b.Rooms) == 1 && !isSocketID(b.Rooms[0]) {
 		return c.eng.store.Publish(ctx, b.Rooms[0], payload)
@@ -192,6 +188,7 @@ func isSocketID(room string) bool {
 func (c *cluster) HandleCast(_ string, payload []byte) {
 	b, own, err := c.parseCast(payload)
 	switch {
+	case len(payload) > 0 && (payload[0] == castInquiry || payload[0] == castAnswer): // the engine's
 	case err != nil:
 		c.eng.log.Warn("broadcast of another node not understood", "error", err)
 	case !own:
@@ -202,7 +199,7 @@ func (c *cluster) HandleCast(_ string, payload []byte) {
 var errCast = errors.New("unknown version or cut short")
 
 func (c *cluster) parseCast(payload []byte) (b *socketio.Broadcast, own bool, err error) {
-	if len(payload) < 2 || payload[0] != castVersion || len(payload) < 2+int(payload[1]) {
+	if len(payload) < 2 || payload[0] != castBroadcast || len(payload) < 2+int(payload[1]) {
 		return nil, false, errCast
 	}
 	end := 2 + int(payload[1])

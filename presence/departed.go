@@ -27,7 +27,7 @@ type departure struct {
 }
 
 func departureOf(room string, m *store.Member, reason Reason) departure {
-	return departure{place{room, m.ConnID}, tombstone{epoch: m.Epoch, owner: m.Owner, reason: reason}}
+	return departure{place{room, m.ConnID}, tombstone{epoch: m.Epoch, owner: m.Owner, reason: reason, joinedMs: m.JoinedMs}}
 }
 
 // departed are the members that this node removed of late.
@@ -80,19 +80,46 @@ func (d *departed) recent(now time.Time) map[string][]departure {
 	return rooms
 }
 
+// ending returns the end of a life that this node removed of late.
+func (d *departed) ending(life departureText, now time.Time) (tombstone, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.last[place{life.Room, life.ConnID}]
+	if x == nil || !x.ends(life, now) {
+		return tombstone{}, false
+	}
+	return x.tombstone, true
+}
+
 // tombstone is which life of a member ended, when and why.
 type tombstone struct {
-	epoch  int64
-	owner  string
-	reason Reason
-	at     time.Time
+	epoch    int64
+	owner    string
+	reason   Reason
+	joinedMs int64 // 0: not known
+	at       time.Time
 }
 
 // covers tells whether it was that life, as it is or as it was before, that
 // ended. One that was resumed after the store lost the leave may have the same
-// epoch.
+// epoch; one without a socket was not resumed, but restored or taken over by who
+// did not know.
 func (t tombstone) covers(m *store.Member, now time.Time) bool {
-	return (m.Epoch < t.epoch || m.Epoch == t.epoch && m.Owner == t.owner) && now.Sub(t.at) <= rememberLeaves
+	unaware := m.UntilMs > 0 && t.joinedMs > 0 && m.JoinedMs == t.joinedMs
+	switch {
+	case now.Sub(t.at) > rememberLeaves:
+		return false
+	case m.Epoch == t.epoch:
+		return m.Owner == t.owner || unaware
+	case m.Epoch == t.epoch+1:
+		return unaware && m.Lost == ReasonNodeLost
+	}
+	return m.Epoch < t.epoch
+}
+
+// ends tells whether it was that life that ended, at its epoch or later.
+func (t tombstone) ends(life departureText, now time.Time) bool {
+	return t.joinedMs > 0 && t.joinedMs == life.JoinedMs && t.epoch >= life.Epoch && now.Sub(t.at) <= rememberLeaves
 }
 
 // tombstones are the members that left a room of late, as its replica heard.
@@ -111,7 +138,7 @@ func (g *tombstones) add(m *store.Member, reason Reason, now time.Time) {
 			}
 		}
 	}
-	g.of[m.ConnID] = tombstone{m.Epoch, m.Owner, reason, now}
+	g.of[m.ConnID] = tombstone{m.Epoch, m.Owner, reason, m.JoinedMs, now}
 }
 
 // has tells whether a member left.

@@ -81,6 +81,7 @@ type engine struct {
 	refused    refusals
 	departures pool
 	departed   departed
+	inquiries  inquiries
 	loads      chan struct{} // one for each room that is being read again
 	nodes      store.Subscription
 	strangers  strangers
@@ -111,7 +112,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.undertaker.graves = make(map[string]*grave)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	var err error
-	if e.nodes, err = st.SubscribeNodes(ctx, lossListener{e}); err != nil {
+	if e.nodes, err = st.SubscribeNodes(ctx, nodesReceiver{e}); err != nil {
 		e.cancel()
 		return nil, fmt.Errorf("presence: subscribe to nodes: %w", err)
 	}

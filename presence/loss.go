@@ -3,26 +3,11 @@ package presence
 import (
 	"context"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// lossListener hears when the store may have lost the last it was told, by a
-// failover or a restart.
-type lossListener struct{ e *engine }
-
-// HandleEvent implements store.Receiver; there are none here.
-func (lossListener) HandleEvent(store.Event) {}
-
-// HandleCast implements store.Receiver; casts are the cluster adapter's.
-func (lossListener) HandleCast(string, []byte) {}
-
-// HandleInterrupt implements store.Receiver.
-func (l lossListener) HandleInterrupt(_ string, lost bool) {
-	if !lost {
-		return
-	}
-	e := l.e
+// mayHaveLost is what a node does when the store may have lost the last it was
+// told, by a failover or a restart.
+func (e *engine) mayHaveLost() {
 	e.noteLoss()
 	e.doubt() // the index may name members that left
 	e.reopenGraves()

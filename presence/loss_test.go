@@ -296,7 +296,7 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 			dave.ConnID = "dora"
 		}
 		if !unknown {
-			lossListener{w.nodes[0]}.HandleInterrupt("", true)
+			nodesReceiver{w.nodes[0]}.HandleInterrupt("", true)
 		}
 		r := w.nodes[0].openRooms()[0]
 		r.mu.Lock()

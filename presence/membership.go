@@ -278,7 +278,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	}
 	res, err := e.store.Remove(ctx, q)
 	if err == nil && res.Outcome == store.Fenced {
-		res, err = e.removeOther(ctx, &q)
+		res, err = e.removeOther(ctx, &q, m.joinedMs)
 	}
 	if err != nil {
 		return err
@@ -290,7 +290,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		q.Epoch, q.Owner = epoch, m.owner
 	}
 	m.epoch.Store(q.Epoch) // what comes after is above it
-	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner}
+	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
 	if res.Outcome != store.Fenced { // Missing: a try before this one may have done it
 		e.departed.add(departureOf(r.id, &left, reason), e.clock.Now())
 	}
@@ -303,8 +303,9 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 
 // removeOther removes what a fenced leave met if that is the same life of the
 // member: an older one, when the store lost the last writes, or the one that a
-// claimant took over when this node was taken for dead. q is then what it removed.
-func (e *engine) removeOther(ctx context.Context, q *store.Remove) (store.RemoveResult, error) {
+// claimant took over when this node was taken for dead, or another node restored
+// that did not know where it was. q is then what it removed.
+func (e *engine) removeOther(ctx context.Context, q *store.Remove, joinedMs int64) (store.RemoveResult, error) {
 	fenced := store.RemoveResult{Outcome: store.Fenced}
 	found, err := e.store.LoadMembers(ctx, q.Room, []string{q.ConnID})
 	if err != nil || len(found.Members) == 0 {
@@ -312,7 +313,8 @@ func (e *engine) removeOther(ctx context.Context, q *store.Remove) (store.Remove
 	}
 	m := &found.Members[0]
 	adopted := m.Epoch == q.Epoch+1 && m.UntilMs > 0 && m.Lost == ReasonNodeLost
-	if m.Epoch >= q.Epoch && !adopted {
+	restored := m.Epoch == q.Epoch && m.UntilMs > 0 && m.JoinedMs == joinedMs
+	if m.Epoch >= q.Epoch && !adopted && !restored {
 		return fenced, nil
 	}
 	q.Epoch, q.Owner = m.Epoch, m.Owner

@@ -19,8 +19,11 @@ func (r *room) question(m *membership) {
 			return q.findOut(ctx, func() error { return st.restore(ctx, m) })
 		})
 	case m.grace != nil && !m.leaving:
-		r.mendGrace(m, func(ctx context.Context, g *grace) error {
-			return q.findOut(ctx, func() error { return g.restore(ctx) })
+		q.since = r.eng.clock.Now()
+		r.inquire(m, func() {
+			r.mendGrace(m, func(ctx context.Context, g *grace) error {
+				return q.findOut(ctx, func() error { return g.restore(ctx) })
+			})
 		})
 	case !r.comes(m): // else its join finds out
 		r.evict(m, evictRemoved, ReasonDisconnect)

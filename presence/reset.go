@@ -69,7 +69,7 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 			own.lost = max(own.lost, maybeReset)
 			r.question(own)
 		case own != nil:
-			r.reassert(own)
+			r.reassert(own, stands == nil)
 		case stands != nil && !m.newerThan(&stands.Member):
 			continue
 		case dead[m.Owner], r.gone.has(&m.Member, now):
@@ -150,13 +150,16 @@ func (m *membership) newerThan(stands *member) bool {
 }
 
 // reassert restores a member of this node. The room's lock is held.
-func (r *room) reassert(m *membership) {
+func (r *room) reassert(m *membership, missing bool) {
 	m.lost, m.removed = surelyReset, false
-	if m.grace != nil {
+	switch {
+	case m.grace == nil:
+		r.restoreLive(m)
+	case missing:
+		r.inquire(m, func() { r.restoreGrace(m) })
+	default:
 		r.restoreGrace(m)
-		return
 	}
-	r.restoreLive(m)
 }
 
 // restoreGrace restores a member of this node that has no socket. The room's

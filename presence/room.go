@@ -289,6 +289,17 @@ func (r *room) apply(e *store.Event) {
 	}
 	r.show(event, &e.Member)
 	r.follow(e)
+	if e.Intent == store.IntentRestore {
+		r.refuse(&e.Member)
+	}
+}
+
+// refuse removes a member again that this node removed of late, and another one
+// restored that did not know. The lock is held.
+func (r *room) refuse(m *store.Member) {
+	if reason, ok := r.eng.departed.of(r.id, m, r.eng.clock.Now()); ok && r.owned[m.ConnID] == nil {
+		r.eng.leaveAgain(r.id, m, reason)
+	}
 }
 
 // share makes what a member has in common with what is known one copy: else it

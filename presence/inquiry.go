@@ -1,0 +1,211 @@
+package presence
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+const (
+	// gatherTime is for how long questions are gathered before they are sent.
+	gatherTime = 20 * time.Millisecond
+	// answerTime is how long the other nodes have to say that they know better.
+	answerTime = 500 * time.Millisecond
+	// maxInquiry is how many members one message is about.
+	maxInquiry = 256
+)
+
+// inquiries are the questions of a node to all others whether somebody removed
+// members that it kept in grace and that the store does not have any more. A
+// failover makes nodes deaf for a while: a client may have resumed such a member
+// elsewhere, and have left, without a word that was heard here. That the store
+// lost data does not mean that it lost this member.
+type inquiries struct {
+	mu     sync.Mutex
+	open   map[place]*inquiry
+	unsent []*inquiry
+}
+
+// inquiry is about one life of a member, up to an epoch.
+type inquiry struct {
+	place
+	joinedMs, epoch int64
+	told            *departure       // by who removed it
+	then            func(*departure) // nil: nobody knows of it
+}
+
+// departureText is how nodes ask about a member, and tell that they removed it.
+type departureText struct {
+	Room     string `json:"room"`
+	ConnID   string `json:"connId"`
+	JoinedMs int64  `json:"joinedMs"`
+	Epoch    int64  `json:"epoch"`
+	Owner    string `json:"owner,omitempty"`
+	Reason   Reason `json:"reason,omitempty"`
+}
+
+// inquire asks about a member in grace and then goes on, unless it was removed.
+// The room's lock is held, and then too.
+func (r *room) inquire(m *membership, then func()) {
+	g := m.grace
+	if g.over || m.restoring {
+		return
+	}
+	m.restoring = true
+	e := r.eng
+	e.ask(&inquiry{
+		place: place{r.id, m.connID}, joinedMs: m.joinedMs, epoch: m.epoch.Load(),
+		then: func(told *departure) {
+			if m.undecided(g, told) {
+				m.isGone()
+				return
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if m.grace == g && !g.over && !m.leaving {
+				then()
+			}
+		},
+	})
+}
+
+// undecided ends the question about a member in grace. It reports whether that is
+// still one, and was told to be gone.
+func (m *membership) undecided(g *grace, told *departure) bool {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.grace != g || g.over {
+		return false
+	}
+	m.restoring = false
+	if told == nil {
+		return false
+	}
+	r.gone.add(&store.Member{ConnID: m.connID, Epoch: told.epoch, Owner: told.owner, JoinedMs: told.joinedMs}, told.reason, r.eng.clock.Now())
+	return true
+}
+
+func (e *engine) ask(q *inquiry) {
+	i := &e.inquiries
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.open == nil {
+		i.open = make(map[place]*inquiry)
+	}
+	i.open[q.place] = q
+	i.unsent = append(i.unsent, q)
+	if len(i.unsent) == 1 {
+		e.clock.AfterFunc(gatherTime, func() { e.start(e.sendInquiries) })
+	}
+}
+
+// sendInquiries asks what was gathered, and waits for answers. It blocks.
+func (e *engine) sendInquiries() {
+	i := &e.inquiries
+	i.mu.Lock()
+	list := i.unsent
+	i.unsent = nil
+	i.mu.Unlock()
+	texts := make([]departureText, len(list))
+	for n, q := range list {
+		texts[n] = departureText{Room: q.room, ConnID: q.connID, JoinedMs: q.joinedMs, Epoch: q.epoch}
+	}
+	for err := e.castDepartures(castInquiry, texts); err != nil; err = e.castDepartures(castInquiry, texts) {
+		e.log.Warn("asking other nodes about members failed", "members", len(list), "error", err)
+		if !e.sleep(mendInterval) {
+			return
+		}
+	}
+	if !e.sleep(answerTime) {
+		return
+	}
+	for _, q := range list {
+		i.mu.Lock()
+		if i.open[q.place] == q {
+			delete(i.open, q.place)
+		}
+		told := q.told
+		i.mu.Unlock()
+		q.then(told)
+	}
+}
+
+// castDepartures sends texts to all nodes. It blocks.
+func (e *engine) castDepartures(kind byte, texts []departureText) error {
+	for part := range slices.Chunk(texts, maxInquiry) {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return fmt.Errorf("encode members for other nodes: %w", err)
+		}
+		ctx, cancel := e.bounded()
+		err = e.store.PublishNodes(ctx, append([]byte{kind}, text...))
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heardDepartures takes what a node asked, or told.
+func (e *engine) heardDepartures(kind byte, text []byte) {
+	var texts []departureText
+	if err := json.Unmarshal(text, &texts); err != nil {
+		e.log.Warn("message of another node about members not understood", "error", err)
+		return
+	}
+	if kind == castAnswer {
+		e.inquiries.tell(texts)
+		return
+	}
+	var known []departureText
+	for _, t := range texts {
+		if x, ok := e.departureOf(t); ok {
+			known = append(known, departureText{t.Room, t.ConnID, x.joinedMs, x.epoch, x.owner, x.reason})
+		}
+	}
+	if len(known) == 0 {
+		return
+	}
+	e.start(func() {
+		if err := e.castDepartures(castAnswer, known); err != nil {
+			e.log.Warn("telling other nodes who left failed", "members", len(known), "error", err)
+		}
+	})
+}
+
+// departureOf is what the node knows about the end of the life that is asked
+// about, by what it did or heard.
+func (e *engine) departureOf(t departureText) (tombstone, bool) {
+	now := e.clock.Now()
+	if x, ok := e.departed.ending(t, now); ok {
+		return x, true
+	}
+	e.mu.Lock()
+	r := e.rooms[t.Room]
+	e.mu.Unlock()
+	if r == nil {
+		return tombstone{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x := r.gone.of[t.ConnID]
+	return x, x.ends(t, now)
+}
+
+// tell takes the answers to what is asked.
+func (i *inquiries) tell(texts []departureText) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, t := range texts {
+		q := i.open[place{t.Room, t.ConnID}]
+		if q != nil && q.joinedMs == t.JoinedMs && q.epoch <= t.Epoch {
+			q.told = &departure{q.place, tombstone{epoch: t.Epoch, owner: t.Owner, reason: t.Reason, joinedMs: t.JoinedMs}}
+		}
+	}
+}
