@@ -130,7 +130,7 @@ func (r *room) leaves(e *store.Event) bool {
 		}
 		own.removed = true
 	}
-	r.gone.add(&e.Member, e.Reason, r.eng.clock.Now())
+	r.gone.add(lifeOf(e, m), e.Reason, r.eng.clock.Now())
 	return true
 }
 

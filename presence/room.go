@@ -281,7 +281,7 @@ func (r *room) apply(e *store.Event) {
 	}
 	if e.Intent == store.IntentLeave {
 		delete(r.members, e.Member.ConnID)
-		r.gone.add(&e.Member, e.Reason, r.heardAt)
+		r.gone.add(lifeOf(e, old), e.Reason, r.heardAt)
 	} else {
 		m := &member{Member: e.Member, seenMs: e.AtMs}
 		r.share(m, old)
@@ -300,6 +300,17 @@ func (r *room) refuse(m *store.Member) {
 	if reason, ok := r.eng.departed.of(r.id, m, r.eng.clock.Now()); ok && r.owned[m.ConnID] == nil {
 		r.eng.leaveAgain(r.id, m, reason)
 	}
+}
+
+// lifeOf is the member that an event says to have left: the event does not say
+// since when it was there.
+func lifeOf(e *store.Event, old *member) *store.Member {
+	left := e.Member
+	left.JoinedMs = 0
+	if old != nil {
+		left.JoinedMs = old.JoinedMs
+	}
+	return &left
 }
 
 // share makes what a member has in common with what is known one copy: else it
