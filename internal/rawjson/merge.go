@@ -1,6 +1,9 @@
 package rawjson
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // pair is one member of an object, raw. was is the value it began with.
 type pair struct{ key, value, was []byte }
@@ -12,8 +15,8 @@ type pair struct{ key, value, was []byte }
 // reports whether any value differs in the end, spaces aside; if none does,
 // merged is state itself. An error is about the patch unless state is no object either.
 func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
-	var m merger
-	m.pairs = m.room[:0]
+	m := mergers.Get().(*merger)
+	defer m.free()
 	if err := Object(state, m.add); err != nil {
 		return nil, false, err
 	}
@@ -33,6 +36,18 @@ type merger struct {
 	room  [fewPairs]pair
 	pairs []pair
 	index map[string]int // decoded key → place in pairs; nil while there are few
+}
+
+var mergers = sync.Pool{New: func() any {
+	m := new(merger)
+	m.pairs = m.room[:0]
+	return m
+}}
+
+func (m *merger) free() {
+	clear(m.pairs) // texts are their owners'
+	m.pairs, m.index = m.room[:0], nil
+	mergers.Put(m)
 }
 
 func (m *merger) changed() bool {
