@@ -55,12 +55,13 @@ type settings struct {
 // engine is presence on one node, without any Socket.IO in it.
 type engine struct {
 	settings
-	store  store.Store
-	clock  clock
-	encode func(event []byte) frame // keeps nothing of the event
-	texts  texts
-	node   atomic.Pointer[string]
-	hooks  roomHooks // nil: nobody needs to know
+	store   store.Store
+	starter store.Starter // the store, if it is one
+	clock   clock
+	encode  func(event []byte) frame // keeps nothing of the event
+	texts   texts
+	node    atomic.Pointer[string]
+	hooks   roomHooks // nil: nobody needs to know
 
 	learned  atomic.Pointer[reading] // by the last good beat
 	draining atomic.Bool
@@ -105,6 +106,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 		rooms:   make(map[string]*room),
 		sockets: make(map[*socket]struct{}),
 	}
+	e.starter, _ = st.(store.Starter)
 	e.rename()
 	e.departures = pool{limit: departing, start: e.start}
 	e.loads = make(chan struct{}, loadsAtOnce)

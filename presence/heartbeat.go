@@ -2,12 +2,8 @@ package presence
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
 // heartbeat handles presence:heartbeat. It does not block, and without a patch
@@ -15,8 +11,12 @@ import (
 func (s *socket) heartbeat(payload []byte, a answerer) {
 	e := s.eng
 	p, err := parseHeartbeat(payload, e.limits)
+	var st *seat
 	if err == nil {
-		err = s.routeHeartbeat(&p, a)
+		st, err = s.routeHeartbeat(&p, a)
+	}
+	if st != nil {
+		st.startPatch(p.epoch, p.patch, a)
 	}
 	if err != nil {
 		a.answer(appendRefusal(nil, e.refusal(err, "heartbeat")))
@@ -24,35 +24,39 @@ func (s *socket) heartbeat(payload []byte, a answerer) {
 }
 
 // routeHeartbeat answers at once what needs no store, and queues the rest
-// behind the requests that came before.
-func (s *socket) routeHeartbeat(p *heartbeatPayload, a answerer) error {
+// behind the requests that came before. Where there are none, it takes the lane
+// of the seat that it returns for the patch.
+func (s *socket) routeHeartbeat(p *heartbeatPayload, a answerer) (*seat, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.seatOf(p.roomID)
 	if p.roomID == "" {
 		rooms, last := s.wantedSeats()
 		if rooms > 1 && p.patch != nil {
-			return invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", rooms)
+			return nil, invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", rooms)
 		}
 		if rooms > 1 {
 			s.beatAll(last, a)
-			return nil
+			return nil, nil
 		}
 		st = last
 	}
 	if st == nil || !st.wanted {
-		return notJoined(p.roomID)
+		return nil, notJoined(p.roomID)
 	}
-	epoch, patch := p.epoch, bytes.Clone(p.patch)
+	epoch := p.epoch
 	switch {
-	case patch == nil && st.joining == 0:
+	case p.patch == nil && st.joining == 0:
 		st.answerBeat(epoch, a)
-		return nil
-	case patch == nil && st.wait(func() { st.answerBeat(epoch, a) }):
-		return nil
+		return nil, nil
+	case p.patch == nil && st.wait(func() { st.answerBeat(epoch, a) }):
+		return nil, nil
+	case p.patch != nil && st.begin():
+		return st, nil
 	}
+	patch := bytes.Clone(p.patch)
 	st.post(a, len(patch), func(deadline time.Time) { st.runHeartbeat(deadline, epoch, patch, a) })
-	return nil
+	return nil, nil
 }
 
 // beatAll answers a heartbeat for all rooms: at once if the socket is in any,
@@ -94,65 +98,13 @@ func (m *membership) heard(epoch optional) heartbeatAck {
 // runHeartbeat is the lane's half of a heartbeat with a patch.
 func (st *seat) runHeartbeat(deadline time.Time, epoch optional, patch []byte, a answerer) {
 	ack, err := st.tryPatch(deadline, epoch, patch)
+	st.answerPatch(a, ack, err)
+}
+
+func (st *seat) answerPatch(a answerer, ack heartbeatAck, err error) {
 	if err != nil {
 		a.answer(appendRefusal(nil, st.sock.eng.refusal(err, "heartbeat")))
 		return
 	}
 	st.sock.eng.answerHeartbeat(a, ack)
-}
-
-// patchRoom is by how much a patch's text may be longer than a state: it may
-// have spaces, and say a key twice.
-const patchRoom = 4
-
-func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (heartbeatAck, error) {
-	e := st.sock.eng
-	m := st.member.Load()
-	if m == nil {
-		return heartbeatAck{}, notJoined(st.roomID)
-	}
-	ack := m.heard(epoch)
-	if patch == nil || ack.stale {
-		return ack, nil
-	}
-	if limit := patchRoom * e.limits.stateBytes; len(patch) > limit {
-		return ack, stateTooLarge(len(patch), e.limits.stateBytes)
-	}
-	ctx := e.near(deadline)
-	if err := st.settle(ctx); err != nil {
-		return ack, err
-	}
-	state, changed, err := rawjson.Merge(m.state, patch)
-	if err != nil {
-		return ack, invalid("patchState: %v.", err)
-	}
-	if !changed {
-		return ack, nil
-	}
-	if len(state) > e.limits.stateBytes {
-		return ack, stateTooLarge(len(state), e.limits.stateBytes)
-	}
-	seq, err := st.write(ctx, m, state)
-	if err != nil {
-		return ack, err
-	}
-	ack.epoch, ack.changed, ack.seq = m.epoch.Load(), true, seq
-	return ack, nil
-}
-
-// write stores a new state of a member and returns the event's seq. One that the
-// store lost meanwhile is restored first.
-func (st *seat) write(ctx context.Context, m *membership, state []byte) (seq int64, err error) {
-	for {
-		next := m.record()
-		next.State = state
-		next.Write++
-		found, seq, err := st.sock.eng.update(ctx, &st.lane, m, &next)
-		if err != nil || found == store.Applied || found == store.Repeated {
-			return seq, err
-		}
-		if restored, err := st.explain(ctx, m, found); err != nil || !restored {
-			return 0, err
-		}
-	}
 }

@@ -56,6 +56,33 @@ func (l *lane) wake(start func(func())) {
 	}
 }
 
+// begin takes an idle lane for an operation that the caller carries out, which
+// may go on when the caller has returned. finish is its end.
+func (l *lane) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy {
+		return false
+	}
+	l.busy = true
+	return true
+}
+
+// finish goes on with what was queued since begin.
+func (l *lane) finish(start func(func())) {
+	l.mu.Lock()
+	if len(l.queue) > 0 {
+		l.mu.Unlock()
+		start(l.run)
+		return
+	}
+	l.queue, l.busy = nil, false
+	l.mu.Unlock()
+	if l.idle != nil {
+		l.idle()
+	}
+}
+
 func (l *lane) run() {
 	for op := l.next(); op != nil; op = l.next() {
 		op()

@@ -66,10 +66,25 @@ func (m *membership) conn() store.Conn {
 func (e *engine) put(ctx context.Context, p *store.Put, r *room) (store.PutResult, error) {
 	e.complete(ctx, p, r)
 	res, err := e.store.Put(ctx, *p)
-	if err == nil && res.Outcome == store.Expired {
-		err = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
+	return res, expired(res.Outcome, err)
+}
+
+// startPut is a put whose room is filled in. It does not block; the waiter is
+// told when it is done, and has to look whether it expired.
+func (e *engine) startPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
+	if e.starter != nil {
+		e.starter.StartPut(ctx, p, w)
+		return
 	}
-	return res, err
+	e.start(func() { w.PutDone(e.store.Put(ctx, *p)) })
+}
+
+// expired makes an outcome that should not be an error.
+func expired(found store.Outcome, err error) error {
+	if err == nil && found == store.Expired {
+		return fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
+	}
+	return err
 }
 
 // complete fills in what a write has of its room.

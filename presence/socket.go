@@ -131,7 +131,7 @@ const maxQueuedBytes = 4 << 20
 // already, the client is told to slow down. s.mu is held.
 func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 	s, e := st.sock, st.sock.eng
-	deadline := e.clock.Now().Add(e.storeTimeout - e.storeTimeout/10) // the answer takes some time too
+	deadline := e.requestDeadline()
 	ok := s.queued+size <= maxQueuedBytes && st.lane.post(func() {
 		op(deadline)
 		s.mu.Lock()
@@ -144,6 +144,12 @@ func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 	}
 	s.queued += size
 	return true
+}
+
+// requestDeadline is when the store must have answered what a request asks of
+// it from now on.
+func (e *engine) requestDeadline() time.Time {
+	return e.clock.Now().Add(e.storeTimeout - e.storeTimeout/10) // the answer takes some time too
 }
 
 // vacate takes the membership from the seat after somebody else ended it, and

@@ -12,12 +12,17 @@ import (
 func (e *engine) update(ctx context.Context, l *lane, m *membership, next *store.Member) (found store.Outcome, seq int64, err error) {
 	put := store.Put{Intent: store.IntentUpdate, Member: *next, Fence: next.Epoch}
 	res, err := e.put(ctx, &put, m.room)
+	return e.updated(l, m, &put, res, err)
+}
+
+// updated is what follows from the store's answer to an update.
+func (e *engine) updated(l *lane, m *membership, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
 	if err != nil {
-		again := put
+		again := *put
 		e.unsettle(l, m.writing(func() store.Put { return again }))
 		return 0, 0, err
 	}
-	m.wrote(res.Outcome, next)
+	m.wrote(res.Outcome, &put.Member)
 	return res.Outcome, res.Member.Seq, nil
 }
 

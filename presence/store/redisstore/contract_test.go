@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 	"github.com/redis/rueidis"
 )
@@ -124,17 +125,40 @@ func (b *backend) Age(d time.Duration) {
 	}
 }
 
+// starter is a backend whose calls of Put are of StartPut.
+type starter struct{ *backend }
+
+func (s starter) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
+	done := make(chan struct{})
+	s.StartPut(ctx, &p, waiter(func(r store.PutResult, e error) {
+		res, err = r, e
+		close(done)
+	}))
+	<-done
+	return res, err
+}
+
+// waiter is a store.PutWaiter.
+type waiter func(store.PutResult, error)
+
+func (f waiter) PutDone(res store.PutResult, err error) { f(res, err) }
+
 func TestContract(t *testing.T) {
-	for name, o := range map[string]Options{
-		"RESP3":        {},
-		"own prefix":   {Prefix: "my app:"},
-		"RESP2 pubsub": {URL: "&protocol=2"},
+	plain := func(b *backend) storetest.Backend { return b }
+	for name, c := range map[string]struct {
+		o  Options
+		as func(*backend) storetest.Backend
+	}{
+		"RESP3":        {Options{}, plain},
+		"own prefix":   {Options{Prefix: "my app:"}, plain},
+		"RESP2 pubsub": {Options{URL: "&protocol=2"}, plain},
+		"StartPut":     {Options{}, func(b *backend) storetest.Backend { return starter{b} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := redistest.Start(t)
 			spyOn(t, srv)
-			o.URL = srv.URL() + "?client_name=" + storeName + o.URL
-			storetest.Run(t, func(t *testing.T) storetest.Backend { return open(t, o) })
+			c.o.URL = srv.URL() + "?client_name=" + storeName + c.o.URL
+			storetest.Run(t, func(t *testing.T) storetest.Backend { return c.as(open(t, c.o)) })
 		})
 	}
 }

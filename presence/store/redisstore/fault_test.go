@@ -76,7 +76,8 @@ func TestStalledRedis(t *testing.T) {
 			_, e3 := s.ConnRefresh(ctx, "n", make([]store.Seen, 1000))
 			_, e4 := s.Subscribe(ctx, conn, newEar())
 			_, e5 := s.Positions(ctx, make([]string, 1000))
-			for _, err := range []error{e1, e2, e3, e4, e5, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil)} {
+			_, e6 := starter{s}.Put(ctx, join("r", "s"+conn))
+			for _, err := range []error{e1, e2, e3, e4, e5, e6, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil)} {
 				if !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("error %v", err)
 				}
@@ -114,7 +115,40 @@ func TestScriptsAreLoadedAgain(t *testing.T) {
 		}
 		_, err = s.Put(t.Context(), join("r", "c"))
 		must(t, err)
+		must(t, s.raw.Do(t.Context(), s.raw.B().ScriptFlush().Build()).Error())
+		_, err = starter{s}.Put(t.Context(), join("r", "d"))
+		must(t, err)
 	}
+}
+
+// A write that nobody waits for is told of a store that closes, and has no
+// effect on a closed one.
+func TestStartedPutsEndWithTheStore(t *testing.T) {
+	srv := redistest.Start(t)
+	s, err := Open(t.Context(), Options{URL: srv.URL()})
+	must(t, err)
+	must(t, srv.Pause())
+	told := make(chan error, 1000)
+	put := func(i int) {
+		p := join("r", strconv.Itoa(i))
+		s.StartPut(t.Context(), &p, waiter(func(_ store.PutResult, err error) { told <- err }))
+	}
+	for i := range cap(told) - 1 {
+		put(i)
+	}
+	must(t, s.Close(t.Context()))
+	put(cap(told))
+	for range cap(told) {
+		select {
+		case err := <-told:
+			if !errors.Is(err, store.ErrClosed) && !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("error %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a put was told of nothing")
+		}
+	}
+	must(t, srv.Resume())
 }
 
 func TestLostSubscriptionsComeBack(t *testing.T) {
@@ -201,7 +235,8 @@ func TestControlCharactersAreRefused(t *testing.T) {
 	_, e2 := s.Put(t.Context(), join("r", "a\nb"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "a\nb"})
 	e4 := s.Register(t.Context(), store.Entry{ConnID: "a b"})
-	for _, err := range []error{e1, e2, e3} {
+	_, e5 := starter{s}.Put(t.Context(), p)
+	for _, err := range []error{e1, e2, e3, e5} {
 		if !errors.Is(err, errControl) {
 			t.Errorf("error %v", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,16 +40,23 @@ type pipeline struct {
 	mu     sync.Mutex
 	lines  map[string]*line // by master
 	closed bool
-	ends   context.Context
-	end    context.CancelFunc
-	wg     sync.WaitGroup
+
+	unattended unattended
+	ends       context.Context
+	end        context.CancelFunc
+	wg         sync.WaitGroup
 }
 
 // line is the queue to one master.
 type line struct {
-	queue []*call
-	busy  int // lanes in use
+	queue   []*call
+	busy    int             // lanes in use
+	resting []chan struct{} // of lanes that wait for more; the last to come goes first
 }
+
+// restTime is how long a lane waits for more before it ends: a goroutine that
+// begins has to grow its stack, which costs more than a wait.
+const restTime = 5 * time.Second
 
 // call is one caller's commands to one master; done has room for the answer.
 type call struct {
@@ -56,6 +64,9 @@ type call struct {
 	cmds []rueidis.Completed
 	one  [1]rueidis.Completed
 	done chan []rueidis.RedisResult
+
+	then  attendant // if set, it is told, and nobody waits
+	place int       // among the unattended, from 1; theirs
 }
 
 // newCall returns a call to fill in.
@@ -71,7 +82,7 @@ func (p *pipeline) newCall(ctx context.Context) *call {
 // free takes a call back that was answered. One whose caller left may be
 // answered yet.
 func (p *pipeline) free(c *call) {
-	c.ctx, c.cmds, c.one[0] = nil, nil, rueidis.Completed{}
+	c.ctx, c.cmds, c.one[0], c.then = nil, nil, rueidis.Completed{}, nil
 	p.calls.Put(c)
 }
 
@@ -205,7 +216,12 @@ func (p *pipeline) post(c *call) error {
 		p.lines[addr] = l
 	}
 	l.queue = append(l.queue, c)
-	if l.busy < lanes {
+	switch last := len(l.resting) - 1; {
+	case last >= 0:
+		l.busy++
+		l.resting[last] <- struct{}{} // it has room
+		l.resting = l.resting[:last]
+	case l.busy < lanes:
 		l.busy++
 		p.wg.Go(func() { p.lane(l) })
 	}
@@ -224,13 +240,18 @@ func (p *pipeline) await(c *call) ([]rueidis.RedisResult, error) {
 	}
 }
 
-// lane sends batches until the queue is empty.
+// lane sends batches until there are none for a while.
 func (p *pipeline) lane(l *line) {
 	var calls []*call
 	var cmds []rueidis.Completed
+	wake, over := make(chan struct{}, 1), time.NewTimer(restTime)
+	defer over.Stop()
 	for {
-		if calls = p.take(l, calls[:0]); len(calls) == 0 {
-			return
+		if calls = p.take(l, calls[:0], wake); len(calls) == 0 {
+			if !p.rest(l, wake, over) {
+				return
+			}
+			continue
 		}
 		cmds = cmds[:0]
 		for _, c := range calls {
@@ -241,15 +262,39 @@ func (p *pipeline) lane(l *line) {
 		cancel()
 		for i, c := range calls {
 			n := len(c.cmds)
-			c.done <- res[:n:n]
+			if c.then != nil {
+				p.hand(c, res[0])
+			} else {
+				c.done <- res[:n:n]
+			}
 			res, calls[i] = res[n:], nil
 		}
 	}
 }
 
+// rest waits until the lane has something to do; it reports false at its end.
+func (p *pipeline) rest(l *line, wake chan struct{}, over *time.Timer) bool {
+	over.Reset(restTime)
+	select {
+	case <-wake:
+		return true
+	case <-over.C:
+	case <-p.ends.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(l.resting, wake)
+	if i < 0 { // it was called just now
+		<-wake
+		return true
+	}
+	l.resting = slices.Delete(l.resting, i, i+1)
+	return false
+}
+
 // take moves calls that are still waited for into a batch. When there are none
-// the lane is free again.
-func (p *pipeline) take(l *line, batch []*call) []*call {
+// the lane is free again: whoever has work for it says so with wake.
+func (p *pipeline) take(l *line, batch []*call, wake chan struct{}) []*call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n, size := 0, 0
@@ -269,6 +314,7 @@ func (p *pipeline) take(l *line, batch []*call) []*call {
 	}
 	if len(batch) == 0 {
 		l.busy--
+		l.resting = append(l.resting, wake)
 	}
 	return batch
 }
@@ -286,6 +332,7 @@ func (p *pipeline) close() {
 	p.mu.Unlock()
 	p.end()
 	p.wg.Wait()
+	p.unattended.end(store.ErrClosed, func(*call) bool { return true })
 }
 
 // notNow are the errors by which Redis says that it cannot do its work at

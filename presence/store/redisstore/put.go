@@ -8,15 +8,20 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/redis/rueidis"
 )
 
 // Put implements store.Store.
 func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
 	var res store.PutResult
 	if err := s.put(ctx, &p, &res); err != nil {
-		return store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", p.Member.ConnID, p.Room, err)
+		return store.PutResult{}, putError(&p, err)
 	}
 	return res, nil
+}
+
+func putError(p *store.Put, err error) error {
+	return fmt.Errorf("put member %q in room %q: %w", p.Member.ConnID, p.Room, err)
 }
 
 func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) error {
@@ -29,11 +34,7 @@ func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) err
 	if err != nil {
 		return err
 	}
-	text, err := msg.ToString()
-	if err != nil {
-		return err
-	}
-	return readPut(p, text, res)
+	return readPutAnswer(p, msg, res)
 }
 
 // checkPut refuses what a record cannot hold.
@@ -45,7 +46,16 @@ func checkPut(p *store.Put) error {
 	return nil
 }
 
-// readPut reads the answer to a Put.
+// readPutAnswer reads the answer to a Put.
+func readPutAnswer(p *store.Put, msg rueidis.RedisMessage, res *store.PutResult) error {
+	text, err := msg.ToString()
+	if err != nil {
+		return err
+	}
+	return readPut(p, text, res)
+}
+
+// readPut reads the text of one.
 func readPut(p *store.Put, text string, res *store.PutResult) error {
 	if line, ok := strings.CutPrefix(text, "+"); ok {
 		return readUsual(p, line, res)
