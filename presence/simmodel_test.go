@@ -81,7 +81,7 @@ func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
 	defer s.mu.Unlock()
 	b.open--
 	if !a.OK {
-		b.unsure = true
+		b.unsure, b.over = true, false // it may have taken effect
 		return
 	}
 	for _, other := range s.seats {
