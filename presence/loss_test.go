@@ -479,3 +479,37 @@ func TestAnAuditBringsNobodyBack(t *testing.T) {
 		}
 	})
 }
+
+// Events of before a loss come after the room was read again: what they say of a
+// member that is being restored is known to be old.
+func TestEventsOfBeforeALossComeLate(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		b.join("r", "bob", "")
+		rewind := mem.Save()
+		l[0].SetPlan(deaf())
+		a.join("r", "ann", "")
+		first := w.stored("r")[0]
+		a.join("r", "ann", `,"state":{"n":1}`)
+		b.heard()
+		l[0].SetPlan(storetest.Plan{Call: func(c storetest.Call) (f storetest.Fault) {
+			if c.Method == "Put" {
+				f.Kind = storetest.FailBefore
+			}
+			return f
+		}})
+		l.failover(rewind)
+		w.rest(maxJitter + time.Millisecond)
+		r := w.nodes[0].openRooms()[0]
+		at := r.position()
+		r.mu.Lock()
+		at.Seq = r.pos.Seq + 1
+		r.mu.Unlock()
+		r.HandleEvent(store.Event{Position: at, Prev: at.Seq - 1, Intent: store.IntentJoin, Member: first, UserConns: 1})
+		want(t, "b", b.heard(), "")
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+		want(t, "b", b.heard(), "")
+		w.agree("r")
+	})
+}

@@ -279,10 +279,13 @@ func (r *room) apply(e *store.Event) {
 		// for events that were on their way when the store lost data.
 		event.UserConns = r.countAfter(e)
 	}
-	if e.Intent == store.IntentLeave {
+	switch {
+	case e.Intent == store.IntentLeave:
 		delete(r.members, e.Member.ConnID)
 		r.gone.add(lifeOf(e, old), e.Reason, r.heardAt)
-	} else {
+	case old != nil && old.unsure && old.Owner == e.Member.Owner && old.newerThan(&e.Member):
+		event = nil // of before the store lost what is shown
+	default:
 		m := &member{Member: e.Member, seenMs: e.AtMs}
 		r.share(m, old)
 		r.members[m.ConnID] = m
