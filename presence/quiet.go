@@ -12,6 +12,8 @@ const (
 	quietAfter = 3500 * time.Millisecond
 	// quietInterval is how often it looks for such rooms.
 	quietInterval = 500 * time.Millisecond
+	// eventTravels is what time an event has to arrive after its write was seen.
+	eventTravels = 250 * time.Millisecond
 )
 
 // quietBatch is how many rooms one call to the store asks for.
@@ -66,13 +68,22 @@ func (e *engine) openRooms() []*room {
 	return list
 }
 
-// compare refetches the room if it stands elsewhere than the replica. A room
-// without a record and a replica without members are the same.
+// compare refetches the room if it stands elsewhere than the replica, and no
+// event on its way changes that. A room without a record and a replica without
+// members are the same.
 func (r *room) compare(at store.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.heardAt = r.eng.clock.Now()
-	if at != r.pos && (at.Born != "" || len(r.members) > 0) {
-		r.refetch()
+	known := r.pos
+	if at == known || at.Born == "" && len(r.members) == 0 {
+		return
 	}
+	r.eng.clock.AfterFunc(eventTravels, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.pos == known {
+			r.refetch()
+		}
+	})
 }

@@ -176,6 +176,8 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 				e.Reason = ReasonNodeLost // this node was declared dead
 			} else if r.gone.has(m, now) {
 				e.Reason = r.gone.reason(e.ConnID)
+			} else if why := r.heldReason(m); why != "" {
+				e.Reason = why
 			}
 			users[e.UserID]--
 			r.gone.add(m, e.Reason, now)
@@ -194,6 +196,17 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		}
 	}
 	r.resumeEvents()
+}
+
+// heldReason is why a member left, by the events that are held back. The lock is held.
+func (r *room) heldReason(m *store.Member) (why Reason) {
+	for i := range r.held {
+		e := &r.held[i]
+		if e.Intent == store.IntentLeave && e.Member.ConnID == m.ConnID && e.Member.Epoch >= m.Epoch {
+			why = e.Reason
+		}
+	}
+	return why
 }
 
 // shown is the member that an event of a fold is about.

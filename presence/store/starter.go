@@ -14,5 +14,7 @@ type Starter interface {
 
 // PutWaiter is told how a write ended. It must not block.
 type PutWaiter interface {
+	// PutDone gets what Put returns. The store calls it once for each write, from a
+	// goroutine of its own or from StartPut, and holds no lock meanwhile.
 	PutDone(res PutResult, err error)
 }
