@@ -57,6 +57,27 @@ func (c *crew) start(f func()) bool {
 	return true
 }
 
+// hold keeps a place for work that goes on without a goroutine; release gives it
+// back. It reports false when the crew is closed.
+func (c *crew) hold() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.all++
+	return true
+}
+
+func (c *crew) release() { c.count(&c.all, -1) }
+
+// goOn runs f for who holds a place, closed or not.
+func (c *crew) goOn(f func()) {
+	if !c.start(f) {
+		go f()
+	}
+}
+
 // work is one goroutine.
 func (c *crew) work(f func()) {
 	defer c.count(&c.all, -1)

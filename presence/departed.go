@@ -103,9 +103,10 @@ type tombstone struct {
 // covers tells whether it was that life, as it is or as it was before, that
 // ended. One that was resumed after the store lost the leave may have the same
 // epoch; one without a socket was not resumed, but restored or taken over by who
-// did not know.
+// did not know. One whose node was taken for dead may have had a socket since: the
+// node woke, and had the epoch after its own for itself.
 func (t tombstone) covers(m *store.Member, now time.Time) bool {
-	unaware := m.UntilMs > 0 && t.joinedMs > 0 && m.JoinedMs == t.joinedMs
+	unaware := m.UntilMs > 0 && t.joinedMs > 0 && m.JoinedMs == t.joinedMs && t.reason != ReasonNodeLost
 	switch {
 	case now.Sub(t.at) > rememberLeaves:
 		return false
@@ -119,7 +120,8 @@ func (t tombstone) covers(m *store.Member, now time.Time) bool {
 
 // ends tells whether it was that life that ended, at its epoch or later.
 func (t tombstone) ends(life departureText, now time.Time) bool {
-	return t.joinedMs > 0 && t.joinedMs == life.JoinedMs && t.epoch >= life.Epoch && now.Sub(t.at) <= rememberLeaves
+	known := t.joinedMs > 0 && t.reason != ReasonNodeLost
+	return known && t.joinedMs == life.JoinedMs && t.epoch >= life.Epoch && now.Sub(t.at) <= rememberLeaves
 }
 
 // tombstones are the members that left a room of late, as its replica heard.

@@ -15,6 +15,9 @@ const (
 	gatherTime = 20 * time.Millisecond
 	// answerTime is how long the other nodes have to say that they know better.
 	answerTime = 500 * time.Millisecond
+	// askingTime is for how long a question that can't be sent is tried: what other
+	// nodes still show must be restored before they give it up.
+	askingTime = keepMissing / 2
 	// maxInquiry is how many members one message is about.
 	maxInquiry = 256
 )
@@ -115,13 +118,7 @@ func (e *engine) sendInquiries() {
 	for n, q := range list {
 		texts[n] = departureText{Room: q.room, ConnID: q.connID, JoinedMs: q.joinedMs, Epoch: q.epoch}
 	}
-	for err := e.castDepartures(castInquiry, texts); err != nil; err = e.castDepartures(castInquiry, texts) {
-		e.log.Warn("asking other nodes about members failed", "members", len(list), "error", err)
-		if !e.sleep(mendInterval) {
-			return
-		}
-	}
-	if !e.sleep(answerTime) {
+	if !e.askNodes(texts) {
 		return
 	}
 	for _, q := range list {
@@ -133,6 +130,22 @@ func (e *engine) sendInquiries() {
 		i.mu.Unlock()
 		q.then(told)
 	}
+}
+
+// askNodes sends questions to all nodes and gives them the time to answer. After
+// askingTime it is as if nobody did. It reports false when the engine closed.
+func (e *engine) askNodes(texts []departureText) bool {
+	for until := e.clock.Now().Add(askingTime); e.clock.Now().Before(until); {
+		err := e.castDepartures(castInquiry, texts)
+		if err == nil {
+			return e.sleep(answerTime)
+		}
+		e.log.Warn("asking other nodes about members failed", "members", len(texts), "error", err)
+		if !e.sleep(mendInterval) {
+			return false
+		}
+	}
+	return true
 }
 
 // castDepartures sends texts to all nodes. It blocks.

@@ -178,6 +178,10 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 				e.Reason = r.gone.reason(e.ConnID)
 			} else if why := r.heldReason(m); why != "" {
 				e.Reason = why
+			} else {
+				guess := *m
+				guess.JoinedMs = 0 // nobody said that this life ended: it is missing
+				m = &guess
 			}
 			users[e.UserID]--
 			r.gone.add(m, e.Reason, now)

@@ -45,7 +45,7 @@ var mergers = sync.Pool{New: func() any {
 }}
 
 func (m *merger) free() {
-	clear(m.pairs) // texts are their owners'
+	clear(m.room[:]) // texts are their owners'
 	m.pairs, m.index = m.room[:0], nil
 	mergers.Put(m)
 }
