@@ -63,16 +63,26 @@ func TestCosts(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	got := format([]line{{rows[0], map[string]cost{"realtime": {12, 0.05}, "bare echo": {8, 0}, "Socket.IO on Node": {30, 0}}}, {rows[3], map[string]cost{"realtime": {1, 0.5}}}})
-	for _, want := range []string{"| 9.00 / 0.10 | 12.0 / 0.05 | 8.00 ", "| 1.5 ", "| 2.5 ", "| 2.00 ", "| – "} {
+	got := format([]line{
+		{rows[0], map[string][]cost{ownColumn: {{12, 0.05}}, echoColumn: {{8, 0}}, nodeColumn: {{30, 0}}}, []cost{{7.5, 0.04}}},
+		{rows[3], map[string][]cost{ownColumn: {{1, 0.5}}}, []cost{{0.5, 0.25}}},
+		{rows[5], map[string][]cost{ownColumn: {{7.25, 0}}}, []cost{{3.5, 0}}},
+	})
+	for _, want := range []string{"| 9.00 / 0.10 | 7.50 / 0.04 ", "| 12.0 / 0.05 | 8.00 ", "| 1.5 ", "| 2.5 ", "| 2.00 ", "| 0.50 ", "| – ", "| 7.25 "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
+	if strings.Contains(got, "3.50") {
+		t.Errorf("memory was scaled in\n%s", got)
+	}
 }
 
-func TestMedian(t *testing.T) {
-	if got := median([]float64{5, 1, 3}); got != 3 {
+func TestMiddle(t *testing.T) {
+	if got := middle([]cost{{5, 1}, {1, 3}, {3, 2}}); got != (cost{3, 2}) {
+		t.Errorf("got %v", got)
+	}
+	if got := middle(nil); got != (cost{}) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -1,14 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"runtime"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	load "github.com/realtime-ai/realtime-message-go/internal/bench"
@@ -22,12 +14,16 @@ type row struct {
 	change   func(*load.Config)
 	cost     func(r *load.Report) cost
 	echoToo  bool // a server that only echoes can do it
+	fixed    bool // the cost is the same on a slow machine
 }
 
 // cost is what the server's process and Redis paid, in the row's unit.
 type cost struct {
 	server, redis float64
 }
+
+// times is c on a machine that needs f times as long.
+func (c cost) times(f float64) cost { return cost{c.server * f, c.redis * f} }
 
 var rows = []row{
 	{
@@ -52,9 +48,15 @@ var rows = []row{
 	},
 	{
 		name: "resident memory per joined connection (KB)", budget: cost{server: 8}, workload: "idle", echoToo: true,
-		change: func(c *load.Config) { c.Rooms, c.Duration = 800, 2*time.Second }, cost: memory,
+		change: func(c *load.Config) { c.Rooms, c.Duration = 800, 2*time.Second }, cost: memory, fixed: true,
 	},
 }
+
+// yardstick tells how fast the machine is at the moment: a heartbeat that is
+// only echoed. The budgets are of a machine where that costs budgetEcho.
+var yardstick = row{name: "yardstick (µs)", workload: "heartbeat", change: seconds(2), cost: perOperation}
+
+const budgetEcho = 5.9 // µs
 
 func seconds(n int) func(*load.Config) {
 	return func(c *load.Config) { c.Duration = time.Duration(n) * time.Second }
@@ -92,153 +94,4 @@ func memory(r *load.Report) (c cost) {
 		}
 	}
 	return c
-}
-
-// bench runs the servers and the loads.
-type bench struct {
-	binary, node string
-	progress     io.Writer
-}
-
-// column is one of the servers.
-type column struct {
-	name  string
-	base  bool
-	start func() (*server, error)
-	takes func(row) bool
-}
-
-func (b *bench) columns() []column {
-	all := func(row) bool { return true }
-	return []column{
-		{"realtime", false, b.startRealtime, all},
-		{"bare echo", true, startEcho, func(r row) bool { return r.echoToo }},
-		{"Socket.IO on Node", true, b.startNode, all},
-	}
-}
-
-// measure runs the rows and returns the table of those that it came to.
-func (b *bench) measure(ctx context.Context, rounds int, wanted func(name string) bool) (string, error) {
-	var lines []line
-	var errs []error
-	for _, r := range rows {
-		if !wanted(r.name) {
-			continue
-		}
-		l := line{row: r, costs: map[string]cost{}}
-		for _, c := range b.columns() {
-			if !c.takes(r) {
-				continue
-			}
-			got, err := b.repeat(ctx, c, r, rounds)
-			if ctx.Err() != nil {
-				return format(lines), ctx.Err()
-			}
-			if errors.Is(err, errMissing) {
-				fmt.Fprintf(b.progress, "bench: %s left out: %v\n", c.name, err)
-				continue
-			}
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s on %s: %w", r.workload, c.name, err))
-				continue
-			}
-			l.costs[c.name] = got
-		}
-		lines = append(lines, l)
-	}
-	return format(lines), errors.Join(errs...)
-}
-
-// repeat returns the median of some rounds.
-func (b *bench) repeat(ctx context.Context, c column, r row, rounds int) (cost, error) {
-	var server, redis []float64
-	for range max(rounds, 1) {
-		got, err := b.once(ctx, c, r)
-		if err != nil {
-			return cost{}, err
-		}
-		server, redis = append(server, got.server), append(redis, got.redis)
-	}
-	return cost{median(server), median(redis)}, nil
-}
-
-func median(list []float64) float64 {
-	slices.Sort(list)
-	return list[len(list)/2]
-}
-
-func (b *bench) once(ctx context.Context, c column, r row) (cost, error) {
-	cfg, err := load.Workload(r.workload)
-	if err != nil {
-		return cost{}, err
-	}
-	r.change(&cfg)
-	s, err := c.start()
-	if err != nil {
-		return cost{}, err
-	}
-	defer s.close()
-	cfg.Targets, cfg.ServerPIDs, cfg.RedisPIDs, cfg.BaseProtocol = []string{s.url}, []int{s.pid()}, s.redisPIDs(), c.base
-	cfg.AckTimeout = 20 * time.Second // what is measured is not how late answers come
-	report, err := load.Run(ctx, cfg)
-	if err != nil {
-		return cost{}, err
-	}
-	if err := report.Err(); err != nil {
-		return cost{}, err
-	}
-	got := r.cost(report)
-	fmt.Fprintf(b.progress, "bench: %s on %s: server %.2f, Redis %.2f\n", r.name, c.name, got.server, got.redis)
-	return got, nil
-}
-
-// line is a row with what was measured.
-type line struct {
-	row   row
-	costs map[string]cost
-}
-
-// format writes the table: server / Redis, and how many times as much the
-// others' servers cost.
-func format(lines []line) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "%s/%s, %d cores, %s; server / Redis\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	w := tabwriter.NewWriter(&out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| operation\t| budget\t| realtime\t| bare echo\t| Socket.IO on Node\t| realtime / echo\t| Node / realtime\t|")
-	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
-	for _, l := range lines {
-		own, echo, node := l.costs["realtime"], l.costs["bare echo"], l.costs["Socket.IO on Node"]
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", l.row.name, l.row.budget.text(l.row.budget.redis > 0), own.text(l.row.budget.redis > 0),
-			echo.text(false), node.text(false), ratio(own.server, echo.server), ratio(node.server, own.server))
-	}
-	_ = w.Flush() // into a strings.Builder: cannot fail
-	return out.String()
-}
-
-func (c cost) text(withRedis bool) string {
-	switch {
-	case c.server == 0:
-		return "–"
-	case withRedis:
-		return micros(c.server) + " / " + micros(c.redis)
-	}
-	return micros(c.server)
-}
-
-// micros has three digits or more.
-func micros(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
-}
-
-func ratio(a, b float64) string {
-	if a == 0 || b == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f", a/b)
 }
