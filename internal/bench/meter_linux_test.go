@@ -1,20 +1,37 @@
 package bench
 
 import (
+	"bufio"
 	"os"
+	"os/exec"
 	"testing"
-	"time"
 )
 
-func TestParseStat(t *testing.T) {
-	stat := "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 123 45 0 0 20 0 5 0 100 1000 20"
-	if got, err := parseStat([]byte(stat)); err != nil || got != 1680*time.Millisecond {
-		t.Errorf("got %v, %v", got, err)
+// The CPU time of another process is that which its parent is told at its end.
+func TestCPUOfAnotherProcess(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo done; read -r line || true")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "42 (a) S 1", "42 (a) S 1 42 42 0 -1 4194560 100 0 0 0 x 45 0", "42 (a) S 1 42 42 0 -1 4194560 100 0 0 0 1 y 0"} {
-		if _, err := parseStat([]byte(bad)); err == nil {
-			t.Errorf("%q was accepted", bad)
-		}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Error(err)
+	}
+	got, _, readErr := readProcess(cmd.Process.Pid)
+	in.Close()
+	if err := cmd.Wait(); err != nil || readErr != nil {
+		t.Fatal(err, readErr)
+	}
+	whole := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if got <= whole/2 || got > whole {
+		t.Errorf("read %v, of %v at its end", got, whole)
 	}
 }
 
