@@ -513,3 +513,47 @@ func TestEventsOfBeforeALossComeLate(t *testing.T) {
 		w.agree("r")
 	})
 }
+
+// A failover takes back the epoch of a member in grace, which is resumed elsewhere
+// by the same epoch before its node restores it. That node's grace is over then:
+// it does not end the next one, which is longer.
+func TestAGraceDoesNotEndTheNextOne(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":10000`)
+		rewind := mem.Save()
+		first := a.join("r", "ann", `,"graceMs":10000`)
+		a.end(ReasonDisconnect, false)
+		w.rest(10 * time.Millisecond)
+		l[0].SetPlan(storetest.Plan{Call: func(q storetest.Call) (f storetest.Fault) {
+			if q.Method == "LoadMembers" { // with which a restore begins
+				f.Kind = storetest.FailBefore
+			}
+			return f
+		}})
+		l.failover(rewind)
+		w.rest(maxJitter)
+		for _, patch := range []string{`{"n":1}`, `{"n":2}`} { // the room goes on
+			b.patch(patch)
+			w.rest(100 * time.Millisecond)
+		}
+		a2 := w.connect(w.nodes[1], "a2")
+		if ack := a2.join("r", "ann", token(first)); !ack.Resumed || ack.Self.Epoch != first.Self.Epoch {
+			t.Fatalf("resume: %+v", ack)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(4 * time.Second)
+		a2.end(ReasonDisconnect, false)
+		w.rest(7 * time.Second) // the first grace would be over
+		if got := b.heard(); strings.Contains(got, "leave") {
+			t.Errorf("b heard:\n%s", got)
+		}
+		if ack := w.connect(w.nodes[1], "a3").join("r", "ann", token(first)); !ack.Resumed {
+			t.Errorf("resume in the second grace: %+v", ack)
+		}
+		w.rest(5 * time.Second)
+		w.agree("r")
+	})
+}

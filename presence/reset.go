@@ -202,13 +202,8 @@ func (g *grace) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(found.Members) == 0 && m.owner != e.self() { // its grace was the claimant's, and is over
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		m.restoring = false
-		if r.owned[m.connID] == m {
-			r.evict(m, evictRemoved, "")
-		}
+	if len(found.Members) == 0 && m.owner != e.self() {
+		m.giveUp(evictRemoved) // its grace was the claimant's, and is over
 		return nil
 	}
 	next := m.graced(g.loss)
@@ -220,8 +215,12 @@ func (g *grace) restore(ctx context.Context) error {
 			m.write.Store(max(m.write.Load(), stands.Write))
 			next.Epoch, next.Write = stands.Epoch, m.write.Load()+1
 		}
-		if stands.Owner != m.owner && stands.Epoch >= next.Epoch || !m.newerThan(&member{Member: *stands}) {
-			m.restored() // somebody took it over, or it stands as it should
+		if stands.Owner != m.owner && stands.Epoch >= next.Epoch {
+			m.giveUp(evictMoved) // or this grace would end the next one of it too
+			return nil
+		}
+		if !m.newerThan(&member{Member: *stands}) {
+			m.restored() // it stands as it should
 			return nil
 		}
 		fence = stands.Epoch
@@ -242,4 +241,15 @@ func (g *grace) restore(ctx context.Context) error {
 	m.write.Store(next.Write)
 	m.restored()
 	return e.connJoin(ctx, m.conn())
+}
+
+// giveUp lets go of a member in grace that is not this node's to restore.
+func (m *membership) giveUp(why removal) {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.restoring = false
+	if r.owned[m.connID] == m {
+		r.evict(m, why, "")
+	}
 }
