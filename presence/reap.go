@@ -212,8 +212,8 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
 	}
 	m.write.Store(stands.Write + 1)
-	m.epoch.Store(stands.Epoch + 1)
-	m.clientEpoch.Store(stands.Epoch + 1)
+	m.epoch.Store(max(stands.Epoch, r.epochOf(stands.ConnID)) + 1) // the store may have lost what was shown
+	m.clientEpoch.Store(m.epoch.Load())
 	x := loss{reason: stands.Lost, atMs: stands.UntilMs - stands.GraceMs, untilMs: stands.UntilMs, shown: stands.Away}
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = ReasonNodeLost, nowMs-e.awayAfter.Milliseconds(), nowMs+stands.GraceMs

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 )
 
 // crash ends a node as kill -9 does: nothing is said to anybody.
@@ -89,6 +91,29 @@ func TestGraceOfADrainedNodeEnds(t *testing.T) {
 		want(t, "away", b.heard(), "update ann@r {} away")
 		w.rest(8 * time.Second)
 		want(t, "gone", b.heard(), "leave ann@r shutdown")
+		w.agree("r")
+	})
+}
+
+// A node dies together with the store's last writes, among them epochs of its
+// members that others were shown: who takes these over goes on from there.
+func TestATakeoverGoesOnFromTheEpochShown(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":30000`)
+		rewind := mem.Save()
+		for range 3 {
+			a.join("r", "ann", `,"graceMs":30000`)
+		}
+		b.heard()
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		w.nodes = w.nodes[1:]
+		l[1:].failover(rewind)
+		w.rest(20 * time.Second) // its client complains of an epoch that falls
+		want(t, "b", b.heard(), "update ann@r {} away")
 		w.agree("r")
 	})
 }
