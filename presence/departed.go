@@ -149,6 +149,12 @@ func (g *tombstones) has(m *store.Member, now time.Time) bool {
 	return ok && t.covers(m, now)
 }
 
+// knows tells whether the life of a member is the one that left last.
+func (g *tombstones) knows(m *store.Member) bool {
+	t := g.of[m.ConnID]
+	return t.joinedMs > 0 && t.joinedMs == m.JoinedMs
+}
+
 func (g *tombstones) reason(connID string) Reason { return g.of[connID].reason }
 
 // left tells whether a member left of late, as this node knows, and why: by what

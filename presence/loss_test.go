@@ -557,3 +557,61 @@ func TestAGraceDoesNotEndTheNextOne(t *testing.T) {
 		w.agree("r")
 	})
 }
+
+// The store forgets a leave, and does not answer at once when it is told again.
+// Meanwhile the room is read once more, or another node takes the member over
+// whose node died: it is not shown.
+func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world, mem *memstore.Store, dead string){
+		"the room is read": func(w *world, _ *memstore.Store, _ string) {
+			r := w.nodes[1].openRooms()[0]
+			r.mu.Lock()
+			r.refetch()
+			r.mu.Unlock()
+		},
+		"another node takes it over": func(w *world, mem *memstore.Store, dead string) {
+			if err := mem.MarkDead(w.t.Context(), dead); err != nil {
+				w.t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
+				w.steady()
+				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[2], "b")
+				b.join("r", "bob", "")
+				a.join("r", "ann", `,"graceMs":60000`)
+				rewind := mem.Save()
+				a.send("leave", `{}`).wait()
+				l[0].Kill()
+				dead := w.nodes[0].self()
+				w.crash(w.nodes[0])
+				w.nodes = w.nodes[1:]
+				var fails atomic.Bool
+				fails.Store(true)
+				l[2].SetPlan(storetest.Plan{Call: func(q storetest.Call) (f storetest.Fault) {
+					if q.Method == "Claim" || q.Method == "Remove" && fails.Load() {
+						f.Kind = storetest.FailBefore
+					}
+					return f
+				}})
+				l[1:].failover(rewind)
+				w.rest(maxJitter)
+				b.patch(`{"n":1}`)
+				w.rest(100 * time.Millisecond)
+				b.patch(`{"n":2}`)
+				w.rest(100 * time.Millisecond)
+				b.heard()
+				meanwhile(w, mem, dead)
+				w.rest(1200 * time.Millisecond)
+				fails.Store(false)
+				w.rest(20 * time.Second)
+				want(t, "b", b.heard(), "")
+				if n := len(w.stored("r")); n != 1 {
+					t.Errorf("%d members stand, want bob alone", n)
+				}
+				w.agree("r")
+			})
+		})
+	}
+}

@@ -157,11 +157,13 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		m.Owner = r.eng.intern(m.Owner)
 		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
 	}
-	if how := r.wasReset(&loaded); how == noReset {
+	how := r.wasReset(&loaded)
+	if how == noReset {
 		r.keepOwn(r.members, fresh)
 	} else {
 		r.keep(how, r.members, fresh, dead)
 	}
+	r.dropGone(how, r.members, fresh)
 	r.suspect = false
 	events := difference(r.members, fresh, r.at())
 	users, old := countUsers(r.members), r.members

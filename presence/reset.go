@@ -53,8 +53,7 @@ func (r *room) wasReset(loaded *store.Room) reset {
 
 // keep corrects what was loaded of a reset room by what the replica knows:
 // members of this node that are missing or older are restored, those of others
-// get time for that unless their owner is dead, and who left does not come back.
-// The lock is held.
+// get time for that unless their owner is dead. The lock is held.
 func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]bool) {
 	now := r.eng.clock.Now()
 	r.keeping, r.counts = false, true
@@ -83,13 +82,6 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 			r.keeping = true
 		}
 	}
-	for id, m := range loaded {
-		own := r.owned[id]
-		if (old[id] == nil || own != nil && own.removed) && r.gone.has(&m.Member, now) {
-			delete(loaded, id)
-			r.eng.leaveAgain(r.id, &m.Member, r.gone.reason(id))
-		}
-	}
 	if r.keeping {
 		r.eng.clock.AfterFunc(keepMissing, func() {
 			r.mu.Lock()
@@ -112,6 +104,23 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 		loaded[id] = m
 		r.counts = true
 		r.question(own)
+	}
+}
+
+// dropGone takes out of a load who left, as the replica heard, and the store has
+// back: they do not come back, but leave again. The first load after a loss may
+// come before others that see no loss. The lock is held.
+func (r *room) dropGone(how reset, old, loaded map[string]*member) {
+	now := r.eng.clock.Now()
+	for id, m := range loaded {
+		own := r.owned[id]
+		shown := old[id] != nil && (own == nil || !own.removed)
+		if shown || !r.gone.has(&m.Member, now) || how == noReset && !r.gone.knows(&m.Member) {
+			continue
+		}
+		delete(loaded, id)
+		r.counts = true
+		r.eng.leaveAgain(r.id, &m.Member, r.gone.reason(id))
 	}
 }
 

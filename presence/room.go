@@ -285,6 +285,10 @@ func (r *room) apply(e *store.Event) {
 		r.gone.add(lifeOf(e, old), e.Reason, r.heardAt)
 	case old != nil && old.unsure && old.Owner == e.Member.Owner && old.newerThan(&e.Member):
 		event = nil // of before the store lost what is shown
+	case r.takenOverLate(e, old):
+		event = nil
+		r.counts = true
+		r.eng.leaveAgain(r.id, &e.Member, r.gone.reason(e.Member.ConnID))
 	default:
 		m := &member{Member: e.Member, seenMs: e.AtMs}
 		r.share(m, old)
@@ -295,6 +299,15 @@ func (r *room) apply(e *store.Event) {
 	if e.Intent == store.IntentRestore {
 		r.refuse(&e.Member)
 	}
+}
+
+// takenOverLate tells whether an event is about a member that had left, and that a
+// claimant who did not hear of that took over, or shows away, since the store had
+// it back. What a node restores is refuse's. The lock is held.
+func (r *room) takenOverLate(e *store.Event, old *member) bool {
+	m := &e.Member
+	return e.Intent != store.IntentRestore && m.UntilMs > 0 && old == nil && r.owned[m.ConnID] == nil &&
+		r.gone.knows(m) && r.gone.has(m, r.heardAt)
 }
 
 // refuse removes a member again that this node removed of late, and another one
