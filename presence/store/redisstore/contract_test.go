@@ -144,21 +144,16 @@ type waiter func(store.PutResult, error)
 func (f waiter) PutDone(res store.PutResult, err error) { f(res, err) }
 
 func TestContract(t *testing.T) {
-	plain := func(b *backend) storetest.Backend { return b }
-	for name, c := range map[string]struct {
-		o  Options
-		as func(*backend) storetest.Backend
-	}{
-		"RESP3":        {Options{}, plain},
-		"own prefix":   {Options{Prefix: "my app:"}, plain},
-		"RESP2 pubsub": {Options{URL: "&protocol=2"}, plain},
-		"StartPut":     {Options{}, func(b *backend) storetest.Backend { return starter{b} }},
+	for name, o := range map[string]Options{
+		"RESP3":        {},
+		"own prefix":   {Prefix: "my app:"},
+		"RESP2 pubsub": {URL: "&protocol=2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := redistest.Start(t)
 			spyOn(t, srv)
-			c.o.URL = srv.URL() + "?client_name=" + storeName + c.o.URL
-			storetest.Run(t, func(t *testing.T) storetest.Backend { return c.as(open(t, c.o)) })
+			o.URL = srv.URL() + "?client_name=" + storeName + o.URL
+			storetest.Run(t, func(t *testing.T) storetest.Backend { return open(t, o) })
 		})
 	}
 }

@@ -34,41 +34,52 @@ const TTL = 30 * time.Second
 const patience = 10 * time.Second
 
 // Run runs the contract. open is called once per subtest and returns an empty
-// store whose records of connections live for TTL; Run closes it.
+// store whose records of connections live for TTL; Run closes it. What a
+// store.Starter writes is written both ways.
 func Run(t *testing.T, open func(t *testing.T) Backend) {
-	for _, g := range []struct {
-		name  string
-		tests []test
-		knows bool
-	}{
-		{"Join", joinTests, false},
-		{"JoinKnowing", joinTests, true},
-		{"Enter", enterTests, false},
-		{"EnterKnowing", enterTests, true},
-		{"Write", writeTests, false},
-		{"WriteKnowing", writeTests, true},
-		{"Leave", leaveTests, false},
-		{"LeaveKnowing", leaveTests, true},
-		{"Resume", resumeTests, false},
-		{"ResumeKnowing", resumeTests, true},
-		{"Reset", resetTests, false},
-		{"Bridge", bridgeTests, false},
-		{"Index", indexTests, false},
-		{"Conn", connTests, false},
-		{"Node", nodeTests, false},
-		{"Deadline", deadlineTests, false},
+	for _, g := range []group{
+		{"Join", joinTests, false, true},
+		{"JoinKnowing", joinTests, true, true},
+		{"Enter", enterTests, false, false},
+		{"EnterKnowing", enterTests, true, false},
+		{"Write", writeTests, false, true},
+		{"WriteKnowing", writeTests, true, true},
+		{"Leave", leaveTests, false, true},
+		{"LeaveKnowing", leaveTests, true, true},
+		{"Resume", resumeTests, false, true},
+		{"ResumeKnowing", resumeTests, true, true},
+		{"Reset", resetTests, false, true},
+		{"Bridge", bridgeTests, false, false},
+		{"Index", indexTests, false, false},
+		{"Conn", connTests, false, false},
+		{"Node", nodeTests, false, false},
+		{"Deadline", deadlineTests, false, true},
 	} {
-		t.Run(g.name, func(t *testing.T) {
-			for _, c := range g.tests {
-				t.Run(c.name, func(t *testing.T) {
-					b := open(t)
-					ctx, cancel := context.WithTimeout(context.Background(), patience)
-					defer cancel()
-					c.run(&suite{T: t, b: b, ctx: ctx, knows: g.knows})
-					if err := b.Close(ctx); err != nil {
-						t.Errorf("close: %v", err)
-					}
-				})
+		t.Run(g.name, func(t *testing.T) { g.run(t, open) })
+		if g.puts {
+			t.Run(g.name+"Started", func(t *testing.T) { g.run(t, starting(open)) })
+		}
+	}
+	t.Run("Start", func(t *testing.T) { group{tests: startTests}.run(t, starting(open)) })
+}
+
+// group is tests of one thing.
+type group struct {
+	name  string
+	tests []test
+	knows bool
+	puts  bool // it is about writes that a store may start, too
+}
+
+func (g group) run(t *testing.T, open func(t *testing.T) Backend) {
+	for _, c := range g.tests {
+		t.Run(c.name, func(t *testing.T) {
+			b := open(t)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			c.run(&suite{T: t, b: b, ctx: ctx, knows: g.knows})
+			if err := b.Close(ctx); err != nil {
+				t.Errorf("close: %v", err)
 			}
 		})
 	}
