@@ -114,7 +114,10 @@ type Faulty struct {
 	pause  pause
 }
 
-var _ Backend = (*Faulty)(nil)
+var (
+	_ Backend       = (*Faulty)(nil)
+	_ store.Starter = (*Faulty)(nil)
+)
 
 // NewFaulty wraps a store. Closing it closes that one.
 func NewFaulty(b Backend, p Plan) *Faulty {
@@ -140,10 +143,10 @@ func (f *Faulty) Close(ctx context.Context) error {
 // End is Close for one of several that share the store below: that one stays
 // open.
 func (f *Faulty) End() {
+	f.Kill()
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
-	f.Kill()
 	f.stop()
 	f.late.Wait()
 }
@@ -172,20 +175,24 @@ const lateRun = 5 * time.Second
 
 // do makes one call go as planned.
 func do[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) (T, error)) (T, error) {
+	return doAs(ctx, f, c, f.decide(c), run)
+}
+
+// doAs makes one call go as decided.
+func doAs[T any](ctx context.Context, f *Faulty, c Call, fault Fault, run func(context.Context) (T, error)) (T, error) {
 	var none T
 	if !f.Wait() {
 		return none, fmt.Errorf("%s: %w", c.Method, store.ErrClosed)
 	}
-	res, err := doNow(ctx, f, c, run)
+	res, err := doNow(ctx, f, c, fault, run)
 	if !f.Wait() {
 		return none, fmt.Errorf("%s: %w", c.Method, store.ErrClosed)
 	}
 	return res, err
 }
 
-func doNow[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) (T, error)) (T, error) {
+func doNow[T any](ctx context.Context, f *Faulty, c Call, fault Fault, run func(context.Context) (T, error)) (T, error) {
 	var none T
-	fault := f.decide(c)
 	switch fault.Kind {
 	case None:
 		return run(ctx)
@@ -208,12 +215,7 @@ func doNow[T any](ctx context.Context, f *Faulty, c Call, run func(context.Conte
 
 // after runs something later, unless the store is closed by then.
 func (f *Faulty) after(delay time.Duration, run func(context.Context)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return
-	}
-	f.late.Go(func() {
+	_ = f.start(func() {
 		select {
 		case <-time.After(delay):
 			ctx, cancel := context.WithTimeout(f.life, lateRun)
@@ -222,6 +224,18 @@ func (f *Faulty) after(delay time.Duration, run func(context.Context)) {
 		case <-f.life.Done():
 		}
 	})
+}
+
+// start runs something on a goroutine that End waits for. It reports false, and
+// runs nothing, when the store is closed.
+func (f *Faulty) start(run func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.late.Go(run)
+	return true
 }
 
 // do0 is do for a call that only answers an error.

@@ -13,11 +13,17 @@ import (
 
 // Put implements store.Store.
 func (f *Faulty) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
+	return f.putAs(ctx, p, f.decide(putCall(&p)))
+}
+
+func (f *Faulty) putAs(ctx context.Context, p store.Put, fault Fault) (store.PutResult, error) {
 	p.Member.State = bytes.Clone(p.Member.State)
-	return do(ctx, f, Call{"Put", p.Room, p.Member.Owner}, func(ctx context.Context) (store.PutResult, error) {
+	return doAs(ctx, f, putCall(&p), fault, func(ctx context.Context) (store.PutResult, error) {
 		return f.Backend.Put(ctx, p)
 	})
 }
+
+func putCall(p *store.Put) Call { return Call{"Put", p.Room, p.Member.Owner} }
 
 // Enter implements store.Store: a fault may come between any of its steps.
 func (f *Faulty) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {

@@ -83,6 +83,110 @@ func TestFaultyCalls(t *testing.T) {
 	}
 }
 
+// waiter is a store.PutWaiter that is told once.
+type waiter struct {
+	t    *testing.T
+	told chan error
+}
+
+func (w waiter) PutDone(_ store.PutResult, err error) {
+	select {
+	case w.told <- err:
+	default:
+		w.t.Errorf("told again: %v", err)
+	}
+}
+
+func startJoin(t *testing.T, ctx context.Context, f *storetest.Faulty, conn string) waiter {
+	w := waiter{t, make(chan error, 1)}
+	p := join(conn)
+	f.StartPut(ctx, &p, w)
+	return w
+}
+
+func TestFaultyStartedPuts(t *testing.T) {
+	for _, c := range []struct {
+		kind        storetest.Kind
+		takes       time.Duration
+		then, later int
+	}{
+		{storetest.None, 0, 1, 1},
+		{storetest.FailBefore, 0, 0, 0},
+		{storetest.FailAfter, 0, 1, 1},
+		{storetest.Hang, 2050 * time.Millisecond, 0, 0},
+		{storetest.HangLate, 2050 * time.Millisecond, 0, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{
+				Call: func(call storetest.Call) storetest.Fault {
+					if call.Method != "Put" {
+						return storetest.Fault{}
+					}
+					return storetest.Fault{Kind: c.kind, Delay: time.Second}
+				},
+			})
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			w := startJoin(t, ctx, f, "c")
+			if time.Since(begin) != 0 || c.kind == storetest.FailBefore && len(w.told) != 1 {
+				t.Errorf("kind %d: StartPut took %v, told %d times", c.kind, time.Since(begin), len(w.told))
+			}
+			err := <-w.told
+			if c.kind == storetest.None && err != nil || c.kind != storetest.None && !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("kind %d: %v", c.kind, err)
+			}
+			if time.Since(begin) != c.takes {
+				t.Errorf("kind %d: told after %v", c.kind, time.Since(begin))
+			}
+			if n := members(t, f); n != c.then {
+				t.Errorf("kind %d: %d members at the answer, want %d", c.kind, n, c.then)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := members(t, f); n != c.later {
+				t.Errorf("kind %d: %d members later, want %d", c.kind, n, c.later)
+			}
+			if err := f.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What a process started comes to an end with it, and not while it stands still.
+func TestFaultyStartedPutsFreezeAndEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
+		f.Freeze()
+		a := startJoin(t, t.Context(), f, "a")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(a.told) != 0 {
+			t.Error("told while the process stands still")
+		}
+		f.Thaw()
+		if err := <-a.told; err != nil {
+			t.Error(err)
+		}
+		f.SetPlan(storetest.Plan{Call: func(c storetest.Call) storetest.Fault { return storetest.Fault{Kind: storetest.Hang} }})
+		b := startJoin(t, t.Context(), f, "b")
+		f.End()
+		c := startJoin(t, t.Context(), f, "c")
+		for _, w := range []waiter{b, c} {
+			if len(w.told) != 1 {
+				t.Fatal("not told by the end")
+			}
+			if err := <-w.told; !errors.Is(err, store.ErrClosed) {
+				t.Errorf("a write of a process that ended: %v", err)
+			}
+		}
+		if err := f.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 type listener struct {
 	mu  sync.Mutex
 	got []string
