@@ -199,6 +199,39 @@ func TestRefusalIsNotBehindDepartures(t *testing.T) {
 	})
 }
 
+// One room's place in the store does not answer, and many writes there are in
+// doubt: who leaves another room does not wait for them.
+func TestDoubtsDoNotHoldUpDepartures(t *testing.T) {
+	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
+		e := w.nodes[0]
+		watcher, victim := w.connect(e, "watcher"), w.connect(e, "victim")
+		watcher.join("v", "wat", "")
+		victim.join("v", "vic", "")
+		var others []*client
+		for i := range 4 * departing {
+			c := w.connect(e, fmt.Sprint("x", i))
+			c.join(fmt.Sprint("r", i), "u", "")
+			others = append(others, c)
+		}
+		watcher.heard()
+		st.SetPlan(storetest.Plan{Call: func(c storetest.Call) (f storetest.Fault) {
+			if strings.HasPrefix(c.Room, "r") {
+				f.Kind = storetest.Hang
+			}
+			return f
+		}})
+		for _, c := range others {
+			c.send("heartbeat", `{"patchState":{"n":1}}`)
+		}
+		w.rest(testSettings.storeTimeout + mendInterval)
+		victim.end(ReasonDisconnect, false)
+		w.rest(100 * time.Millisecond)
+		want(t, "100 ms after the victim's end the watcher", watcher.heard(), "leave vic@v disconnect")
+		st.SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+	})
+}
+
 // One hostile client that keeps its lanes busy does not keep the leaves of
 // others from happening.
 func TestBusyLanesDoNotHoldUpDepartures(t *testing.T) {

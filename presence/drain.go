@@ -89,15 +89,21 @@ func (d *draining) wait(ctx context.Context, f func()) bool {
 	}
 }
 
-// meet waits for all departures that were begun before: they are done when
-// every worker of the pool has come here.
+// meet waits for all departures and mends that were begun before.
 func (d *draining) meet() {
+	d.meetIn(&d.eng.departures)
+	d.meetIn(&d.eng.mends)
+}
+
+// meetIn waits for what a pool was given before: it is done when every worker of
+// the pool has come here.
+func (d *draining) meetIn(p *pool) {
 	var missing atomic.Int64
-	missing.Store(departing)
+	missing.Store(int64(p.limit))
 	met := make(chan struct{})
-	d.open.Add(departing)
-	for range departing {
-		d.eng.departures.run(func() {
+	d.open.Add(int64(p.limit))
+	for range p.limit {
+		p.run(func() {
 			defer d.finished()
 			if missing.Add(-1) == 0 {
 				close(met)

@@ -81,6 +81,7 @@ type engine struct {
 	deadlines  deadlines
 	refused    refusals
 	departures pool
+	mends      pool // apart, or who leaves would wait for what the store does not answer
 	departed   departed
 	inquiries  inquiries
 	loads      chan struct{} // one for each room that is being read again
@@ -95,7 +96,8 @@ type engine struct {
 	crew   crew
 }
 
-// departing is how many removals of ended connections are at the store at once.
+// departing is how many removals of ended connections are at the store at once,
+// and how many lanes try writes in doubt again.
 const departing = 64
 
 // newEngine starts a node. It asks the store for the time once, so that it
@@ -109,6 +111,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	e.starter, _ = st.(store.Starter)
 	e.rename()
 	e.departures = pool{limit: departing, start: e.start}
+	e.mends = pool{limit: departing, start: e.start}
 	e.loads = make(chan struct{}, loadsAtOnce)
 	e.mender.lanes = make(map[*lane]struct{})
 	e.undertaker.graves = make(map[string]*grave)
@@ -224,7 +227,7 @@ func (e *engine) mend() {
 	e.mender.lanes = make(map[*lane]struct{})
 	e.mender.mu.Unlock()
 	for l := range lanes {
-		e.laterBy(l, func(deadline time.Time) {
+		e.laterBy(&e.mends, l, func(deadline time.Time) {
 			ctx, cancel := e.until(deadline) // or requests behind it would wait twice
 			defer cancel()
 			if l.settle(ctx) != nil {
@@ -236,13 +239,13 @@ func (e *engine) mend() {
 	}
 }
 
-// later posts an operation to a lane when the pool has a turn for it.
-func (e *engine) later(l *lane, op func()) { e.laterBy(l, func(time.Time) { op() }) }
+// later posts an operation to a lane when the departures have a turn for it.
+func (e *engine) later(l *lane, op func()) { e.laterBy(&e.departures, l, func(time.Time) { op() }) }
 
-// laterBy is later for an operation that shall end at a time counted from when
-// it is posted.
-func (e *engine) laterBy(l *lane, op func(deadline time.Time)) {
-	e.departures.run(func() {
+// laterBy is later with a pool, for an operation that shall end at a time counted
+// from when it is posted.
+func (e *engine) laterBy(p *pool, l *lane, op func(deadline time.Time)) {
+	p.run(func() {
 		done := make(chan struct{})
 		deadline := e.clock.Now().Add(e.storeTimeout)
 		l.post(func() {
