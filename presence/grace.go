@@ -83,7 +83,7 @@ func (m *membership) beginGrace(l *lane, x loss) {
 	l.unsettled = nil
 	g.lane.idle = g.release
 	m.grace = g
-	if m.restoring { // as it was when it had a socket
+	if m.restoring || m.lost != noReset { // since it had a socket
 		m.restoring = false
 		r.question(m)
 	}

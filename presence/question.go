@@ -25,9 +25,17 @@ func (r *room) question(m *membership) {
 				return q.findOut(ctx, func() error { return g.restore(ctx) })
 			})
 		})
+	case r.goesAway(m):
+		m.restoring = true // its grace is about to begin, and goes on with this
 	case !r.comes(m): // else its join finds out
 		r.evict(m, evictRemoved, ReasonDisconnect)
 	}
+}
+
+// goesAway tells whether a membership has lost its socket and its grace is about to
+// begin: it may be at the store for that. The lock is held.
+func (r *room) goesAway(m *membership) bool {
+	return m.seat == nil && m.grace == nil && !m.leaving && !r.comes(m)
 }
 
 // missing is a member of this node that the store does not have.

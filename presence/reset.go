@@ -97,7 +97,7 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 func (r *room) keepOwn(old, loaded map[string]*member) {
 	for id, own := range r.owned {
 		m := old[id]
-		if m == nil || loaded[id] != nil || own.leaving || m.Owner != own.owner || own.removed || own.seat == nil && own.grace == nil {
+		if m == nil || loaded[id] != nil || own.leaving || m.Owner != own.owner || own.removed || own.seat == nil && own.grace == nil && !r.goesAway(own) {
 			continue
 		}
 		m.unsure = true
