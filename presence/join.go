@@ -356,6 +356,9 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 	st.member.Store(m)
 	st.sock.mu.Unlock()
 	m.seat = st
+	if m.lost != noReset { // meanwhile
+		r.question(m)
+	}
 	r.answerJoin(a, joinAck{
 		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
 	})

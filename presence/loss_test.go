@@ -615,38 +615,3 @@ func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 		})
 	}
 }
-
-// The store loses a member whose client just goes away for a while, and does not
-// answer at once: its node restores it, whether or not it is told of the loss.
-func TestALeaveWithAGraceWhileTheStoreLosesData(t *testing.T) {
-	for name, lose := range map[string]func(mem *memstore.Store, l links, rewind func()){
-		"it is told":          func(_ *memstore.Store, l links, rewind func()) { l.failover(rewind) },
-		"all is lost":         func(mem *memstore.Store, _ links, _ func()) { mem.Wipe() },
-		"all, and it is told": func(mem *memstore.Store, l links, _ func()) { l.failover(mem.Wipe) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
-				w.steady()
-				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
-				b.join("r", "bob", "")
-				rewind := mem.Save()
-				first := a.join("r", "ann", `,"graceMs":60000`)
-				b.heard()
-				l[0].SetPlan(hang("Put"))
-				left := a.send("leave", `{"graceMs":60000}`)
-				lose(mem, l, rewind)
-				b.patch(`{"n":1}`)
-				left.wait()
-				l[0].SetPlan(storetest.Plan{})
-				w.rest(15 * time.Second)
-				if got := b.heard(); strings.Contains(got, "leave") || strings.Contains(got, "join") {
-					t.Errorf("b heard:\n%s", got)
-				}
-				if ack := w.connect(w.nodes[1], "a2").join("r", "ann", token(first)); !ack.Resumed {
-					t.Errorf("resume: %+v", ack)
-				}
-				w.agree("r")
-			})
-		})
-	}
-}

@@ -1,0 +1,92 @@
+package presence
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+)
+
+// losses are the ways in which a store loses what it was told last.
+var losses = map[string]func(mem *memstore.Store, l links, rewind func()){
+	"a failover":   func(_ *memstore.Store, l links, rewind func()) { l.failover(rewind) },
+	"a wipe":       func(mem *memstore.Store, l links, _ func()) { l.failover(mem.Wipe) },
+	"a quiet wipe": func(mem *memstore.Store, _ links, _ func()) { mem.Wipe() },
+}
+
+// The store loses a member whose join, or resume, is not at its end yet: it is
+// restored all the same, and others do not see it leave.
+func TestALossInTheMiddleOfAJoin(t *testing.T) {
+	for name, lose := range losses {
+		for _, resume := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+					st := slowOver(l[0])
+					e, err := w.start(st, systemClock{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					w.steady()
+					b := w.connect(w.nodes[0], "b")
+					b.join("r", "bob", "")
+					w.connect(e, "c").join("r", "cat", "")
+					rewind := mem.Save()
+					payload := `{"roomId":"r","userId":"ann"`
+					if resume {
+						payload += token(w.connect(e, "before").join("r", "ann", `,"graceMs":60000`))
+					}
+					st.slow("ConnJoin", 0, testSettings.storeTimeout*3/4)
+					a := w.connect(e, "a")
+					joined := a.send("join", payload+"}")
+					w.rest(100 * time.Millisecond)
+					lose(mem, l, rewind)
+					if ack := joined.wait(); !ack.OK || ack.Resumed != resume {
+						t.Errorf("join: %+v", ack)
+					}
+					st.slow("ConnJoin", 0, 0)
+					w.rest(20 * time.Second)
+					if got := b.heard(); strings.Contains(got, "leave") || strings.Count(got, "join ann@r") != 1 {
+						t.Errorf("b heard:\n%s", got)
+					}
+					if n := len(w.stored("r")); n != 3 {
+						t.Errorf("%d members stand, want ann, bob and cat", n)
+					}
+					w.agree("r")
+				})
+			})
+		}
+	}
+}
+
+// The store loses a member whose client just goes away for a while, and does not
+// answer at once: its node restores it.
+func TestALossInTheMiddleOfALeaveWithAGrace(t *testing.T) {
+	for name, lose := range losses {
+		t.Run(name, func(t *testing.T) {
+			inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+				w.steady()
+				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+				b.join("r", "bob", "")
+				rewind := mem.Save()
+				first := a.join("r", "ann", `,"graceMs":60000`)
+				b.heard()
+				l[0].SetPlan(hang("Put"))
+				left := a.send("leave", `{"graceMs":60000}`)
+				lose(mem, l, rewind)
+				b.patch(`{"n":1}`)
+				left.wait()
+				l[0].SetPlan(storetest.Plan{})
+				w.rest(15 * time.Second)
+				if got := b.heard(); strings.Contains(got, "leave") || strings.Contains(got, "join") {
+					t.Errorf("b heard:\n%s", got)
+				}
+				if ack := w.connect(w.nodes[1], "a2").join("r", "ann", token(first)); !ack.Resumed {
+					t.Errorf("resume: %+v", ack)
+				}
+				w.agree("r")
+			})
+		})
+	}
+}
