@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -38,12 +39,40 @@ func (st *seat) missed(ctx context.Context, m *membership) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if at[0].Born != r.position().Born {
+	if r.lags(at[0]) {
 		e.sleep(missingAfter) // the last one in the room may have been removed
 		return true, nil
 	}
 	state, err := e.stateOf(ctx, m.owner)
-	return err == nil && state != store.NodeAlive, err
+	if err != nil || state != store.NodeAlive {
+		return err == nil, err
+	}
+	return st.toldOfALoss(ctx, m)
+}
+
+// lags tells whether the store stands behind a room, or has another record of it.
+func (r *room) lags(at store.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return at.Born != r.pos.Born || at.Seq < r.pos.Seq
+}
+
+// toldOfALoss waits for word that somebody removed a missing member, or that the
+// store lost data: a write may come ahead of both.
+func (st *seat) toldOfALoss(ctx context.Context, m *membership) (bool, error) {
+	e := st.sock.eng
+	for waited := time.Duration(0); st.member.Load() == m; waited += missingAfter / 4 {
+		if m.room.lostOfLate() {
+			return true, nil
+		}
+		if waited >= catchUp {
+			return false, nil
+		}
+		if err := e.wait(ctx, missingAfter/4); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // orphaned tells whether a member stands without a socket under another node,

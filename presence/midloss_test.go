@@ -90,3 +90,49 @@ func TestALossInTheMiddleOfALeaveWithAGrace(t *testing.T) {
 		})
 	}
 }
+
+// The store loses a member, and its next write comes ahead of any notice of that:
+// it is restored first, not taken for one that somebody removed.
+func TestAWriteAheadOfTheNoticeOfALoss(t *testing.T) {
+	for name, c := range map[string]struct {
+		request string
+		others  bool // write after the loss, so that the room is as far as it was
+	}{
+		"patch":              {`heartbeat {"patchState":{"n":1}}`, false},
+		"join":               {`join {"roomId":"r","userId":"ann","state":{"n":1}}`, false},
+		"patch after others": {`heartbeat {"patchState":{"n":1}}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
+				w.steady()
+				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+				b.join("r", "bob", "")
+				rewind := mem.Save()
+				a.join("r", "ann", "")
+				b.heard()
+				want := `update ann@r {"n":1}`
+				l[0].SetPlan(deaf())
+				rewind()
+				if c.others {
+					w.connect(w.nodes[2], "c").join("r", "cat", "")
+					want = "join cat@r {}\n" + want
+				}
+				event, payload, _ := strings.Cut(c.request, " ")
+				asked := a.send(event, payload)
+				w.rest(300 * time.Millisecond)
+				l[0].SetPlan(storetest.Plan{})
+				for _, link := range l {
+					link.Interrupt(true)
+				}
+				if ack := asked.wait(); !ack.OK {
+					t.Errorf("%s: %+v", c.request, ack)
+				}
+				w.rest(20 * time.Second)
+				if got := b.heard(); got != want {
+					t.Errorf("b heard:\n%s", got)
+				}
+				w.agree("r")
+			})
+		})
+	}
+}
