@@ -221,7 +221,11 @@ func (s *simulation) strike() {
 	if s.rewind == nil || time.Since(s.saved) > maxRewind || s.dice.IntN(8) == 0 {
 		s.rewind, s.saved = s.mem.Save(), time.Now()
 	}
-	if settled && time.Since(s.lastLoss) > lossGap && now(faultRewind, 0.06) {
+	rewinds := 0.04
+	if s.leftOfLate() { // or it would hardly ever undo what is to be remembered
+		rewinds = 0.5
+	}
+	if settled && time.Since(s.lastLoss) > lossGap && now(faultRewind, rewinds) {
 		s.lastLoss = time.Now()
 		s.noteDead()
 		s.w.lossy.Store(true)
@@ -234,6 +238,19 @@ func (s *simulation) strike() {
 	if now(faultGap, 0.04) {
 		pick(s.dice, s.running()).link.Interrupt(false)
 	}
+}
+
+// leftOfLate tells whether a member left for good since the store was saved, which
+// a rewind would bring back.
+func (s *simulation) leftOfLate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.seats {
+		if b.over && b.overAt.After(s.saved) {
+			return true
+		}
+	}
+	return false
 }
 
 // crash ends a node: its clients lose their connections.

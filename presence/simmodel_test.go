@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -33,14 +34,15 @@ type belief struct {
 	connID  string
 	user    string
 	epoch   int64
-	open    int      // joins and leaves without an answer
-	unsure  bool     // a join was refused: who knows what it left
-	told    bool     // not_joined was answered
-	taken   bool     // another client resumed it
-	over    bool     // its leave, for good, was acknowledged
-	since   int      // the order of that join
-	value   int      // the state that the join's answer showed
-	written []*write // the patches since then
+	open    int       // joins and leaves without an answer
+	unsure  bool      // a join was refused: who knows what it left
+	told    bool      // not_joined was answered
+	taken   bool      // another client resumed it
+	over    bool      // its leave, for good, was acknowledged
+	overAt  time.Time // when
+	since   int       // the order of that join
+	value   int       // the state that the join's answer showed
+	written []*write  // the patches since then
 }
 
 // write is one patch.
@@ -137,7 +139,10 @@ func (s *simulation) left(asked []*belief, order int, forGood bool, a wireAck) {
 		switch {
 		case b.since > order: // it joined again
 		case a.OK:
-			b.in, b.unsure, b.over = false, false, forGood && b.in && !b.unsure
+			if forGood && b.in && !b.unsure {
+				b.over, b.overAt = true, time.Now()
+			}
+			b.in, b.unsure = false, false
 		default:
 			b.unsure = true
 		}
