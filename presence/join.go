@@ -246,6 +246,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
 	res, err := e.put(ctx, &put, r)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
+		m.setGrace(before.GraceMs) // which it is restored with, and keeps if that fails
 		restored, err := st.explain(ctx, m, res.Outcome)
 		if err != nil || !restored {
 			return err

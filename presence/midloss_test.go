@@ -136,3 +136,28 @@ func TestAWriteAheadOfTheNoticeOfALoss(t *testing.T) {
 		})
 	}
 }
+
+// A join of a member that finds it lost, and then gets no answer, is refused: the
+// member keeps the grace that it had.
+func TestARefusedJoinLeavesTheGraceAlone(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		first := a.join("r", "ann", `,"graceMs":60000`)
+		b.heard()
+		mem.Wipe()
+		l[0].SetPlan(hang("Positions"))
+		if ack := a.join("r", "ann", ""); ack.Code != CodeUnavailable {
+			t.Fatalf("join: %+v", ack)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+		a.end(ReasonDisconnect, false)
+		w.rest(5 * time.Second)
+		want(t, "b", b.heard(), "update ann@r {} away")
+		if ack := w.connect(w.nodes[1], "a2").join("r", "ann", token(first)); !ack.Resumed {
+			t.Errorf("resume: %+v", ack)
+		}
+	})
+}
