@@ -332,7 +332,7 @@ func (p *pipeline) close() {
 	p.mu.Unlock()
 	p.end()
 	p.wg.Wait()
-	p.unattended.end(store.ErrClosed, func(*call) bool { return true })
+	p.unattended.close()
 }
 
 // notNow are the errors by which Redis says that it cannot do its work at

@@ -21,9 +21,10 @@ type attendant interface {
 
 // unattended are the calls for whose answers no goroutine waits.
 type unattended struct {
-	mu    sync.Mutex
-	calls []*call
-	swept bool // a sweep is to come
+	mu     sync.Mutex
+	calls  []*call
+	timer  *time.Timer // of the sweep to come; nil: none is
+	closed bool
 }
 
 // start sends one command and does not block; then may be told before it returns.
@@ -54,10 +55,25 @@ func (u *unattended) add(c *call) {
 	defer u.mu.Unlock()
 	u.calls = append(u.calls, c)
 	c.place = len(u.calls)
-	if !u.swept {
-		u.swept = true
-		time.AfterFunc(sweepInterval, u.sweep)
+	u.arm()
+}
+
+// arm sees to it that a sweep comes. The lock is held.
+func (u *unattended) arm() {
+	if u.timer == nil && !u.closed {
+		u.timer = time.AfterFunc(sweepInterval, u.sweep)
 	}
+}
+
+// close ends all calls. Those that are added later are refused when they are sent.
+func (u *unattended) close() {
+	u.mu.Lock()
+	u.closed = true
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	u.mu.Unlock()
+	u.end(store.ErrClosed, func(*call) bool { return true })
 }
 
 // remove reports false when the call is over already.
@@ -85,8 +101,9 @@ func (u *unattended) sweep() {
 	u.end(nil, func(c *call) bool { return c.ctx.Err() != nil })
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.swept = len(u.calls) > 0; u.swept {
-		time.AfterFunc(sweepInterval, u.sweep)
+	u.timer = nil
+	if len(u.calls) > 0 {
+		u.arm()
 	}
 }
 
