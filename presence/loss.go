@@ -107,7 +107,12 @@ func (e *engine) registerAll() {
 			}
 			ctx, cancel := e.bounded()
 			defer cancel()
-			step := func(ctx context.Context) error { return e.register(ctx, m.entry()) }
+			step := func(ctx context.Context) error {
+				if m.owner != e.self() {
+					return nil // its restore under the node's new id sees to it
+				}
+				return e.register(ctx, m.entry())
+			}
 			if step(ctx) != nil {
 				e.unsettle(l, step)
 			}

@@ -301,3 +301,43 @@ func TestAResumeIsNotTakenForTheGracesRestore(t *testing.T) {
 		})
 	})
 }
+
+// A node is told that the store may have lost writes, wakes declared dead, and the
+// store loses everything, the death included: what it says again it says under its
+// new id, or nobody would ever remove it.
+func TestAWokenNodeWritesNothingUnderItsOldID(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", "")
+		b.join("r", "bob", "")
+		old := w.nodes[0].self()
+		failing := func(method string) storetest.Plan {
+			return storetest.Plan{Call: func(c storetest.Call) (f storetest.Fault) {
+				if c.Method == method || c.Method == "Load" { // which could have members restored before
+					f.Kind = storetest.FailBefore
+				}
+				return f
+			}}
+		}
+		l[0].SetPlan(failing("Register"))
+		l.failover(mem.Save())
+		l[0].Freeze()
+		w.rest(8 * time.Second)
+		l[0].Thaw()
+		for w.nodes[0].self() == old {
+			w.rest(10 * time.Millisecond)
+		}
+		mem.Wipe()
+		l[0].SetPlan(failing("LoadMembers")) // with which a restore begins
+		w.rest(3 * mendInterval)
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(20 * time.Second)
+		w.agree("r")
+		for _, key := range mem.Keys() {
+			if strings.Contains(key, old) {
+				t.Errorf("%s is left", key)
+			}
+		}
+	})
+}
