@@ -89,8 +89,13 @@ func (m *membership) undecided(g *grace, told *departure) bool {
 	if told == nil {
 		return false
 	}
-	r.gone.add(&store.Member{ConnID: m.connID, Epoch: told.epoch, Owner: told.owner, JoinedMs: told.joinedMs}, told.reason, r.eng.clock.Now())
+	r.gone.add(told.ended(m.connID), told.reason, r.eng.clock.Now())
 	return true
+}
+
+// ended is the member as it was at the end of its life.
+func (t tombstone) ended(connID string) *store.Member {
+	return &store.Member{ConnID: connID, Epoch: t.epoch, Owner: t.owner, JoinedMs: t.joinedMs}
 }
 
 func (e *engine) ask(q *inquiry) {

@@ -75,6 +75,7 @@ func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]b
 			continue
 		case m.keepUntil.IsZero():
 			m.keepUntil = now.Add(keepMissing)
+			r.followKept()
 		}
 		if own != nil || now.Before(m.keepUntil) {
 			m.unsure = true

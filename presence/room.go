@@ -37,6 +37,7 @@ type room struct {
 	loading bool
 	again   bool // once more after that
 	keeping bool // some members are shown that the store lost
+	asking  bool // the other nodes are to be asked about these
 	counts  bool // what is shown was once not what the store had: connections of users are counted here
 	suspect bool // it may have lost writes
 	// heard is where the last event stood that came over the bridge.

@@ -1,0 +1,56 @@
+package presence
+
+import (
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+)
+
+// askKept is how often the other nodes are asked about members that the store
+// lost and that are shown on: by then their owners have restored most of them.
+const askKept = 2 * time.Second
+
+// followKept has the other nodes asked, now and then, about the members that are
+// shown on, for as long as there are any. The lock is held.
+func (r *room) followKept() {
+	if !r.asking {
+		r.asking = true
+		r.eng.clock.AfterFunc(askKept, r.askAboutKept)
+	}
+}
+
+// askAboutKept asks whether members that their owners have not restored yet had
+// left: the store has no word of that, since it lost the member before.
+func (r *room) askAboutKept() {
+	e := r.eng
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asking = false
+	if e.ctx.Err() != nil {
+		return
+	}
+	now, waiting := e.clock.Now(), false
+	for id, m := range r.members {
+		if m.unsure && now.Before(m.keepUntil) && r.owned[id] == nil {
+			waiting = true
+			e.ask(&inquiry{
+				place: place{r.id, id}, joinedMs: m.JoinedMs, epoch: m.Epoch,
+				then: func(told *departure) { r.toldOf(&m.Member, told) },
+			})
+		}
+	}
+	if waiting {
+		r.followKept()
+	}
+}
+
+// toldOf takes what other nodes know of the end of a member: nil for nothing.
+func (r *room) toldOf(m *store.Member, told *departure) {
+	if told == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone.add(told.ended(m.ConnID), told.reason, r.eng.clock.Now())
+	r.refetch() // shows the leave
+}
