@@ -31,6 +31,9 @@ type inquiries struct {
 	mu     sync.Mutex
 	open   map[place]*inquiry
 	unsent []*inquiry
+
+	asked int // about members of other nodes, since then
+	since time.Time
 }
 
 // inquiry is about one life of a member, up to an epoch.

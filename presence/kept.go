@@ -31,8 +31,11 @@ func (r *room) askAboutKept() {
 	}
 	now, waiting := e.clock.Now(), false
 	for id, m := range r.members {
-		if m.unsure && now.Before(m.keepUntil) && r.owned[id] == nil {
-			waiting = true
+		if !m.unsure || !now.Before(m.keepUntil) || r.owned[id] != nil {
+			continue
+		}
+		waiting = true
+		if e.inquiries.allow(now) {
 			e.ask(&inquiry{
 				place: place{r.id, id}, joinedMs: m.JoinedMs, epoch: m.Epoch,
 				then: func(told *departure) { r.toldOf(&m.Member, told) },
@@ -53,4 +56,16 @@ func (r *room) toldOf(m *store.Member, told *departure) {
 	defer r.mu.Unlock()
 	r.gone.add(told.ended(m.ConnID), told.reason, r.eng.clock.Now())
 	r.refetch() // shows the leave
+}
+
+// allow bounds the questions about members of other nodes to one message in each
+// askKept: a large node that dies with the store's data is nothing to ask about.
+func (i *inquiries) allow(now time.Time) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if now.Sub(i.since) >= askKept {
+		i.since, i.asked = now, 0
+	}
+	i.asked++
+	return i.asked <= maxInquiry
 }

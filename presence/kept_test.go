@@ -1,6 +1,8 @@
 package presence
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,4 +41,33 @@ func TestWhoLeavesInALossIsNotShownForLong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node dies, and the store loses it with all its members at the same time: the
+// others do not ask each other about each of them, again and again.
+func TestQuestionsAboutALargeDeadNodeAreBounded(t *testing.T) {
+	inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		for n := range 4 * maxInquiry {
+			w.connect(w.nodes[0], fmt.Sprint("a", n)).join(fmt.Sprint("r", n%8), "ann", "")
+		}
+		for n := range 8 {
+			w.connect(w.nodes[1], fmt.Sprint("b", n)).join(fmt.Sprint("r", n), "bob", "")
+		}
+		var asked atomic.Int64
+		l[1].SetPlan(storetest.Plan{Call: func(c storetest.Call) storetest.Fault {
+			if c.Method == "PublishNodes" {
+				asked.Add(1)
+			}
+			return storetest.Fault{}
+		}})
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		w.nodes = w.nodes[1:]
+		l[1:].failover(mem.Wipe)
+		w.rest(15 * time.Second)
+		if n, most := asked.Load(), int64(keepMissing/askKept)*2; n == 0 || n > most {
+			t.Errorf("%d messages, want 1 to %d", n, most)
+		}
+	})
 }
