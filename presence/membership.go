@@ -306,14 +306,13 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		q.Epoch, q.Owner = epoch, m.owner
 	}
 	m.epoch.Store(q.Epoch) // what comes after is above it
-	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
-	if res.Outcome != store.Fenced { // Missing: a try before this one may have done it
-		e.departed.add(departureOf(r.id, &left, reason), e.clock.Now())
-	}
-	r.letGo(m, &left, reason)
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
+		r.letGo(m, nil, reason)
 		return r.disownEntry(ctx, m.entry())
 	}
+	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
+	e.departed.add(departureOf(r.id, &left, reason), e.clock.Now()) // Missing: a try before this one may have done it
+	r.letGo(m, &left, reason)
 	return r.eraseEntry(ctx, m.entry())
 }
 
@@ -337,12 +336,15 @@ func (e *engine) removeOther(ctx context.Context, q *store.Remove, joinedMs int6
 	return e.store.Remove(ctx, *q)
 }
 
-// letGo forgets a member that left. A socket that still hears the room, since
-// it did not ask to leave, is let go by the event, so that it hears that too.
+// letGo forgets a member that left; nil for left is one that lives on elsewhere.
+// A socket that still hears the room, since it did not ask to leave, is let go by
+// the event, so that it hears that too.
 func (r *room) letGo(m *membership, left *store.Member, reason Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gone.add(left, reason, r.eng.clock.Now())
+	if left != nil {
+		r.gone.add(left, reason, r.eng.clock.Now())
+	}
 	if m.seat == nil {
 		r.disown(m)
 		return

@@ -161,3 +161,43 @@ func TestARefusedJoinLeavesTheGraceAlone(t *testing.T) {
 		}
 	})
 }
+
+// A node removes a member whose grace has ended, just when it is resumed elsewhere:
+// that is no leave. When the store loses the member in its next grace, the node does
+// not say that it had left.
+func TestALeaveThatComesTooLateIsNone(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		st := slowOver(l[0])
+		e, err := w.start(st, systemClock{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.steady()
+		a, b, z := w.connect(w.nodes[1], "a"), w.connect(w.nodes[1], "b"), w.connect(e, "z")
+		b.join("r", "bob", "")
+		w.connect(e, "d").join("r", "dan", "")
+		first := z.join("r", "ann", `,"graceMs":10000`)
+		st.slow("Remove", 0, 300*time.Millisecond)
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery {
+			return storetest.Delivery{Delay: 300 * time.Millisecond}
+		}})
+		z.send("leave", `{"graceMs":1000}`).wait()
+		w.rest(900 * time.Millisecond)
+		if ack := a.join("r", "ann", token(first)); !ack.Resumed {
+			t.Fatalf("resume: %+v", ack)
+		}
+		w.rest(5 * time.Second)
+		l[0].SetPlan(storetest.Plan{})
+		a.end(ReasonDisconnect, false)
+		b.heard()
+		mem.Wipe()
+		w.rest(8 * time.Second)
+		if got := b.heard(); strings.Contains(got, "leave") {
+			t.Errorf("b heard:\n%s", got)
+		}
+		if ack := w.connect(w.nodes[1], "a2").join("r", "ann", token(first)); !ack.Resumed {
+			t.Errorf("resume: %+v", ack)
+		}
+		w.agree("r")
+	})
+}
