@@ -65,7 +65,7 @@ func (st *seat) toldOfALoss(ctx context.Context, m *membership) (bool, error) {
 		if m.room.lostOfLate() {
 			return true, nil
 		}
-		if waited >= catchUp {
+		if waited >= noticeTime {
 			return false, nil
 		}
 		if err := e.wait(ctx, missingAfter/4); err != nil {

@@ -44,6 +44,10 @@ type missing struct {
 	since time.Time // zero: not looked yet
 }
 
+// noticeTime is how long it may take to hear of who removed a member, or that the
+// store lost data.
+const noticeTime = 500 * time.Millisecond
+
 // errMissing says that whoever removed a member, or the notice that the store
 // lost it, gets some time to be heard.
 var errMissing = fmt.Errorf("question: the member is missing: %w", store.ErrUnavailable)
@@ -70,7 +74,7 @@ func (m *missing) findOut(ctx context.Context, restore func() error) error {
 		m.since = e.clock.Now()
 	}
 	switch {
-	case !removed && e.clock.Now().Sub(m.since) < catchUp:
+	case !removed && e.clock.Now().Sub(m.since) < noticeTime:
 		return errMissing
 	case !removed && lost != noReset:
 		return restore()
