@@ -306,6 +306,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		q.Epoch, q.Owner = epoch, m.owner
 	}
 	m.epoch.Store(q.Epoch) // what comes after is above it
+
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		r.letGo(m, nil, reason)
 		return r.disownEntry(ctx, m.entry())
