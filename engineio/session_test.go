@@ -80,7 +80,7 @@ func TestSendMoreThanFits(t *testing.T) {
 
 // The deadline of a drain does not outlive it.
 func TestSendAfterDrain(t *testing.T) {
-	e := newTCPEnv(t, Config{StallTimeout: 500 * time.Millisecond, PingInterval: time.Second, MaxQueueBytes: 64 << 20})
+	e := newTCPEnv(t, Config{StallTimeout: 2 * time.Second, PingInterval: 2500 * time.Millisecond, MaxQueueBytes: 64 << 20})
 	c := e.openWS()
 	s := e.session().s
 	for range 20 {
