@@ -89,7 +89,7 @@ soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server'
 	$(GO) test ./cmd/realtime -count=1 -timeout 0 -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
 
 .PHONY: bench
-bench: build ## Measure what operations cost, beside other servers, in about 2 minutes (ROUNDS)
+bench: build ## Measure what operations cost, beside other servers, in about 3 minutes (ROUNDS)
 	-cd bench/node && npm ci --no-audit --no-fund
 	$(GO) run ./bench -rounds $(or $(ROUNDS),1)
 
