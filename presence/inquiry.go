@@ -23,16 +23,17 @@ const (
 )
 
 // inquiries are the questions of a node to all others whether somebody removed
-// members that it kept in grace and that the store does not have any more. A
-// failover makes nodes deaf for a while: a client may have resumed such a member
-// elsewhere, and have left, without a word that was heard here. That the store
-// lost data does not mean that it lost this member.
+// members that the store does not have any more: those that it kept in grace, and
+// those of other nodes that it shows on (kept.go). A failover makes nodes deaf for
+// a while: a client may have resumed such a member elsewhere, and have left,
+// without a word that was heard here. That the store lost data does not mean that
+// it lost this member.
 type inquiries struct {
 	mu     sync.Mutex
 	open   map[place]*inquiry
 	unsent []*inquiry
 
-	asked int // about members of other nodes, since then
+	asked int // about members of other nodes, since the time below
 	since time.Time
 }
 
