@@ -92,6 +92,14 @@ func (s *Session) LastPacket() time.Time { return s.srv.start.Add(time.Duration(
 // stamp notes that the client has sent something.
 func (s *Session) stamp() { s.last.Store(int64(s.srv.now())) }
 
+// Queued returns how many bytes wait to be sent to this session, those that are being written
+// included.
+func (s *Session) Queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outBytes
+}
+
 func (s *Session) isOpen() bool { return state(s.state.Load()) == stateOpen }
 
 // Send queues frames; those of one call stay together and in order. It never blocks. Called while
