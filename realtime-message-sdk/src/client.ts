@@ -2,7 +2,7 @@ import { io, type Socket } from "socket.io-client";
 
 import { PresenceChannel } from "./channel.js";
 import { RealtimeError } from "./errors.js";
-import type { Link, LinkHooks } from "./link.js";
+import type { Link, LinkHooks, Loss } from "./link.js";
 import { watchPage } from "./page.js";
 import type { DefaultState, JoinResponse } from "./protocol.js";
 import { Retry } from "./retry.js";
@@ -162,8 +162,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     socket.on("disconnect", (reason) => {
       // A request caught between the loss and its notice would go out before the next join.
       socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
-      const why = reason.startsWith("io s") ? "kicked" : reason.startsWith("io c") ? "leave" : "connection";
-      this.#each("down", why);
+      this.#each("down", lossOf(reason));
     });
     socket.on("connect_error", (error) => {
       this.#logger.warn?.("cannot connect", error);
@@ -219,6 +218,18 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
     for (const hooks of [...this.#link.hooks]) (hooks[hook] as (...args: Parameters<LinkHooks[K]>) => void).apply(hooks, args);
+  }
+}
+
+/** What Socket.IO's reason for a disconnect means for a membership. */
+function lossOf(reason: Socket.DisconnectReason): Loss {
+  switch (reason) {
+    case "io server disconnect":
+      return "kicked";
+    case "io client disconnect":
+      return "leave";
+    default:
+      return "connection";
   }
 }
 

@@ -30,7 +30,10 @@ export function refusalError(refusal: Refusal): RealtimeError {
   return new RealtimeError(refusal.code, refusal.error, refusal);
 }
 
-/** Whether the same request may well be taken later. */
+/** Refusals that say nothing about the request: the same one may be accepted later. */
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["rate_limited", "unavailable", "shutting_down", "internal"]);
+
+/** Reports whether the same request may be accepted later. */
 export function isTransient(refusal: Refusal): boolean {
-  return /^(rate|unavail|shut|intern)/.test(refusal.code);
+  return TRANSIENT.has(refusal.code);
 }

@@ -2,12 +2,20 @@ import type { Socket } from "socket.io-client";
 
 import type { RealtimeError } from "./errors.js";
 
+/**
+ * How the connection of a socket ended:
+ * - `connection`: it was lost;
+ * - `kicked`: the server ended it on purpose, with a disconnect packet;
+ * - `leave`: this side ended it on purpose.
+ */
+export type Loss = "connection" | "kicked" | "leave";
+
 /** What a channel is told by its client. */
 export interface LinkHooks {
   /** The socket is connected; requests can be sent. */
   up(): void;
-  /** The socket's connection ended: lost, or ended on purpose by the server (`kicked`) or by this side (`leave`). */
-  down(reason: "connection" | "kicked" | "leave"): void;
+  /** The socket's connection ended. */
+  down(loss: Loss): void;
   /** The client tries to connect again, for the n-th time in a row. */
   attempt(attempt: number): void;
   /** An event arrived. */

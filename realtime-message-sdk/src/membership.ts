@@ -1,6 +1,6 @@
 import type { Emitter } from "./emitter.js";
 import { isTransient, RealtimeError, refusalError } from "./errors.js";
-import type { Link, LinkHooks } from "./link.js";
+import type { Link, LinkHooks, Loss } from "./link.js";
 import { Liveness } from "./liveness.js";
 import { Outbox } from "./outbox.js";
 import { swapToken, tokenKey } from "./page.js";
@@ -194,12 +194,12 @@ export class Membership<S extends object> implements LinkHooks {
 
   // --- Ceasing to be one ---
 
-  down(reason: "connection" | "kicked" | "leave"): void {
-    if (reason === "connection") {
+  down(loss: Loss): void {
+    if (loss === "connection") {
       this.#newSession();
-      this.#lose(reason);
+      this.#lose(loss);
     } else {
-      this.#end(reason);
+      this.#end(loss);
     }
   }
 
@@ -301,8 +301,9 @@ export class Membership<S extends object> implements LinkHooks {
     if (!next) return;
     const sent = Date.now();
     this.#request("presence:heartbeat", this.#heartbeat(next.patch), (answer) => {
-      if (answer.ok ? answer.stale : answer.code === "not_joined") {
-        this.#removed(answer.ok ? "stale" : "not_joined");
+      const lost = lossIn(answer);
+      if (lost) {
+        this.#removed(lost);
         return;
       }
       if (next !== this.#patches.sent) return; // it was sent again meanwhile
@@ -400,6 +401,12 @@ export class Membership<S extends object> implements LinkHooks {
 /** The error of what needs a room. */
 export function notJoined(): RealtimeError {
   return new RealtimeError("not_joined", "The channel is in no room.");
+}
+
+/** What a heartbeat's answer says about the membership: undefined while it stands. */
+function lossIn(answer: HeartbeatResponse | Refusal): "stale" | "not_joined" | undefined {
+  if (answer.ok) return answer.stale ? "stale" : undefined;
+  return answer.code === "not_joined" ? "not_joined" : undefined;
 }
 
 function left(reason: string): RealtimeError {
