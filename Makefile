@@ -89,9 +89,8 @@ soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server'
 	$(GO) test ./cmd/realtime -count=1 -timeout 0 -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
 
 .PHONY: bench
-bench: build ## Measure what operations cost, beside other servers, in about 3 minutes (ROUNDS)
-	-cd bench/node && npm ci --no-audit --no-fund
-	$(GO) run ./bench -rounds $(or $(ROUNDS),1)
+bench: build ## Measure what operations cost, beside other servers, or a commit BASE (ROUNDS)
+	ROUNDS=$(ROUNDS) BASE=$(BASE) scripts/bench.sh
 
 .PHONY: deps
 deps: ## Install what the tests need besides Go and Node (Debian)

@@ -3,6 +3,9 @@
 // server runs in a fresh process; what is compared runs one after the other, so
 // that ratios hold on a busy machine too. It needs bin/realtime, redis-server,
 // and for the last column node and what npm installs in bench/node.
+//
+// With -base it compares two builds of the command instead, which take turns,
+// and fails when a row is worse.
 package main
 
 import (
@@ -25,13 +28,21 @@ func run() int {
 	}
 	binary := flag.String("realtime", "bin/realtime", "the built command")
 	node := flag.String("node", "bench/node", "folder of the server on Node")
+	base := flag.String("base", "", "another build of the command to compare with, instead of the other servers")
 	rounds := flag.Int("rounds", 1, "how often to measure each; the median counts")
 	only := flag.String("only", "", "measure only the rows with this in their name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := &bench{binary: *binary, node: *node, progress: os.Stderr}
-	table, err := b.measure(ctx, *rounds, func(name string) bool { return strings.Contains(name, *only) })
+	wanted := func(name string) bool { return strings.Contains(name, *only) }
+	var table string
+	var err error
+	if *base != "" {
+		table, err = b.compare(ctx, *base, *rounds, wanted)
+	} else {
+		table, err = b.measure(ctx, *rounds, wanted)
+	}
 	fmt.Print(table)
 	return fail(err)
 }

@@ -50,6 +50,10 @@ var rows = []row{
 		name: "resident memory per joined connection (KB)", budget: cost{server: 8}, workload: "idle", echoToo: true,
 		change: func(c *load.Config) { c.Rooms, c.Duration = 800, 2*time.Second }, cost: memory, fixed: true,
 	},
+	{
+		name: "idle connection (µs per second)", workload: "idle",
+		change: func(c *load.Config) { c.Rooms, c.Duration = 500, 16*time.Second }, cost: perSecond,
+	},
 }
 
 // yardstick tells how fast the machine is at the moment: a heartbeat that is
@@ -83,6 +87,13 @@ func split(p load.Phase, n int64) (c cost) {
 		}
 	}
 	return c
+}
+
+// perSecond divides the CPU time of the last phase by its seconds and by the
+// connections.
+func perSecond(r *load.Report) cost {
+	p := r.Phases[len(r.Phases)-1]
+	return split(p, int64(p.Seconds*float64(r.Rooms*r.UsersPerRoom)))
 }
 
 // memory is what the server grew by from its start to the end of the load.

@@ -29,12 +29,15 @@ var urlPattern = regexp.MustCompile(`http://\S+`)
 // startTimeout bounds the wait for that line.
 const startTimeout = 15 * time.Second
 
-func (b *bench) startRealtime() (*server, error) {
+func (b *bench) startRealtime() (*server, error) { return startRealtime(b.binary) }
+
+// startRealtime starts a build of the command on a Redis of its own.
+func startRealtime(binary string) (*server, error) {
 	redis, err := redistest.Launch()
 	if err != nil {
 		return nil, err
 	}
-	s, err := startProcess([]string{"HOST=127.0.0.1", "PORT=0", "REDIS_URL=" + redis.URL(), "LOG_LEVEL=warn"}, b.binary, "serve")
+	s, err := startProcess([]string{"HOST=127.0.0.1", "PORT=0", "REDIS_URL=" + redis.URL(), "LOG_LEVEL=warn"}, binary, "serve")
 	if err != nil {
 		redis.Close()
 		return nil, err
