@@ -7,8 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may nest in one argument.
-const maxDepth = 1024
+// maxDepth is how deep arrays and objects may nest in one argument. What one
+// client sends reaches others, and a receiver in Python gives up at about 1000
+// levels, those that the protocol adds and its own stack included.
+const maxDepth = 512
 
 var errJSON = errors.New("not valid JSON")
 
@@ -286,24 +288,19 @@ func indexArray(b []byte) (idx arrayIndex, ok bool) {
 	}
 }
 
-// element returns the i-th element of the array that idx was made from, nil
-// when there is none. Those past the kept spans are searched for.
-func (idx *arrayIndex) element(b []byte, i int) []byte {
-	if i < 0 || i >= idx.n {
-		return nil
+// in cuts the value out of the payload that the span was found in.
+func (s span) in(b []byte) []byte { return b[s.start:s.end:s.end] }
+
+// all returns where every element is of the array that idx was made from,
+// after one pass over those that were not kept.
+func (idx *arrayIndex) all(b []byte) []span {
+	spans := make([]span, idx.n)
+	for n := copy(spans, idx.spans[:]); n < idx.n; n++ {
+		start := skipSpace(b, skipSpace(b, int(spans[n-1].end))+1) // over the comma
+		end, _ := skipValue(b, start)
+		spans[n] = span{uint32(start), uint32(end)}
 	}
-	if i < keptSpans {
-		s := idx.spans[i]
-		return b[s.start:s.end:s.end]
-	}
-	end := int(idx.spans[keptSpans-1].end)
-	for at := keptSpans; ; at++ {
-		start := skipSpace(b, skipSpace(b, end)+1) // over the comma
-		end, _ = skipValue(b, start)
-		if at == i {
-			return b[start:end:end]
-		}
-	}
+	return spans
 }
 
 // unquote decodes a checked JSON string. It copies only when there is an escape.

@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 )
 
 // Message is an event that a client sent, or a client's answer to
@@ -20,6 +21,7 @@ type Message struct {
 	event    string
 	payload  []byte
 	index    arrayIndex
+	spans    atomic.Pointer[[]span] // of all elements; made when one past those of index is asked for
 	binary   [][]byte
 	id       uint64
 	wantsAck bool
@@ -45,10 +47,24 @@ func (m *Message) offset() int {
 // or nil if there are not as many. A binary argument is a placeholder here; see
 // [Message.BinaryArg].
 func (m *Message) Arg(i int) json.RawMessage {
-	if i < 0 {
+	if i < 0 || i >= m.Len() {
 		return nil
 	}
-	return m.index.element(m.payload, i+m.offset())
+	if i += m.offset(); i < keptSpans {
+		return m.index.spans[i].in(m.payload)
+	}
+	return m.allSpans()[i].in(m.payload)
+}
+
+// allSpans looks for the arguments once, so that asking for each of them costs
+// no more than the message is long.
+func (m *Message) allSpans() []span {
+	if spans := m.spans.Load(); spans != nil {
+		return *spans
+	}
+	spans := m.index.all(m.payload)
+	m.spans.Store(&spans)
+	return spans
 }
 
 // Args returns all arguments, the event's name not among them.
@@ -99,6 +115,15 @@ func (m *Message) fill(s *Socket, p *wirePacket, binary [][]byte) {
 	if p.typ == typeAck || p.typ == typeBinaryAck {
 		m.answer, m.wantsAck = true, false
 	}
+}
+
+// size is the number of bytes that the client sent for m.
+func (m *Message) size() int {
+	n := len(m.payload)
+	for _, b := range m.binary {
+		n += len(b)
+	}
+	return n
 }
 
 // own gives m bytes of its own. Attachments are its own already.

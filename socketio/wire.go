@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 )
 
 // packetType is the first byte of a packet on the wire.
@@ -23,6 +24,9 @@ const (
 
 // binary reports whether packets of this type announce attachments.
 func (t packetType) binary() bool { return t == typeBinaryEvent || t == typeBinaryAck }
+
+// maxNamespaceName bounds the name of a namespace, which a refusal repeats.
+const maxNamespaceName = 1024
 
 // maxAckDigits keeps acknowledgement ids within uint64, and far above 2^53,
 // where the numbers of clients end.
@@ -64,6 +68,9 @@ func parsePacket(b []byte) (p wirePacket, err error) {
 	}
 	if len(b) > 0 && b[0] == '/' {
 		p.namespace, b, _ = bytes.Cut(b, []byte{','})
+		if len(p.namespace) > maxNamespaceName || !utf8.Valid(p.namespace) {
+			return p, badPacket("illegal namespace")
+		}
 		if len(p.namespace) == 1 {
 			p.namespace = nil
 		}
@@ -143,7 +150,7 @@ func (p *wirePacket) checkEvent() error {
 	if p.index.n == 0 {
 		return badPacket("event without a name")
 	}
-	name := p.index.element(p.payload, 0)
+	name := p.index.spans[0].in(p.payload)
 	switch {
 	case name[0] == '"':
 		p.event = unquote(name)
