@@ -12,8 +12,8 @@ type Adapter interface {
 	RoomOpened(namespace, room string)
 	RoomClosed(namespace, room string)
 	// Publish sends a broadcast to all other processes, which give it to
-	// DeliverLocal; this process's own sockets have it already. No rooms means
-	// all sockets of the namespace.
+	// DeliverLocal; this process's own sockets have it already. It is not called
+	// for a broadcast to nobody.
 	Publish(ctx context.Context, b *Broadcast) error
 }
 

@@ -81,7 +81,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		list := audiences.Get().(*[]*Socket)
-		*list = n.collect((*list)[:0], []string{"room"}, []string{"somebody"})
+		*list = n.collect((*list)[:0], audience{narrowed: true, rooms: []string{"room"}, except: []string{"somebody"}})
 		audiences.Put(list)
 	}
 }

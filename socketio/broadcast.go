@@ -10,14 +10,18 @@ import (
 // Broadcast is what an [Adapter] carries from one process to the others.
 type Broadcast struct {
 	Namespace string
-	Rooms     []string // none: all sockets of the namespace
-	Except    []string
-	Packet    *Packet // nil: disconnect the sockets instead
+	All       bool     // all sockets of the namespace, whatever Rooms has
+	Rooms     []string // the sockets of these rooms; none and not All: nobody
+	Except    []string // less the sockets of these
+	Packet    *Packet  // nil: disconnect the sockets instead
 }
 
-// broadcastVersion is the first byte of an encoded broadcast. Processes that
-// know only other versions refuse it.
-const broadcastVersion = 1
+// The first byte of an encoded broadcast is a version. Processes that know only
+// other versions refuse it.
+const (
+	broadcastVersion  = 1 // no rooms: all sockets
+	broadcastToNobody = 2 // the same, but no rooms: nobody
+)
 
 var errBroadcast = errors.New("socketio: malformed broadcast")
 
@@ -25,9 +29,15 @@ var errBroadcast = errors.New("socketio: malformed broadcast")
 // and bytes of its namespace, rooms, exceptions and, unless it is for a
 // disconnect, the packet's payload and attachments.
 func AppendBroadcast(dst []byte, b *Broadcast) []byte {
-	dst = append(dst, broadcastVersion)
+	version, rooms := byte(broadcastVersion), b.Rooms
+	if b.All {
+		rooms = nil
+	} else if len(rooms) == 0 {
+		version = broadcastToNobody
+	}
+	dst = append(dst, version)
 	dst = appendField(dst, b.Namespace)
-	dst = appendFields(dst, b.Rooms)
+	dst = appendFields(dst, rooms)
 	dst = appendFields(dst, b.Except)
 	if b.Packet == nil {
 		return dst
@@ -52,12 +62,13 @@ func appendFields[T ~string | ~[]byte](dst []byte, list []T) []byte {
 // ParseBroadcast decodes what AppendBroadcast made, and checks the packet as if
 // a client had sent it. The result shares nothing with b.
 func ParseBroadcast(b []byte) (*Broadcast, error) {
-	if len(b) == 0 || b[0] != broadcastVersion {
+	if len(b) == 0 || b[0] != broadcastVersion && b[0] != broadcastToNobody {
 		return nil, fmt.Errorf("%w: unknown version", errBroadcast)
 	}
 	f := fields{rest: b[1:]}
 	out := &Broadcast{Namespace: string(f.next())}
 	out.Rooms = f.strings()
+	out.All = len(out.Rooms) == 0 && b[0] == broadcastVersion
 	out.Except = f.strings()
 	if f.bad || out.Namespace == "" || out.Namespace[0] != '/' {
 		return nil, errBroadcast

@@ -18,7 +18,10 @@ func testBroadcasts(tb testing.TB) []*Broadcast {
 		tb.Fatal(err)
 	}
 	return []*Broadcast{
+		{Namespace: "/", All: true, Packet: plain},
+		{Namespace: "/", All: true},
 		{Namespace: "/", Packet: plain},
+		{Namespace: "/"}, // disconnects nobody
 		{Namespace: "/", Rooms: []string{"a", "", "{b}:c 😀"}, Except: []string{"d"}, Packet: plain},
 		{Namespace: "/custom", Rooms: []string{"a"}, Packet: binary},
 		{Namespace: "/custom", Rooms: []string{"a"}}, // disconnects
@@ -34,7 +37,7 @@ func TestBroadcastCodec(t *testing.T) {
 			continue
 		}
 		clear(wire) // the result must not share its bytes
-		if got.Namespace != b.Namespace || !slices.Equal(got.Rooms, b.Rooms) || !slices.Equal(got.Except, b.Except) ||
+		if got.Namespace != b.Namespace || got.All != b.All || !slices.Equal(got.Rooms, b.Rooms) || !slices.Equal(got.Except, b.Except) ||
 			(got.Packet == nil) != (b.Packet == nil) {
 			t.Errorf("%+v became %+v", b, got)
 		}
@@ -46,7 +49,7 @@ func TestBroadcastCodec(t *testing.T) {
 
 func TestBroadcastOfAnotherVersionIsRefused(t *testing.T) {
 	wire := AppendBroadcast(nil, testBroadcasts(t)[0])
-	wire[0]++
+	wire[0] = broadcastToNobody + 1
 	if b, err := ParseBroadcast(wire); err == nil {
 		t.Errorf("parsed as %+v", b)
 	}

@@ -7,27 +7,38 @@ import (
 	"sync"
 )
 
-// Broadcaster addresses a set of sockets of a namespace: those of the rooms
-// given to To, or all when there are none, without those of the rooms given to
+// Broadcaster addresses a set of sockets of a namespace: all of them, or once To
+// was called those of the rooms given to it, without those of the rooms given to
 // Except. The id of a socket addresses that socket and nobody else. A socket gets a
 // packet once, however many of the rooms it is in. It is a small value; each
 // method returns a changed copy.
 type Broadcaster struct {
-	ns     *Namespace
-	rooms  []string
-	except []string
-	local  bool
+	ns    *Namespace
+	to    audience
+	local bool
 }
 
-// To adds rooms whose sockets are addressed.
+// audience is whom a broadcast is for.
+type audience struct {
+	narrowed bool // to the sockets in any of rooms; else all
+	rooms    []string
+	except   []string // less the sockets in any of these
+}
+
+// nobody reports whether no socket can be addressed.
+func (a *audience) nobody() bool { return a.narrowed && len(a.rooms) == 0 }
+
+// To adds rooms whose sockets are addressed. With an empty list it adds nobody:
+// a Broadcaster that was given only empty lists addresses no socket at all.
 func (b Broadcaster) To(rooms ...string) Broadcaster {
-	b.rooms = extend(b.rooms, rooms)
+	b.to.narrowed = true
+	b.to.rooms = extend(b.to.rooms, rooms)
 	return b
 }
 
 // Except adds rooms whose sockets are left out.
 func (b Broadcaster) Except(rooms ...string) Broadcaster {
-	b.except = extend(b.except, rooms)
+	b.to.except = extend(b.to.except, rooms)
 	return b
 }
 
@@ -71,23 +82,25 @@ func (b Broadcaster) Send(ctx context.Context, p *Packet) error {
 	if p.namespace != b.ns.name {
 		return ErrNamespace
 	}
-	b.ns.deliver(p, b.rooms, b.except)
+	b.ns.deliver(p, b.to)
 	return b.publish(ctx, p)
 }
 
 // Disconnect disconnects the sockets as [Socket.Disconnect] does, through the
 // adapter those of other processes, too.
 func (b Broadcaster) Disconnect(ctx context.Context) error {
-	b.ns.disconnect(b.rooms, b.except)
+	b.ns.disconnect(b.to)
 	return b.publish(ctx, nil)
 }
 
 func (b Broadcaster) publish(ctx context.Context, p *Packet) error {
 	a := b.ns.server.adapter.Load()
-	if a == nil || b.local {
+	if a == nil || b.local || b.to.nobody() {
 		return nil
 	}
-	return (*a).Publish(ctx, &Broadcast{Namespace: b.ns.name, Rooms: b.rooms, Except: b.except, Packet: p})
+	return (*a).Publish(ctx, &Broadcast{
+		Namespace: b.ns.name, All: !b.to.narrowed, Rooms: b.to.rooms, Except: b.to.except, Packet: p,
+	})
 }
 
 // audiences holds lists of sockets for reuse.
@@ -95,18 +108,18 @@ var audiences = sync.Pool{New: func() any { return new([]*Socket) }}
 
 // deliver queues a packet for the local sockets that are addressed. No lock is
 // held meanwhile, so a socket that leaves a room just then may still get it.
-func (n *Namespace) deliver(p *Packet, rooms, except []string) {
+func (n *Namespace) deliver(p *Packet, to audience) {
 	list := audiences.Get().(*[]*Socket)
 	defer audiences.Put(list)
-	*list = n.collect((*list)[:0], rooms, except)
+	*list = n.collect((*list)[:0], to)
 	for _, s := range *list {
 		_ = s.transmit(p.frames...) // one that is going away misses nothing
 	}
 	clear(*list)
 }
 
-func (n *Namespace) disconnect(rooms, except []string) {
-	for _, s := range n.collect(nil, rooms, except) {
+func (n *Namespace) disconnect(to audience) {
+	for _, s := range n.collect(nil, to) {
 		s.Disconnect()
 	}
 }

@@ -18,12 +18,16 @@ type Config struct {
 	// links with a token exchange in front need it.
 	ConnectTimeout time.Duration
 	// MaxAttachments is how many binary attachments one packet may announce;
-	// each of them is bounded by Engine.MaxPayload. Default 10.
+	// together they are bounded by Engine.MaxPayload, and must come within 45 s.
+	// Default 10.
 	MaxAttachments int
+	// MaxNamespaces is how many namespaces one connection may be in, or be
+	// joining, at a time. Default 100.
+	MaxNamespaces int
 	// InboundQueue is how many messages of one socket may wait for their
-	// handler. Once it is full, reading from that connection pauses until the
-	// handler is done with one: its sender is slowed down and nobody else.
-	// Default 64.
+	// handler, as long as they are no larger than Engine.MaxPayload together.
+	// Once it is full, reading from that connection pauses until the handler is
+	// done with one: its sender is slowed down and nobody else. Default 64.
 	InboundQueue int
 }
 
@@ -33,6 +37,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("socketio: ConnectTimeout is negative: %v", c.ConnectTimeout)
 	case c.MaxAttachments < 0:
 		return c, fmt.Errorf("socketio: MaxAttachments is negative: %d", c.MaxAttachments)
+	case c.MaxNamespaces < 0:
+		return c, fmt.Errorf("socketio: MaxNamespaces is negative: %d", c.MaxNamespaces)
 	case c.InboundQueue < 0:
 		return c, fmt.Errorf("socketio: InboundQueue is negative: %d", c.InboundQueue)
 	}
@@ -41,6 +47,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxAttachments == 0 {
 		c.MaxAttachments = 10
+	}
+	if c.MaxNamespaces == 0 {
+		c.MaxNamespaces = 100
 	}
 	if c.InboundQueue == 0 {
 		c.InboundQueue = 64

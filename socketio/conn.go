@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type conn struct {
 	first *Socket
 	more  []*Socket
 	timer *time.Timer // until a socket has joined
+	left  *leftovers  // nil: none
 
 	// The reading goroutine alone uses these.
 	broken  bool      // the client broke the protocol; the rest is ignored
@@ -25,10 +27,16 @@ type conn struct {
 
 // assembly is a packet whose attachments have not all arrived.
 type assembly struct {
-	packet wirePacket
-	socket *Socket
-	binary [][]byte
+	packet  wirePacket
+	socket  *Socket
+	binary  [][]byte
+	size    int // of binary
+	overdue *time.Timer
 }
+
+// assemblyTime is how long the attachments of a packet may take to arrive. On a
+// link where they take longer, the heartbeat behind them is late too.
+const assemblyTime = 45 * time.Second
 
 func (s *Server) accept(session *engineio.Session) engineio.Handler {
 	c := &conn{server: s, session: session}
@@ -46,7 +54,8 @@ func (c *conn) HandleMessage(data []byte, binary bool) {
 		return
 	}
 	if err := c.handle(data, binary); err != nil {
-		c.broken, c.pending = true, nil
+		c.broken = true
+		c.abandon()
 		c.server.log.Debug("client broke the protocol", "error", err)
 		c.session.Close(engineio.CloseReason(ParseError))
 	}
@@ -57,8 +66,7 @@ func (c *conn) handle(data []byte, binary bool) error {
 	case binary && c.pending == nil:
 		return badPacket("attachment without a packet")
 	case binary:
-		c.attach(data)
-		return nil
+		return c.attach(data)
 	case c.pending != nil:
 		return badPacket("text where an attachment was announced")
 	}
@@ -92,27 +100,53 @@ func (c *conn) pass(s *Socket, p *wirePacket) error {
 		own := *p
 		own.payload = slices.Clone(p.payload)
 		own.event = slices.Clone(p.event)
-		c.pending = &assembly{packet: own, socket: s}
+		c.pending = &assembly{packet: own, socket: s, overdue: time.AfterFunc(assemblyTime, func() {
+			c.server.log.Debug("attachments did not come in time", "namespace", s.ns.name, "socket", s.id)
+			c.session.Close(engineio.CloseReason(ParseError))
+		})}
 	default:
 		s.receive(p, nil)
 	}
 	return nil
 }
 
-func (c *conn) attach(data []byte) {
+// attach adds an attachment to the packet that waits for it. Those of one packet
+// are bounded together, or they would multiply what a message may hold.
+func (c *conn) attach(data []byte) error {
 	a := c.pending
+	if a.size += len(data); a.size > c.server.maxPayload {
+		return badPacket("attachments too large")
+	}
 	a.binary = append(a.binary, slices.Clone(data))
 	if len(a.binary) == a.packet.attachments {
-		c.pending = nil
+		c.abandon()
 		a.socket.receive(&a.packet, a.binary)
 	}
+	return nil
 }
+
+// abandon waits for no attachments any more.
+func (c *conn) abandon() {
+	if c.pending != nil {
+		c.pending.overdue.Stop()
+		c.pending = nil
+	}
+}
+
+// maxAuth bounds the payload of a CONNECT packet, which lives as long as its socket.
+const maxAuth = 16 << 10
+
+var (
+	errNoNamespace  = &ConnectError{Message: "Invalid namespace"} // the reference server's words
+	errNamespaces   = &ConnectError{Message: "This connection is in too many namespaces; open another one."}
+	errAuthTooLarge = &ConnectError{Message: fmt.Sprintf("The auth payload is over the limit of %d bytes.", maxAuth)}
+)
 
 // connect answers a CONNECT packet.
 func (c *conn) connect(p *wirePacket) error {
 	n := c.server.lookup(p.namespace)
 	if n == nil {
-		c.refuse(string(p.namespace), &ConnectError{Message: "Invalid namespace"})
+		c.refuse(string(p.namespace), errNoNamespace)
 		return nil
 	}
 	if old := c.socket(p.namespace); old != nil {
@@ -121,9 +155,16 @@ func (c *conn) connect(p *wirePacket) error {
 		}
 		c.remove(old)
 	}
-	s := newSocket(c, n, p.payload)
-	c.add(s)
-	s.start()
+	switch {
+	case len(p.payload) > maxAuth:
+		c.refuse(n.name, errAuthTooLarge)
+	case c.sockets() >= c.server.cfg.MaxNamespaces:
+		c.refuse(n.name, errNamespaces)
+	default:
+		s := newSocket(c, n, p.payload)
+		c.add(s)
+		c.begin(s)
+	}
 	return nil
 }
 
@@ -163,6 +204,16 @@ func (c *conn) socket(namespace []byte) *Socket {
 	return nil
 }
 
+// sockets counts the sockets of the connection, undecided ones included.
+func (c *conn) sockets() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil {
+		return len(c.more)
+	}
+	return 1 + len(c.more)
+}
+
 func (c *conn) add(s *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,7 +245,7 @@ func (c *conn) HandleClose(reason engineio.CloseReason) {
 	}
 	c.first, c.more = nil, nil
 	c.mu.Unlock()
-	c.pending = nil
+	c.abandon()
 	for _, s := range sockets {
 		s.close(DisconnectReason(reason))
 	}

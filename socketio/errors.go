@@ -53,16 +53,19 @@ func ackPayload(err error) json.RawMessage {
 	return append(b, '}')
 }
 
-// connectErrorPayload is the body of a CONNECT_ERROR packet.
+var errRefused = &ConnectError{Message: "The server refused this connection."}
+
+// connectErrorPayload is the body of a CONNECT_ERROR packet. Errors that are
+// not a ConnectError stay secret.
 func connectErrorPayload(err error) []byte {
-	var refusal *ConnectError
-	message := err.Error()
-	if errors.As(err, &refusal) {
-		message = refusal.Message
+	refusal := errRefused
+	if errors.Is(err, errInternal) {
+		refusal = &ConnectError{Message: errInternal.Error()}
 	}
+	errors.As(err, &refusal)
 	b := append([]byte(nil), `{"message":`...)
-	b = appendString(b, message)
-	if refusal != nil && refusal.Data != nil {
+	b = appendString(b, refusal.Message)
+	if refusal.Data != nil {
 		if data, err := marshalJSON(refusal.Data); err == nil && validJSON(data) {
 			b = append(append(b, `,"data":`...), data...)
 		}

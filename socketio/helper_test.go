@@ -53,7 +53,12 @@ type env struct {
 	dial func(ctx context.Context) (net.Conn, error)
 	real bool          // time and network are
 	logs *bytes.Buffer // written by the server until it has closed
+
+	level *slog.LevelVar
 }
+
+// debug makes the server log debug lines too.
+func (e *env) debug() { e.level.Set(slog.LevelDebug) }
 
 // bubble runs a test in fake time against a server, which it closes in the end.
 func bubble(t *testing.T, cfg Config, f func(t *testing.T, e *env)) {
@@ -93,8 +98,8 @@ func (e *env) settle() {
 }
 
 func newEnv(tb testing.TB, cfg Config, l net.Listener, dial func(context.Context) (net.Conn, error)) *env {
-	e := &env{tb: tb, dial: dial, logs: new(bytes.Buffer)}
-	cfg.Engine.Logger = slog.New(slog.NewTextHandler(e.logs, nil))
+	e := &env{tb: tb, dial: dial, logs: new(bytes.Buffer), level: new(slog.LevelVar)}
+	cfg.Engine.Logger = slog.New(slog.NewTextHandler(e.logs, &slog.HandlerOptions{Level: e.level}))
 	var err error
 	if e.io, err = NewServer(cfg); err != nil {
 		tb.Fatal(err)

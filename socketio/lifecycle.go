@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"errors"
+
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
 
@@ -34,7 +36,14 @@ func (s *Socket) start() {
 		s.open(phaseReady)
 		return
 	}
-	s.running, s.busy = true, 1
+	s.mu.Lock()
+	if s.phase == phaseClosed { // while it waited
+		s.mu.Unlock()
+		return
+	}
+	s.running = true
+	s.busy++
+	s.mu.Unlock()
 	s.ns.server.work.start(func() {
 		s.decide(h)
 		s.run()
@@ -47,6 +56,9 @@ func (s *Socket) decide(h *hooks) {
 	for _, f := range h.admit {
 		if err := s.guard(func() error { return f(ctx, s) }); err != nil {
 			s.refuse(err)
+			return
+		}
+		if s.closed() {
 			return
 		}
 	}
@@ -64,10 +76,17 @@ func (s *Socket) decide(h *hooks) {
 	}
 }
 
-// refuse ends a socket that never joined.
+// refuse ends a socket that never joined. The client hears of it unless it has
+// given up: it may be waiting for the answer to its next attempt.
 func (s *Socket) refuse(err error) {
 	s.conn.remove(s)
-	s.close(ServerDisconnect) // nobody hears of it
+	if !s.close(ServerDisconnect) { // no hook hears of it
+		return
+	}
+	var told *ConnectError
+	if !errors.As(err, &told) && !errors.Is(err, errInternal) { // a panic was logged
+		s.ns.server.refusals.Warn("middleware refused a socket", "namespace", s.ns.name, "error", err)
+	}
 	s.conn.refuse(s.ns.name, err)
 }
 
@@ -91,17 +110,21 @@ func (s *Socket) open(next phase) bool {
 	return true
 }
 
-// close ends the socket, once. It leaves its rooms at once; the OnDisconnect
-// functions run as soon as no handler does.
-func (s *Socket) close(reason DisconnectReason) {
+// close ends the socket, and reports false when it has ended before. The
+// OnDisconnecting functions run and its rooms are left at once; the
+// OnDisconnect functions run as soon as no handler does.
+func (s *Socket) close(reason DisconnectReason) bool {
 	s.mu.Lock()
 	if s.phase == phaseClosed {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.phase, s.reason = phaseClosed, reason
 	if reason == ServerDisconnect {
-		s.head, s.tail, s.queued = nil, nil, 0
+		s.head, s.tail, s.queued, s.queuedBytes = nil, nil, 0, 0
+	}
+	if s.running || !s.announced {
+		s.conn.leave(s)
 	}
 	announced, cancel, questions := s.announced, s.cancel, s.questions
 	s.questions = nil
@@ -109,6 +132,11 @@ func (s *Socket) close(reason DisconnectReason) {
 	s.wakeReader()
 	s.mu.Unlock()
 
+	if announced {
+		for _, f := range s.ns.hooks.Load().disconnecting {
+			_ = s.guard(func() error { f(s, reason); return nil })
+		}
+	}
 	s.ns.drop(s)
 	if cancel != nil {
 		cancel()
@@ -120,6 +148,7 @@ func (s *Socket) close(reason DisconnectReason) {
 		_ = s.conn.session.Send(engineio.NewFrame(appendHeader(nil, typeDisconnect, 0, s.ns.name), false))
 	}
 	s.leaveBusy()
+	return true
 }
 
 // enterBusy marks the start of a handler; it fails once the socket is closed.

@@ -18,7 +18,9 @@ func TestMiddlewareRefuses(t *testing.T) {
 		err  error
 		want string
 	}{
-		{errors.New(`no <"entry">`), `44/custom,{"message":"no <\"entry\">"}`},
+		{errors.New(`dial 10.0.0.7`), `44/custom,{"message":"The server refused this connection."}`},
+		{&AckError{Code: "x", Message: "y"}, `44/custom,{"message":"The server refused this connection."}`},
+		{&ConnectError{Message: `no <"entry">`}, `44/custom,{"message":"no <\"entry\">"}`},
 		{&ConnectError{Message: "banned"}, `44/custom,{"message":"banned"}`},
 		{fmt.Errorf("wrapped: %w", &ConnectError{Message: "banned", Data: map[string]int{"days": 3}}),
 			`44/custom,{"message":"banned","data":{"days":3}}`},
@@ -48,6 +50,28 @@ func TestMiddlewareRefuses(t *testing.T) {
 			refusing = false
 			c.join("/custom")
 			j.want(t, "last middleware", "connect")
+		})
+	}
+}
+
+// What a middleware says is for the log, unless it is a ConnectError.
+func TestMiddlewareErrorsAreLogged(t *testing.T) {
+	for _, tc := range []struct {
+		err    error
+		logged bool
+	}{
+		{errors.New("dial 10.0.0.7"), true},
+		{&ConnectError{Message: "dial 10.0.0.7"}, false},
+	} {
+		bubble(t, Config{}, func(t *testing.T, e *env) {
+			e.root.Use(func(context.Context, *Socket) error { return tc.err })
+			c := e.open()
+			c.send("40")
+			c.recv()
+			e.close()
+			if got := strings.Contains(e.logs.String(), "10.0.0.7"); got != tc.logged {
+				t.Errorf("%v: logged is %v: %s", tc.err, got, e.logs)
+			}
 		})
 	}
 }
@@ -208,6 +232,12 @@ func TestDisconnectWhileAHandlerRuns(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, e *env) {
 				var j journal
 				j.watch(e.root)
+				e.root.OnDisconnecting(func(s *Socket, r DisconnectReason) {
+					if !s.InRoom("room") || s.Connected() || s.Emit("late") == nil {
+						t.Error("connected, or out of its rooms, in OnDisconnecting")
+					}
+					j.add("disconnecting: " + string(r))
+				})
 				e.root.On("work", func(ctx context.Context, s *Socket, m *Message) error {
 					<-ctx.Done()
 					if s.InRoom("room") {
@@ -222,11 +252,11 @@ func TestDisconnectWhileAHandlerRuns(t *testing.T) {
 				c.send(`42["work"]`, `42["work"]`)
 				synctest.Wait()
 				end(e, c)
-				j.want(t, "connect")
+				j.want(t, "connect", "disconnecting: "+reason)
 				time.Sleep(3 * time.Second)
-				want := []string{"connect", "worked", "worked", "disconnect: " + reason}
+				want := []string{"connect", "disconnecting: " + reason, "worked", "worked", "disconnect: " + reason}
 				if DisconnectReason(reason) == ServerDisconnect { // drops what waits
-					want = []string{"connect", "worked", "disconnect: " + reason}
+					want = []string{"connect", "disconnecting: " + reason, "worked", "disconnect: " + reason}
 				}
 				j.want(t, want...)
 			})
@@ -345,6 +375,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"ConnectTimeout": {ConnectTimeout: -1},
 		"MaxAttachments": {MaxAttachments: -1},
 		"InboundQueue":   {InboundQueue: -1},
+		"MaxNamespaces":  {MaxNamespaces: -1},
 		"MaxPayload":     {Engine: engineio.Config{MaxPayload: -1}},
 	} {
 		if _, err := NewServer(cfg); err == nil || !strings.Contains(err.Error(), field) {

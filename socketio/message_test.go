@@ -2,6 +2,8 @@ package socketio
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -87,5 +89,80 @@ func TestMessageArguments(t *testing.T) {
 		c := e.join("/")
 		c.send(`451-1["a",{"_placeholder":true,"num":0},1,"2",[3] , {"_placeholder":true,"num":0,"x":1}]`, "b:x")
 		c.want(`431[]`)
+	})
+}
+
+// Each argument is looked for once, whoever asks in whatever order: once that
+// is done, the text between the arguments can be anything.
+func TestManyArgumentsAreLookedForOnce(t *testing.T) {
+	const n = 300_000
+	payload := []byte(`["a"` + strings.Repeat(",7", n) + "]")
+	for name, ask := range map[string]func(m *Message){
+		"last":     func(m *Message) { m.Arg(n - 1) },
+		"all":      func(m *Message) { m.Args() },
+		"binaries": func(m *Message) { m.BinaryArg(keptSpans) },
+	} {
+		p, err := parsePacket(append([]byte{'2'}, payload...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := new(Message)
+		m.fill(nil, &p, nil)
+		ask(m)
+		for i, c := range m.payload {
+			if c == ',' {
+				m.payload[i] = '"'
+			}
+		}
+		for i := range n {
+			if got := string(m.Arg(i)); got != "7" {
+				t.Fatalf("%s: argument %d is %q", name, i, got)
+			}
+		}
+		if args := m.Args(); len(args) != n || string(args[n-1]) != "7" {
+			t.Errorf("%s: %d arguments", name, len(args))
+		}
+	}
+}
+
+func TestTypedTakesAttachmentsAsBytesOnly(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		e.root.On("object", Typed(func(_ context.Context, _ *Socket, in map[string]any) (any, error) { return in, nil }))
+		e.root.On("raw", Typed(func(_ context.Context, _ *Socket, in json.RawMessage) (any, error) { return in, nil }))
+		e.root.On("bytes", Typed(func(_ context.Context, _ *Socket, in []byte) (string, error) { return string(in), nil }))
+		c := e.join("/")
+		const refused = `[{"ok":false,"error":"This event takes no attachments: its arguments must be JSON without binary data.","code":"invalid_payload"}]`
+		for _, packet := range []string{
+			`451-1["object",{"_placeholder":true,"num":0}]`,
+			`451-1["object",{"a":{"_placeholder":true,"num":0}}]`,
+			`451-1["object",{},{"_placeholder":true,"num":0}]`,
+			`451-1["raw",{"_placeholder":true,"num":0}]`,
+			`451-1["bytes","eHl6",{"_placeholder":true,"num":0}]`,
+			`451-1["bytes",[{"_placeholder":true,"num":0}]]`,
+		} {
+			c.send(packet, "b:xyz")
+			if got := c.recv(); got != "431"+refused {
+				t.Errorf("%s: %s", packet, got)
+			}
+		}
+		c.send(`452-1["bytes",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "b:x", "b:y")
+		c.want("431" + refused)
+		c.send(`451-1["bytes",{"_placeholder":true,"num":0}]`, "b:xyz", `422["bytes","eHl6"]`, `423["bytes"]`)
+		c.want(`431["xyz"]`, `432["xyz"]`, `433[""]`)
+	})
+}
+
+func TestEventWithoutAHandlerIsADebugLine(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		c := e.join("/")
+		c.send(`421["stray"]`)
+		c.wantNothing()
+		e.debug()
+		c.send(`42["`+strings.Repeat("long", 1000)+`"]`, `421["stray"]`)
+		c.wantNothing()
+		e.close()
+		if log := e.logs.String(); strings.Count(log, "event=stray") != 1 || len(log) > 2000 {
+			t.Errorf("logged: %s", log)
+		}
 	})
 }

@@ -16,7 +16,8 @@ import (
 type Handler func(ctx context.Context, s *Socket, m *Message) error
 
 // Middleware decides whether a socket may join. An error refuses it: the client
-// gets its text, or what a [ConnectError] says.
+// gets what a [ConnectError] says; any other error is logged, and the client is
+// told only that it was refused.
 type Middleware func(ctx context.Context, s *Socket) error
 
 // MessageMiddleware runs before the handler of an event, on the same goroutine.
@@ -42,13 +43,14 @@ type Namespace struct {
 
 // hooks is everything registered. It is replaced, never changed.
 type hooks struct {
-	handlers   map[string]handler
-	any        Handler
-	admit      []Middleware
-	message    []MessageMiddleware
-	connect    []func(context.Context, *Socket)
-	disconnect []func(*Socket, DisconnectReason)
-	failed     ErrorHandler
+	handlers      map[string]handler
+	any           Handler
+	admit         []Middleware
+	message       []MessageMiddleware
+	connect       []func(context.Context, *Socket)
+	disconnecting []func(*Socket, DisconnectReason)
+	disconnect    []func(*Socket, DisconnectReason)
+	failed        ErrorHandler
 }
 
 type handler struct {
@@ -138,8 +140,17 @@ func (n *Namespace) OnConnect(f func(ctx context.Context, s *Socket)) {
 	n.register(func(h *hooks) { h.connect = append(slices.Clip(h.connect), f) })
 }
 
+// OnDisconnecting adds a function that runs exactly once for each socket that
+// had joined, the moment that it is disconnected: nothing can be sent to it any
+// more, but it is still in its rooms, and its handlers and OnConnect functions
+// may still be running. It must not block.
+func (n *Namespace) OnDisconnecting(f func(s *Socket, reason DisconnectReason)) {
+	n.register(func(h *hooks) { h.disconnecting = append(slices.Clip(h.disconnecting), f) })
+}
+
 // OnDisconnect adds a function that runs exactly once for each socket that had
-// joined, after the last of its handlers has returned. The socket has left its
+// joined, after the last of its handlers has returned, however long that takes;
+// [Namespace.OnDisconnecting] tells at once. The socket has left its
 // rooms by then; its data is still there. It must not block.
 func (n *Namespace) OnDisconnect(f func(s *Socket, reason DisconnectReason)) {
 	n.register(func(h *hooks) { h.disconnect = append(slices.Clip(h.disconnect), f) })
@@ -170,15 +181,17 @@ func (n *Namespace) Socket(id string) (*Socket, bool) {
 
 // All returns the sockets of the namespace on this process, in no order, as
 // they are when the iteration begins.
-func (n *Namespace) All() iter.Seq[*Socket] { return n.sequence(nil) }
+func (n *Namespace) All() iter.Seq[*Socket] { return n.sequence(audience{}) }
 
 // InRoom returns the sockets of a room on this process, in no order, as they
 // are when the iteration begins.
-func (n *Namespace) InRoom(room string) iter.Seq[*Socket] { return n.sequence([]string{room}) }
+func (n *Namespace) InRoom(room string) iter.Seq[*Socket] {
+	return n.sequence(audience{narrowed: true, rooms: []string{room}})
+}
 
-func (n *Namespace) sequence(rooms []string) iter.Seq[*Socket] {
+func (n *Namespace) sequence(of audience) iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		list := n.collect(nil, rooms, nil)
+		list := n.collect(nil, of)
 		for _, s := range list {
 			if !yield(s) {
 				return
@@ -187,7 +200,8 @@ func (n *Namespace) sequence(rooms []string) iter.Seq[*Socket] {
 	}
 }
 
-// To addresses the sockets of the given rooms; see [Broadcaster.To].
+// To addresses the sockets of the given rooms, and with an empty list nobody;
+// see [Broadcaster.To]. [Namespace.Emit] is for all sockets.
 func (n *Namespace) To(rooms ...string) Broadcaster { return Broadcaster{ns: n}.To(rooms...) }
 
 // Except addresses all sockets but those of the given rooms.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/engineio"
 )
 
 func TestConnect(t *testing.T) {
@@ -87,7 +89,7 @@ func TestConnectTimeoutAfterRefusal(t *testing.T) {
 		e.root.Use(func(context.Context, *Socket) error { return errors.New("no") })
 		c := e.open()
 		c.send("40")
-		c.want(`44{"message":"no"}`)
+		c.want(`44{"message":"The server refused this connection."}`)
 		c.wantClosed()
 	})
 }
@@ -221,6 +223,111 @@ func TestPolling(t *testing.T) {
 		c.post(`42["message"]`)
 		if status, got := c.do(http.MethodGet, ""); status == http.StatusOK {
 			t.Errorf("got %q after a protocol error", got)
+		}
+	})
+}
+
+// Attachments of one packet are bounded together, and may not stay away.
+func TestAttachmentsAreBounded(t *testing.T) {
+	const limit = 1000
+	part := "b:" + strings.Repeat("x", limit/2)
+	packet := `453-1["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]`
+	for name, tc := range map[string]struct {
+		packets []string
+		closed  bool
+	}{
+		"at the limit":   {[]string{packet, part, part, "b:"}, false},
+		"over the limit": {[]string{packet, part, part, "b:x"}, true},
+		"never complete": {[]string{packet, part, part}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{Engine: engineio.Config{MaxPayload: limit}}, func(t *testing.T, e *env) {
+				e.root.OnInline("a", func(_ context.Context, _ *Socket, m *Message) error { return m.Ack().Send(len(m.Binary())) })
+				c := e.join("/")
+				conn := e.socket(c).conn
+				c.send(tc.packets...)
+				if !tc.closed {
+					c.want(`431[3]`)
+					time.Sleep(2 * assemblyTime)
+					c.send(`421["a"]`)
+					c.want(`431[0]`)
+					return
+				}
+				time.Sleep(assemblyTime)
+				c.wantClosed()
+				synctest.Wait()
+				if conn.pending != nil {
+					t.Error("the attachments are still held")
+				}
+			})
+		})
+	}
+}
+
+// A connection that ends or misbehaves while attachments are awaited leaves no timer.
+func TestNoTimerOutlivesItsConnection(t *testing.T) {
+	for name, end := range map[string]func(e *env, c *client){
+		"close":       func(e *env, _ *client) { e.close() },
+		"lost":        func(_ *env, c *client) { c.conn.Close() },
+		"parse error": func(_ *env, c *client) { c.send("4x") },
+		"never joins": func(e *env, _ *client) { e.open(); e.close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Config{}, func(t *testing.T, e *env) {
+				c := e.join("/")
+				conn := e.socket(c).conn
+				c.send(`451-1["a",{"_placeholder":true,"num":0}]`)
+				synctest.Wait()
+				overdue := conn.pending.overdue
+				end(e, c)
+				synctest.Wait()
+				if overdue.Stop() || conn.timer != nil {
+					t.Error("a timer is left")
+				}
+			})
+		})
+	}
+}
+
+func TestAuthIsBounded(t *testing.T) {
+	auth := func(size int) string { return `{"a":"` + strings.Repeat("x", size-len(`{"a":""}`)) + `"}` }
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		e.io.Of("/custom")
+		c := e.open()
+		c.send("40" + auth(maxAuth+1))
+		c.want(`44{"message":"The auth payload is over the limit of 16384 bytes."}`)
+		c.send("40/custom," + auth(500_000))
+		c.want(`44/custom,{"message":"The auth payload is over the limit of 16384 bytes."}`)
+		c.send("40" + auth(maxAuth))
+		if got := c.recv(); !strings.HasPrefix(got, `40{"sid":`) {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// Messages that wait for a slow handler are bounded in bytes too.
+func TestWaitingMessagesAreBoundedInBytes(t *testing.T) {
+	bubble(t, Config{Engine: engineio.Config{MaxPayload: 1000}}, func(t *testing.T, e *env) {
+		release := make(chan bool)
+		e.root.On("slow", func(context.Context, *Socket, *Message) error { <-release; return nil })
+		e.root.OnInline("fast", acknowledge)
+		c := e.join("/")
+		s := e.socket(c)
+		big := `42["slow","` + strings.Repeat("x", 600) + `"]`
+		c.send(big, big, big, `421["fast"]`)
+		c.want(`431[]`)
+		c.send(big, `422["fast"]`)
+		c.wantNothing()
+		s.mu.Lock()
+		if s.queued != 2 || s.queuedBytes < 1200 || s.queuedBytes > 2000 {
+			t.Errorf("%d messages of %d bytes wait", s.queued, s.queuedBytes)
+		}
+		s.mu.Unlock()
+		close(release)
+		c.want(`432[]`)
+		synctest.Wait()
+		if s.queuedBytes != 0 {
+			t.Errorf("%d bytes wait", s.queuedBytes)
 		}
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,12 +22,32 @@ func (s *Socket) receive(p *wirePacket, binary [][]byte) {
 	if to, ok := h.handlers[string(p.event)]; !ok {
 		if h.any != nil {
 			s.handleInline(handler{event: string(p.event), handle: h.any}, p, binary)
+		} else {
+			s.unhandled(p)
 		}
 	} else if to.inline {
 		s.handleInline(to, p, binary)
 	} else {
 		s.enqueue(to, p, binary)
 	}
+}
+
+// unhandled notes an event that nobody handles.
+func (s *Socket) unhandled(p *wirePacket) {
+	log := s.ns.server.log
+	if ctx := s.ns.server.base; log.Enabled(ctx, slog.LevelDebug) {
+		log.LogAttrs(ctx, slog.LevelDebug, "event without a handler",
+			slog.String("namespace", s.ns.name), slog.String("event", clip(string(p.event))), slog.String("socket", s.id))
+	}
+}
+
+// clip shortens for the log what a client made up.
+func clip(name string) string {
+	const enough = 128
+	if len(name) <= enough {
+		return name
+	}
+	return strings.ToValidUTF8(name[:enough], "") + "…"
 }
 
 // messages holds those of inline handlers for reuse.
@@ -59,7 +81,7 @@ func (s *Socket) enqueue(to handler, p *wirePacket, binary [][]byte) {
 func (s *Socket) push(m *Message) (start bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.queued >= s.ns.server.cfg.InboundQueue && s.phase != phaseClosed {
+	for s.queueFull() && s.phase != phaseClosed {
 		if !s.waitForWake() {
 			return false
 		}
@@ -74,6 +96,7 @@ func (s *Socket) push(m *Message) (start bool) {
 	}
 	s.tail = m
 	s.queued++
+	s.queuedBytes += m.size()
 	if s.running {
 		return false
 	}
@@ -82,29 +105,41 @@ func (s *Socket) push(m *Message) (start bool) {
 	return true
 }
 
-// pop takes the next message; nil ends the goroutine that asks.
-func (s *Socket) pop() *Message {
+// queueFull reports whether the next message has to wait for room. What it
+// takes itself is not asked: an empty queue takes any. The caller holds s.mu.
+func (s *Socket) queueFull() bool {
+	return int(s.queued) >= s.ns.server.cfg.InboundQueue || s.queuedBytes >= s.ns.server.maxPayload
+}
+
+// pop takes the next message; nil ends the goroutine that asks, and ended says
+// that the socket has ended before it.
+func (s *Socket) pop() (m *Message, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.head
+	m = s.head
 	if m == nil {
 		s.running = false
-		return nil
+		return nil, s.phase == phaseClosed
 	}
 	s.head, m.next = m.next, nil
 	if s.head == nil {
 		s.tail = nil
 	}
 	s.queued--
+	s.queuedBytes -= m.size()
 	s.wakeReader()
-	return m
+	return m, false
 }
 
 // run handles queued messages until there are none.
 func (s *Socket) run() {
 	defer s.leaveBusy()
-	for m := s.pop(); m != nil; m = s.pop() {
+	m, ended := s.pop()
+	for ; m != nil; m, ended = s.pop() {
 		s.dispatch(lazyContext{s}, m)
+	}
+	if ended {
+		s.conn.release(s)
 	}
 }
 
@@ -176,7 +211,7 @@ func (s *Socket) failed(ctx context.Context, h *hooks, m *Message, failure error
 	}
 	err := m.Ack().SendRaw(reply)
 	if err != nil && !errors.Is(err, ErrAnswered) && !errors.Is(err, ErrDisconnected) {
-		s.ns.server.log.Error("answer to a failed event not sent", "namespace", s.ns.name, "event", m.event, "error", err)
+		s.ns.server.log.Error("answer to a failed event not sent", "namespace", s.ns.name, "event", clip(m.event), "error", err)
 	}
 }
 
@@ -186,7 +221,7 @@ func (s *Socket) logFailure(m *Message, failure error) {
 	if errors.As(failure, &told) || errors.Is(failure, ErrDisconnected) {
 		log = s.ns.server.log.Debug
 	}
-	log("handler failed", "namespace", s.ns.name, "event", m.event, "socket", s.id, "error", failure)
+	log("handler failed", "namespace", s.ns.name, "event", clip(m.event), "socket", s.id, "error", failure)
 }
 
 // guard turns a panic of the application's code into an error, so that one

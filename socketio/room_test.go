@@ -27,6 +27,13 @@ func TestBroadcastReaches(t *testing.T) {
 		"except":      {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.Except("x") }, "cd"},
 		"except both": {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.Except("x", "y") }, "d"},
 		"difference":  {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.To("x").Except("y") }, "a"},
+		"nobody":      {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.To() }, ""},
+		"none of":     {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.To([]string{}...).Local() }, ""},
+		"nobody but":  {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.Except("x").To() }, ""},
+		"less nobody": {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.Except() }, "abcd"},
+		"none, then":  {func(n *Namespace, _ func(string) *Socket) Broadcaster { return n.To().To("x") }, "ab"},
+		"no others":   {func(_ *Namespace, s func(string) *Socket) Broadcaster { return s("a").To() }, ""},
+		"except many": {func(n *Namespace, s func(string) *Socket) Broadcaster { return n.Except("x", "z", s("d").ID(), "x") }, "c"},
 		"own id":      {func(n *Namespace, s func(string) *Socket) Broadcaster { return n.To(s("d").ID()) }, "d"},
 		"id and room": {func(n *Namespace, s func(string) *Socket) Broadcaster { return n.To(s("a").ID(), "x") }, "ab"},
 		"except id":   {func(n *Namespace, s func(string) *Socket) Broadcaster { return n.To("x").Except(s("a").ID()) }, "b"},
@@ -66,8 +73,8 @@ func TestBroadcastersShareNothing(t *testing.T) {
 	n := new(Namespace)
 	base := n.To("a").To("b").Except("c").Except("d")
 	one, two := base.To("1").Except("3"), base.To("2").Except("4")
-	if !slices.Equal(one.rooms, []string{"a", "b", "1"}) || !slices.Equal(two.except, []string{"c", "d", "4"}) ||
-		!slices.Equal(one.except, []string{"c", "d", "3"}) || !slices.Equal(two.rooms, []string{"a", "b", "2"}) {
+	if !slices.Equal(one.to.rooms, []string{"a", "b", "1"}) || !slices.Equal(two.to.except, []string{"c", "d", "4"}) ||
+		!slices.Equal(one.to.except, []string{"c", "d", "3"}) || !slices.Equal(two.to.rooms, []string{"a", "b", "2"}) {
 		t.Errorf("one is %+v, two %+v", one, two)
 	}
 }
@@ -242,7 +249,12 @@ func TestAdapterCarriesBroadcasts(t *testing.T) {
 		peer.Of("/").To("x").Local().Emit(t.Context(), "not this")
 		peer.Of("/").To("x").Except(e.socket(near).ID()).Emit(t.Context(), "nor this")
 		peer.Of("/unknown").Emit(t.Context(), "nor that")
+		peer.Of("/").To().Emit(t.Context(), "for nobody")
+		peer.Of("/").To().Disconnect(t.Context())
+		e.io.DeliverLocal(&Broadcast{Namespace: "/"})
 		near.wantNothing()
+		peer.Of("/").Emit(t.Context(), "for all")
+		near.want(`42["for all"]`)
 		peer.Of("/").To("x").Disconnect(t.Context())
 		near.want("41")
 	})
@@ -296,6 +308,13 @@ func TestRoomsAgreeWithAModel(t *testing.T) {
 			n.list(sockets[p.s])
 		}
 	}
+	for _, r := range n.rooms {
+		for i, s := range r.members {
+			if m := s.rooms[r.places[i]]; m.room != r || m.index != i {
+				t.Fatalf("member %d of room %s is not entry %d of its socket", i, r.name, r.places[i])
+			}
+		}
+	}
 	for room := range 5 {
 		members := slices.Collect(n.InRoom(fmt.Sprint(room)))
 		for i, s := range sockets {
@@ -316,6 +335,22 @@ func TestRoomsAgreeWithAModel(t *testing.T) {
 	}
 	if n.Len() != 0 || len(n.rooms) != 0 {
 		t.Errorf("%d sockets and %d rooms left", n.Len(), len(n.rooms))
+	}
+}
+
+// A list of rooms that a client made up costs no more for naming one again.
+func TestRepeatedRoomsAreLookedAtOnce(t *testing.T) {
+	n := newNamespace(nil, "/")
+	for range 100 {
+		s := newSocket(nil, n, nil)
+		n.list(s)
+		n.mu.Lock()
+		n.enter(s, n.rooms["x"], "x")
+		n.mu.Unlock()
+	}
+	list := n.collect(nil, audience{narrowed: true, rooms: slices.Repeat([]string{"x"}, 10_000), except: slices.Repeat([]string{"z"}, 10_000)})
+	if len(list) != 100 || cap(list) > 1000 {
+		t.Errorf("%d sockets collected in a list of %d", len(list), cap(list))
 	}
 }
 

@@ -29,6 +29,9 @@ type Server struct {
 	root   *Namespace
 	work   workers
 
+	maxPayload int          // of the engine
+	refusals   *slog.Logger // for lines that clients cause
+
 	// base ends when the server has closed. Inline handlers get it: it costs
 	// nothing per connection.
 	base context.Context
@@ -53,7 +56,9 @@ func NewServer(cfg Config) (*Server, error) {
 	if s.engine, err = engineio.NewServer(cfg.Engine, s.accept); err != nil {
 		return nil, fmt.Errorf("socketio: %w", err)
 	}
-	s.log = s.engine.Config().Logger
+	engine := s.engine.Config()
+	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
+	s.refusals = s.log
 	s.base, s.end = context.WithCancel(context.Background())
 	s.root = s.Of("/")
 	return s, nil
@@ -136,11 +141,12 @@ func (s *Server) DeliverLocal(b *Broadcast) {
 	if n == nil {
 		return
 	}
+	to := audience{narrowed: !b.All, rooms: b.Rooms, except: b.Except}
 	if b.Packet == nil {
-		n.disconnect(b.Rooms, b.Except)
+		n.disconnect(to)
 		return
 	}
-	n.deliver(b.Packet, b.Rooms, b.Except)
+	n.deliver(b.Packet, to)
 }
 
 // OnClose registers a function that runs at the start of [Server.Close], while

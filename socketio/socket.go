@@ -27,10 +27,11 @@ type Socket struct {
 
 	mu           sync.Mutex
 	phase        phase
-	announced    bool // OnConnect ran or runs, so OnDisconnect will
-	running      bool // a goroutine handles the queue
-	busy         int  // handlers and hooks that run; the last one out reports the end
-	queued       int
+	announced    bool  // OnConnect ran or runs, so OnDisconnect will
+	running      bool  // a goroutine handles the queue
+	busy         int32 // handlers and hooks that run; the last one out reports the end
+	queued       int32
+	queuedBytes  int
 	head, tail   *Message      // messages that wait for their handlers
 	wake         chan struct{} // what the reading goroutine waits on, if it does
 	reason       DisconnectReason
@@ -115,7 +116,7 @@ func (s *Socket) Rooms() []string {
 func (s *Socket) InRoom(room string) bool {
 	s.ns.mu.RLock()
 	defer s.ns.mu.RUnlock()
-	return s.listed && (room == s.id || s.membership(room) >= 0)
+	return s.listed && (room == s.id || s.place(s.ns.rooms[room]) >= 0)
 }
 
 // Emit sends an event to the client. Arguments are encoded as JSON; a []byte
@@ -146,12 +147,13 @@ func (s *Socket) transmit(frames ...*engineio.Frame) error {
 	return nil
 }
 
-// To addresses the sockets of the given rooms except this one.
+// To addresses the sockets of the given rooms except this one, and with an
+// empty list nobody; [Socket.Broadcast] is for all others.
 func (s *Socket) To(rooms ...string) Broadcaster { return s.Broadcast().To(rooms...) }
 
 // Broadcast addresses all sockets of the namespace except this one.
 func (s *Socket) Broadcast() Broadcaster {
-	return Broadcaster{ns: s.ns, except: []string{s.id}}
+	return Broadcaster{ns: s.ns, to: audience{except: []string{s.id}}}
 }
 
 // Disconnect sends the client a disconnect packet, after which it does not
