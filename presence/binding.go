@@ -24,10 +24,10 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 		engine: e, sockets: socketio.NewKey[*socket](), authorize: o.Authorize,
 		relay: relay{engine: e, patterns: o.RelayEvents},
 	}
-	ns.OnConnect(func(_ context.Context, s *socketio.Socket) {
-		b.sockets.Set(s, e.connect(&socketPeer{s}))
-	})
-	ns.OnDisconnect(func(s *socketio.Socket, reason socketio.DisconnectReason) {
+	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
+	// Not OnDisconnect: a handler of the application that is slow to return must
+	// not keep a member that is gone in its rooms.
+	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.DisconnectReason) {
 		if sock, ok := b.sockets.Get(s); ok {
 			sock.close(lossOf(reason))
 		}
@@ -55,13 +55,23 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	return b
 }
 
+// connect makes a socket known to the engine. It may end meanwhile: then either
+// OnDisconnecting finds what was set here, or this sees that it has ended.
+func (b *binding) connect(s *socketio.Socket) *socket {
+	sock := b.engine.connect(&socketPeer{s})
+	b.sockets.Set(s, sock)
+	if !s.Connected() {
+		sock.close(ReasonDisconnect, false) // it is in no room yet
+	}
+	return sock
+}
+
 // handle adapts a request of the engine to a Socket.IO handler.
 func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
 	return func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
 		sock, ok := b.sockets.Get(s)
 		if !ok { // connected before Init
-			sock = b.engine.connect(&socketPeer{s})
-			b.sockets.Set(s, sock)
+			sock = b.connect(s)
 		}
 		f(sock, s, m.Arg(0), ackAnswerer{m.Ack()})
 		return nil
