@@ -229,13 +229,22 @@ func (c *client) read(br *bufio.Reader) error {
 			c.write(ws.NewCloseFrame(data))
 			return nil
 		case h.OpCode == ws.OpBinary:
-			c.in <- "b:" + string(data)
+			c.put("b:" + string(data))
 		case string(data) == "2" && c.silent.Load():
 		case string(data) == "2":
 			c.write(ws.NewTextFrame([]byte("3")))
 		default:
-			c.in <- string(data)
+			c.put(string(data))
 		}
+	}
+}
+
+// put hands a message to the test. A test that has ended takes nothing, and waits
+// for the reading goroutine.
+func (c *client) put(message string) {
+	select {
+	case c.in <- message:
+	case <-c.tb.Context().Done():
 	}
 }
 

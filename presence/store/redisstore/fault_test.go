@@ -68,24 +68,30 @@ func TestStalledRedis(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	var wg sync.WaitGroup
-	for i := range 500 {
-		wg.Go(func() {
-			if _, err := (starter{s}).Put(ctx, join("r", "s"+strconv.Itoa(i))); !errors.Is(err, store.ErrUnavailable) {
+	unavailable := func(errs ...error) {
+		for _, err := range errs {
+			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("error %v", err)
 			}
+		}
+	}
+	for i := range lanes * batchSize {
+		wg.Go(func() {
+			_, err := (starter{s}).Put(ctx, join("r", "s"+strconv.Itoa(i)))
+			unavailable(err)
 		})
 		wg.Go(func() {
-			conn := "c" + strconv.Itoa(i)
-			_, e1 := s.Put(ctx, join("r", conn))
-			_, e2 := s.Load(ctx, "r")
-			_, e3 := s.ConnRefresh(ctx, "n", make([]store.Seen, 1000))
-			_, e4 := s.Subscribe(ctx, conn, newEar())
-			_, e5 := s.Positions(ctx, make([]string, 1000))
-			for _, err := range []error{e1, e2, e3, e4, e5, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil)} {
-				if !errors.Is(err, store.ErrUnavailable) {
-					t.Errorf("error %v", err)
-				}
-			}
+			_, err := s.Put(ctx, join("r", "c"+strconv.Itoa(i)))
+			unavailable(err, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil))
+		})
+	}
+	for i := range 10 { // these are many commands each
+		wg.Go(func() {
+			_, e1 := s.Load(ctx, "r")
+			_, e2 := s.ConnRefresh(ctx, "n", make([]store.Seen, 1000))
+			_, e3 := s.Subscribe(ctx, strconv.Itoa(i), newEar())
+			_, e4 := s.Positions(ctx, make([]string, 1000))
+			unavailable(e1, e2, e3, e4)
 		})
 	}
 	wg.Wait()
