@@ -18,6 +18,13 @@ type Request struct {
 
 // ServeHTTP serves one request of any transport.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		giveUpBody(w, r)
+	}
+	if headerTooLarge(r) {
+		bigHeader.write(w, r)
+		return
+	}
 	allowed := srv.checkOrigin(w, r)
 	if r.Method == http.MethodOptions {
 		preflight(w, r)
@@ -27,11 +34,11 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	transport := Transport(query.Get("transport"))
 	switch {
 	case !srv.offers(transport):
-		unknownTransport.write(w)
+		unknownTransport.write(w, r)
 	case query.Has("j"): // JSONP, which no client of this protocol version needs
-		badRequest.write(w)
+		badRequest.write(w, r)
 	case !allowed:
-		forbidden.write(w)
+		forbidden.write(w, r)
 	case query.Has("sid"):
 		srv.resume(w, r, transport, query.Get("sid"))
 	default:
@@ -39,17 +46,31 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// maxHeader bounds the header of a request, in bytes: a session keeps that of its handshake.
+const maxHeader = 16 << 10
+
+// headerTooLarge measures the header as it was sent, near enough.
+func headerTooLarge(r *http.Request) bool {
+	size := len(r.Method) + max(len(r.RequestURI), len(r.URL.RawQuery)) + len(r.Host) + len("  HTTP/1.1\r\nHost: \r\n\r\n")
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return size > maxHeader
+}
+
 // handshake opens a session.
 func (srv *Server) handshake(w http.ResponseWriter, r *http.Request, transport Transport, version string) {
 	switch {
 	case r.Method != http.MethodGet:
-		badMethod.write(w)
+		badMethod.write(w, r)
 	case version != "4":
-		badVersion.write(w)
+		badVersion.write(w, r)
 	case transport == WebSocket && !isWebSocket(r):
-		badRequest.write(w)
+		badRequest.write(w, r)
 	case !srv.enter():
-		draining.write(w)
+		draining.write(w, r)
 	case transport == WebSocket:
 		srv.openWebSocket(w, r)
 	default:
@@ -62,17 +83,17 @@ func (srv *Server) resume(w http.ResponseWriter, r *http.Request, transport Tran
 	s := srv.session(sid)
 	switch {
 	case s == nil:
-		unknownSession.write(w)
+		unknownSession.write(w, r)
 	case transport == WebSocket && isWebSocket(r):
 		s.serveUpgrade(w, r)
 	case transport == WebSocket:
-		badRequest.write(w)
+		badRequest.write(w, r)
 	case r.Method == http.MethodGet:
 		s.servePoll(w, r)
 	case r.Method == http.MethodPost:
 		s.servePost(w, r)
 	default:
-		badRequest.write(w)
+		badRequest.write(w, r)
 	}
 }
 

@@ -36,6 +36,9 @@ type pollCarrier struct {
 	probe   *wsCarrier    // the WebSocket of an upgrade under way
 	probed  bool          // its probe has come: polls are released
 	noopAt  time.Duration // but not before this
+
+	reading   *http.ResponseController // of the POST whose body is being read
+	answering *http.ResponseController // of the GET whose answer is being written
 }
 
 func (c *pollCarrier) transport() Transport { return Polling }
@@ -59,10 +62,30 @@ func (c *pollCarrier) lingers(reason CloseReason) bool {
 
 func (c *pollCarrier) goodbye(CloseReason) *Frame { return closePacket }
 
-// cut releases the poll that waits, and the WebSocket of an upgrade.
+// ended ends the reading of a POST, and an upgrade's wait for it.
+func (c *pollCarrier) ended() {
+	if c.reading != nil {
+		c.reading.SetReadDeadline(longAgo)
+	}
+	c.releaseUpgrade()
+}
+
+// releaseUpgrade lets an upgrade look again that waits for the end of a POST. Called with the
+// session's lock.
+func (c *pollCarrier) releaseUpgrade() {
+	if c.posted != nil {
+		close(c.posted)
+		c.posted = nil
+	}
+}
+
+// cut releases the poll that waits or is being answered, and the WebSocket of an upgrade.
 func (c *pollCarrier) cut() {
 	c.s.mu.Lock()
 	probe := c.probe
+	if c.answering != nil {
+		c.answering.SetWriteDeadline(longAgo)
+	}
 	c.s.mu.Unlock()
 	if probe != nil {
 		probe.cut()
@@ -91,16 +114,16 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case s.isOpen() && s.overdue():
 		s.mu.Unlock()
 		s.finish(ReasonPingTimeout, nil)
-		unknownSession.write(w)
+		unknownSession.write(w, r)
 		return
 	case state(s.state.Load()) == stateClosed || c.said:
 		s.mu.Unlock()
-		unknownSession.write(w)
+		unknownSession.write(w, r)
 		return
 	case c.getting:
 		s.mu.Unlock()
 		s.finish(ReasonTransportError, nil)
-		badRequest.write(w)
+		badRequest.write(w, r)
 		return
 	}
 	c.getting = true
@@ -114,7 +137,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case a.upgraded && crossing:
 		refuseUpgraded(w, r) // as if it had come a moment later
 	default:
-		if err := respond(w, a.payload, s.srv.cfg.StallTimeout); a.last || err != nil {
+		if err := c.respond(w, a.payload); a.last || err != nil {
 			c.lost()
 		}
 	}
@@ -128,7 +151,7 @@ func refuseUpgraded(w http.ResponseWriter, r *http.Request) {
 	case <-time.After(crossPause):
 	case <-r.Context().Done():
 	}
-	badRequest.write(w)
+	badRequest.write(w, r)
 }
 
 // lost ends the session with its polls, unless it has been upgraded.
@@ -202,23 +225,46 @@ func (c *pollCarrier) collect() (a pollAnswer, pause time.Duration) {
 	return pollAnswer{}, 0
 }
 
-// respond sends a polling payload. A client that does not take it within the timeout is cut off,
-// whatever the timeouts of the HTTP server, which are not made for polls.
-func respond(w http.ResponseWriter, payload []byte, timeout time.Duration) error {
+// respond sends a polling payload. A client that does not take it within StallTimeout is cut off,
+// whatever the timeouts of the HTTP server, which are not made for polls; so is one whose session is
+// aborted meanwhile.
+func (c *pollCarrier) respond(w http.ResponseWriter, payload []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
 	h.Set("Content-Length", strconv.Itoa(len(payload)))
 	h.Set("Cache-Control", "no-store")
 	ctl := http.NewResponseController(w)
-	ctl.SetWriteDeadline(time.Now().Add(timeout)) // unsupported: then without
+	c.startAnswer(ctl)
+	defer c.endAnswer(ctl)
 	if _, err := w.Write(payload); err != nil {
 		return err
 	}
 	if err := ctl.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	ctl.SetWriteDeadline(time.Time{}) // the connection may serve other handlers next
 	return nil
+}
+
+func (c *pollCarrier) startAnswer(ctl *http.ResponseController) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	timeout := s.srv.cfg.StallTimeout
+	if state(s.state.Load()) == stateClosed { // nothing will cut this answer short
+		timeout = min(timeout, restTimeout)
+	}
+	ctl.SetWriteDeadline(time.Now().Add(timeout)) // unsupported: then without
+	c.answering = ctl
+}
+
+// endAnswer gives the connection back, which may serve other handlers next.
+func (c *pollCarrier) endAnswer(ctl *http.ResponseController) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.answering == ctl {
+		c.answering = nil
+	}
+	ctl.SetWriteDeadline(time.Time{})
 }
 
 // servePost hands the packets of a POST body to the session.
@@ -229,16 +275,16 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		s.mu.Unlock()
-		badRequest.write(w)
+		badRequest.write(w, r)
 		return
 	case !s.isOpen():
 		s.mu.Unlock()
-		unknownSession.write(w)
+		unknownSession.write(w, r)
 		return
 	case c.posting:
 		s.mu.Unlock()
 		s.finish(ReasonTransportError, nil)
-		badRequest.write(w)
+		badRequest.write(w, r)
 		return
 	}
 	c.posting = true
@@ -247,8 +293,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	defer s.srv.done()
 	defer c.endPost()
 
-	if refused := c.readPost(r); refused != nil {
-		refused.write(w)
+	if refused := c.readPost(w, r); refused != nil {
+		refused.write(w, r)
 		return
 	}
 	h := w.Header()
@@ -257,15 +303,19 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok")
 }
 
-func (c *pollCarrier) readPost(r *http.Request) *refusal {
+func (c *pollCarrier) readPost(w http.ResponseWriter, r *http.Request) *refusal {
 	s := c.s
 	limit := int64(s.srv.cfg.MaxPayload)
 	if r.ContentLength > limit {
 		s.finish(ReasonTransportError, nil)
 		return &tooLarge
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	reader := &postReader{c: c, body: r.Body, ctl: http.NewResponseController(w)}
+	body, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	reader.done()
 	switch {
+	case err != nil && !s.isOpen():
+		return &unknownSession
 	case err != nil:
 		s.finish(ReasonTransportError, nil)
 		return &badRequest
@@ -337,8 +387,5 @@ func (c *pollCarrier) endPost() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.posting = false
-	if c.posted != nil {
-		close(c.posted)
-		c.posted = nil
-	}
+	c.releaseUpgrade()
 }

@@ -21,11 +21,14 @@ var (
 	forbidden        = refusal{4, "Forbidden", http.StatusForbidden}
 	badVersion       = refusal{5, "Unsupported protocol version", http.StatusBadRequest}
 
-	tooLarge = refusal{3, "Payload too large", http.StatusRequestEntityTooLarge}
-	draining = refusal{4, "Server is shutting down", http.StatusServiceUnavailable}
+	tooLarge  = refusal{3, "Payload too large", http.StatusRequestEntityTooLarge}
+	bigHeader = refusal{3, "Request header too large", http.StatusRequestHeaderFieldsTooLarge}
+	draining  = refusal{4, "Server is shutting down", http.StatusServiceUnavailable}
 )
 
-func (f refusal) write(w http.ResponseWriter) {
+// write answers r. It does not wait for a body that is still on its way.
+func (f refusal) write(w http.ResponseWriter, r *http.Request) {
+	giveUpBody(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

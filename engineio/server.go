@@ -35,6 +35,9 @@ type Server struct {
 	tasks atomic.Int64  // sessions and goroutines that Close waits for, and one for the server itself
 	idle  chan struct{} // closed when tasks is zero
 
+	over    context.Context // ends with Close, and with it what belongs to no session
+	endOver context.CancelFunc
+
 	mu       sync.Mutex
 	sessions map[string]*Session // by id; those closing included
 	refusing bool
@@ -57,6 +60,7 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		idle:     make(chan struct{}),
 		sessions: make(map[string]*Session),
 	}
+	srv.over, srv.endOver = context.WithCancel(context.Background())
 	srv.alarms = newAlarms()
 	srv.rung = make(chan struct{})
 	go func() {
@@ -113,6 +117,7 @@ func (srv *Server) Close(ctx context.Context) error {
 		err = context.Cause(ctx)
 		srv.each(func(s *Session) { s.abort(ReasonShutdown) })
 	}
+	srv.endOver()
 	close(srv.stop)
 	srv.loops.Wait()
 	return err

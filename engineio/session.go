@@ -64,6 +64,9 @@ type carrier interface {
 	lingers(reason CloseReason) bool
 	// goodbye returns the last frame of a session that ends for reason.
 	goodbye(reason CloseReason) *Frame
+	// ended stops what is read for the session. Called with the session's lock when it is not
+	// open any more.
+	ended()
 	// cut drops the connection. It does not block.
 	cut()
 }
@@ -301,6 +304,7 @@ func (s *Session) leaveOpen(to state, reason CloseReason) {
 	s.state.Store(int32(to))
 	s.reason = reason
 	s.srv.open.Add(-1)
+	s.carrier.ended()
 	if s.turn {
 		return // endTurn will tell
 	}

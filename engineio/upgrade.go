@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -21,21 +22,21 @@ var (
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	response := switching(w, r)
 	if !s.reserve() {
-		unknownSession.write(w)
+		unknownSession.write(w, r)
 		return
 	}
 	defer s.srv.done() // by then the goroutine is counted
 	conn, early, err := hijack(w)
 	if err != nil {
 		s.srv.cfg.Logger.Warn("engine.io cannot take over the connection for an upgrade", "error", err)
-		badRequest.write(w)
+		badRequest.write(w, r)
 		return
 	}
 	conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	c := newWSCarrier(s, conn, early)
 	c.probing = true
 	if !s.admit(c) {
-		s.srv.spawn(func() { turnAway(conn, response) })
+		s.srv.spawn(func() { s.srv.turnAway(conn, response) })
 		return
 	}
 	s.srv.tasks.Add(1)
@@ -76,8 +77,9 @@ func (s *Session) admit(c *wsCarrier) bool {
 
 // turnAway closes a WebSocket that no session takes. It waits for the client to close in its turn,
 // since closing first could destroy what it is to read.
-func turnAway(conn net.Conn, response []byte) {
+func (srv *Server) turnAway(conn net.Conn, response []byte) {
 	defer conn.Close()
+	defer context.AfterFunc(srv.over, func() { conn.Close() })()
 	conn.SetDeadline(time.Now().Add(closeWait))
 	if _, err := conn.Write(append(response, lateSocket.wire...)); err != nil {
 		return

@@ -56,6 +56,9 @@ func closeCode(reason CloseReason) ws.StatusCode {
 	return ws.StatusNormalClosure
 }
 
+// ended does nothing: the client is still to close in its turn, and has closeWait to do it.
+func (c *wsCarrier) ended() {}
+
 // cut closes the connection, which ends the reading goroutine. Only a TCP or unix connection is
 // known not to block in Close: TLS says goodbye first.
 func (c *wsCarrier) cut() {
@@ -123,7 +126,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		srv.cfg.Logger.Warn("engine.io cannot take over the connection for a WebSocket", "error", err)
 		srv.done()
-		badRequest.write(w)
+		badRequest.write(w, r)
 		return
 	}
 	s := srv.newSession(r)
