@@ -29,7 +29,7 @@ type Config struct {
 	// of its upgrade; default 10 s. The polling session goes on when it runs out.
 	UpgradeTimeout time.Duration
 	// MaxPayload bounds, in bytes, an inbound message, a POST body, and the batch of packets in
-	// one polling response; default 1 000 000.
+	// one polling response, but one packet always fits; default 1 000 000. At least 1: a pong.
 	MaxPayload int
 	// Transports lists the transports that are offered; default both. Upgrades need both.
 	Transports []Transport
@@ -48,10 +48,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const (
-	minPayload      = 128 // room for the open packet
-	defaultMaxQueue = 4 << 20
-)
+const defaultMaxQueue = 4 << 20
 
 // withDefaults returns a copy of c with every zero field set, or an error that names the bad field.
 func (c Config) withDefaults() (Config, error) {
@@ -98,8 +95,8 @@ func (c Config) validate() error {
 			return fmt.Errorf("engineio: Config.%s is %v, must be at least 1ms", d.name, d.value)
 		}
 	}
-	if c.MaxPayload != 0 && c.MaxPayload < minPayload {
-		return fmt.Errorf("engineio: Config.MaxPayload is %d bytes, must be at least %d", c.MaxPayload, minPayload)
+	if c.MaxPayload < 0 {
+		return fmt.Errorf("engineio: Config.MaxPayload is %d bytes, must be at least 1", c.MaxPayload)
 	}
 	if c.MaxQueueBytes < 0 || c.MaxQueueBytes > 0 && c.MaxQueueBytes < c.MaxPayload {
 		return fmt.Errorf("engineio: Config.MaxQueueBytes is %d, must be at least MaxPayload", c.MaxQueueBytes)

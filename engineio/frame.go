@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 
 	"github.com/gobwas/ws"
@@ -54,6 +55,18 @@ func NewTextFrame(parts ...[]byte) *Frame {
 		f.wire = append(f.wire, p...)
 	}
 	return f
+}
+
+// asText returns a binary frame as a text frame in base64, for a client that has no binary frames;
+// other frames as they are.
+func (f *Frame) asText() *Frame {
+	if f.kind != binaryFrame {
+		return f
+	}
+	t := allocFrame(ws.OpText, packetLen(f))
+	t.wire = append(t.wire, packetBinary)
+	t.wire = base64.StdEncoding.AppendEncode(t.wire, f.payload())
+	return t
 }
 
 // newPacket encodes a packet that is not a message.

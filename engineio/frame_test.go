@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func TestQueueBatch(t *testing.T) {
 	}
 	q.frames = append(q.frames, NewFrame([]byte{1, 2, 3, 4}, true)) // 9 bytes
 	for _, want := range []string{"4aaa\x1e4bbb", "4cccc\x1e4d", "bAQIDBA=="} {
-		if got, _ := q.batch(9); string(got) != want {
+		if got, _ := q.batch(9, math.MaxInt); string(got) != want {
 			t.Errorf("batch %q, want %q", got, want)
 		}
 	}

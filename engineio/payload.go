@@ -32,12 +32,22 @@ func cutPacket(payload []byte) (packet []byte, binary bool, rest []byte, err err
 		}
 		return packet, false, rest, nil
 	}
-	data := make([]byte, base64.StdEncoding.DecodedLen(len(packet)-1))
-	n, err := base64.StdEncoding.Decode(data, packet[1:])
+	data, err := decodeBinary(packet)
 	if err != nil {
-		return nil, false, nil, errPacket
+		return nil, false, nil, err
 	}
-	return data[:n], true, rest, nil
+	return data, true, rest, nil
+}
+
+// decodeBinary decodes a binary packet in base64, its mark included. Clients pad it or not.
+func decodeBinary(packet []byte) ([]byte, error) {
+	text := bytes.TrimRight(packet[1:], "=")
+	data := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
+	n, err := base64.RawStdEncoding.Decode(data, text)
+	if err != nil {
+		return nil, errPacket
+	}
+	return data[:n], nil
 }
 
 // appendPacket appends f to a polling payload, after a separator if it is not the first.

@@ -3,8 +3,10 @@ package engineio
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -174,9 +176,10 @@ type pollAnswer struct {
 // await waits for the answer to a poll; false when the client has gone.
 func (c *pollCarrier) await(r *http.Request) (pollAnswer, bool) {
 	s := c.s
+	packets := maxPackets(r.UserAgent())
 	for {
 		s.mu.Lock()
-		a, pause := c.collect()
+		a, pause := c.collect(packets)
 		if a.payload != nil {
 			c.getting, c.said = false, a.last
 			s.mu.Unlock()
@@ -197,15 +200,24 @@ func (c *pollCarrier) await(r *http.Request) (pollAnswer, bool) {
 	}
 }
 
-// collect returns the answer to the waiting poll if there is one by now, or after which pause to
-// ask again; 0: at the next wake. Called with the lock.
-func (c *pollCarrier) collect() (a pollAnswer, pause time.Duration) {
+// maxPackets is how many packets an answer to a client may have. A client library outside of browsers
+// may have a bound of its own and take more than 16 for an attack; browsers have none, and are many.
+func maxPackets(userAgent string) int {
+	if strings.HasPrefix(userAgent, "Mozilla/") || strings.HasPrefix(userAgent, "Opera/") {
+		return math.MaxInt
+	}
+	return 16
+}
+
+// collect returns the answer, of at most packets, to the waiting poll if there is one by now, or after
+// which pause to ask again; 0: at the next wake. Called with the lock.
+func (c *pollCarrier) collect(packets int) (a pollAnswer, pause time.Duration) {
 	s := c.s
 	switch {
 	case s.carrier != c:
 		return pollAnswer{payload: noopPacket.payload(), upgraded: true}, 0
 	case s.out != nil && !s.inline:
-		payload, n := s.out.batch(s.srv.cfg.MaxPayload)
+		payload, n := s.out.batch(s.srv.cfg.MaxPayload, packets)
 		s.outBytes -= n
 		if s.out.empty() {
 			s.srv.pools.putQueue(s.out)

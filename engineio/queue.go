@@ -38,10 +38,21 @@ func (q *frameQueue) chunk(buf []byte) []byte {
 	return buf
 }
 
-// batch takes as many packets as fit into limit bytes of a polling payload, but at least one, and
-// returns the payload and the wire bytes that it took.
-func (q *frameQueue) batch(limit int) (payload []byte, wire int) {
+// asText makes text of the binary frames from place i on, and returns how much longer they became.
+func (q *frameQueue) asText(i int) (more int) {
+	for ; i < len(q.frames); i++ {
+		text := q.frames[i].asText()
+		more += len(text.wire) - len(q.frames[i].wire)
+		q.frames[i] = text
+	}
+	return more
+}
+
+// batch takes as many packets as fit into limit bytes of a polling payload, and at most packets of
+// them, but at least one. It returns the payload and the wire bytes that it took.
+func (q *frameQueue) batch(limit, packets int) (payload []byte, wire int) {
 	left := q.frames[q.next:]
+	left = left[:min(len(left), packets)]
 	size, n := 0, 0
 	for _, f := range left {
 		more := packetLen(f) + 1

@@ -244,7 +244,7 @@ func TestConfig(t *testing.T) {
 		"PingTimeout":    {PingTimeout: time.Microsecond},
 		"UpgradeTimeout": {UpgradeTimeout: -1},
 		"StallTimeout":   {StallTimeout: -1},
-		"MaxPayload":     {MaxPayload: 1},
+		"MaxPayload":     {MaxPayload: -1},
 		"MaxQueueBytes":  {MaxQueueBytes: 100, MaxPayload: 1000},
 		"Transports":     {Transports: []Transport{"pigeon"}},
 		"AllowedOrigins": {AllowedOrigins: []string{"app.example"}},

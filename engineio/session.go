@@ -43,6 +43,7 @@ type Session struct {
 	dirty    bool // on the flusher's list
 	writing  bool // somebody is writing, and will look at out afterwards
 	awaiting bool // a ping was sent, its pong has not come
+	base64   bool // the client asked for binary messages as text on its WebSocket
 
 	alarm int32 // place among the server's alarms, from 1; 0: none. Theirs
 }
@@ -160,6 +161,9 @@ func (s *Session) enqueue(size int, frames ...*Frame) {
 	}
 	s.out.frames = append(s.out.frames, frames...)
 	s.outBytes += size
+	if s.base64 {
+		s.outBytes += s.out.asText(len(s.out.frames) - len(frames))
+	}
 }
 
 // markDirty says whether the caller must hand the session to its flusher. Called with the lock.

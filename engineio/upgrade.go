@@ -35,6 +35,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	c := newWSCarrier(s, conn, early)
 	c.probing = true
+	c.base64 = asksBase64(r)
 	if !s.admit(c) {
 		s.srv.spawn(func() { s.srv.turnAway(conn, response) })
 		return
@@ -143,6 +144,9 @@ func (c *wsCarrier) upgrade() error {
 			s.turn, s.inline = true, true
 			s.carrier, poll.probe = c, nil
 			c.probing = false
+			if s.base64 = c.base64; s.base64 && s.out != nil {
+				s.outBytes += s.out.asText(s.out.next)
+			}
 			s.mu.Unlock()
 			s.stamp()
 			c.conn.SetDeadline(time.Time{})

@@ -26,6 +26,7 @@ type wsCarrier struct {
 
 	probing bool // not yet the session's carrier: an upgrade
 	probed  bool // its probe has come
+	base64  bool // the upgrade asked for it
 	deaf    bool // what comes is not looked at any more
 	used    bool // the reading goroutine has handled something
 
@@ -102,13 +103,17 @@ func hijack(w http.ResponseWriter) (conn net.Conn, early []byte, err error) {
 	return conn, early, nil
 }
 
-// switching is the answer to an opening handshake. No extension and no subprotocol is negotiated.
+// switching is the answer to an opening handshake. Of the subprotocols that the client offers the first
+// is taken, since a client that offers some refuses an answer without one. There are no extensions.
 func switching(w http.ResponseWriter, r *http.Request) []byte {
 	const magic = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + magic))
 	b := []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	b = base64.StdEncoding.AppendEncode(b, sum[:])
 	b = append(b, "\r\n"...)
+	if p := subprotocol(r); p != "" && w.Header().Get("Sec-WebSocket-Protocol") == "" {
+		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), p...), "\r\n"...)
+	}
 	for name, values := range w.Header() { // CORS, and what middleware has set
 		for _, v := range values {
 			b = append(append(append(append(b, name...), ": "...), headerValue.Replace(v)...), "\r\n"...)
@@ -117,7 +122,32 @@ func switching(w http.ResponseWriter, r *http.Request) []byte {
 	return append(b, "\r\n"...)
 }
 
+// subprotocol returns the first that the client offers; none when it offers what is no token.
+func subprotocol(r *http.Request) string {
+	for _, v := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for t := range strings.SplitSeq(v, ",") {
+			if t = strings.TrimSpace(t); t == "" {
+				continue
+			} else if strings.ContainsFunc(t, notToken) {
+				return ""
+			}
+			return t
+		}
+	}
+	return ""
+}
+
+// notToken reports whether r may not stand in a token of HTTP.
+func notToken(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
 var headerValue = strings.NewReplacer("\r", " ", "\n", " ")
+
+// asksBase64 reports whether a client wants no binary frames on the WebSocket that r opens.
+func asksBase64(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "b64") && r.URL.Query().Get("b64") != ""
+}
 
 // openWebSocket opens a session on a WebSocket.
 func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
@@ -132,6 +162,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	s := srv.newSession(r)
 	c := newWSCarrier(s, conn, early)
 	s.carrier = c
+	s.base64 = asksBase64(r)
 	// The response leaves in one write with the open packet.
 	s.enqueue(len(response), &Frame{wire: response, kind: controlFrame})
 	s.start(false)
@@ -197,8 +228,12 @@ func (c *wsCarrier) handle() {
 		turn = s.beginTurn()
 	}
 	b := c.in.data[:c.in.n]
+	limit := s.srv.cfg.MaxPayload
+	if c.probing {
+		limit = max(limit, 1+len(probe)) // an upgrade is not the client's payload
+	}
 	for !c.deaf {
-		m, n, err := c.parser.next(b, len(c.in.data), s.srv.cfg.MaxPayload)
+		m, n, err := c.parser.next(b, len(c.in.data), limit)
 		b = b[n:]
 		if err == nil && m.op != 0 {
 			probing := c.probing
@@ -240,6 +275,13 @@ func (c *wsCarrier) dispatch(m message) error {
 			return nil
 		case len(m.data) == 0:
 			return errPacket
+		case m.data[0] == packetBinary: // from a client that has no binary frames
+			data, err := decodeBinary(m.data)
+			if err != nil {
+				return err
+			}
+			c.s.message(data, true)
+			return nil
 		}
 		return c.s.packet(m.data)
 	case ws.OpBinary:
