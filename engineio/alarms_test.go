@@ -76,7 +76,7 @@ func TestAlarmsAfterClose(t *testing.T) {
 		if err := srv.Close(ctx); err == nil {
 			t.Fatal("did not wait for the handshake, and says nothing")
 		}
-		s := srv.newSession(httptest.NewRequest(http.MethodGet, "/", nil))
+		s := srv.newSession(httptest.NewRequest(http.MethodGet, "/", nil), admitted)
 		s.carrier = &pollCarrier{s: s, wake: make(chan struct{}, 1)}
 		s.start(false)
 		s.endTurn()

@@ -154,7 +154,9 @@ func TestRefusedBodiesAreNotWaitedFor(t *testing.T) {
 func TestBodiesThatNobodyReads(t *testing.T) {
 	for name, request := range map[string]func(c pollClient) string{
 		"handshake": func(pollClient) string { return unfinished("GET", "EIO=4&transport=polling", "Content-Length: 100") },
-		"preflight": func(pollClient) string { return unfinished("OPTIONS", "EIO=4&transport=polling", "Content-Length: 100") },
+		"preflight": func(pollClient) string {
+			return unfinished("OPTIONS", "EIO=4&transport=polling", "Content-Length: 100")
+		},
 		"refused": func(pollClient) string {
 			return unfinished("GET", "EIO=4&transport=polling&sid=abc", "Content-Length: 100")
 		},

@@ -3,9 +3,10 @@ package engineio
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
 // Transport names one of the two ways that packets travel.
@@ -33,11 +34,19 @@ type Config struct {
 	MaxPayload int
 	// Transports lists the transports that are offered; default both. Upgrades need both.
 	Transports []Transport
-	// AllowedOrigins lists the origins, like "https://app.example", whose pages may connect, with
-	// credentials. Empty: no CORS headers, and no check of the origin of a WebSocket. "*" allows
-	// any origin. Requests without an Origin header, and those whose origin is the host they
-	// ask, are always allowed.
+	// AllowedOrigins lists the origins whose pages may connect, with credentials, over polling and
+	// WebSocket alike: "https://app.example", "https://*.app.example" for any subdomain at any
+	// depth, "http://localhost:*" for any port. Requests without an Origin header come from no
+	// browser and are always allowed, and so are pages of the very host that they ask; none but
+	// these with an empty list. "*" allows any origin, but without credentials: of a page that only
+	// "*" allows, Session.Request has no Cookie, and no Authorization that the page cannot have set.
+	// Each origin that is refused is logged once, with the host that it was compared with.
 	AllowedOrigins []string
+	// AllowedHosts lists the hosts under which the server may be asked, like "chat.example" or
+	// "*.example", at any port unless one is given; any other is refused. That keeps out pages whose
+	// name was made to point at a server which they cannot reach otherwise (DNS rebinding). Empty:
+	// any host.
+	AllowedHosts []string
 	// MaxQueueBytes bounds the bytes that wait to be sent to one session; a session over it is
 	// closed as a slow consumer. Default: the larger of 4 MiB and four times MaxPayload.
 	MaxQueueBytes int
@@ -75,6 +84,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Transports = []Transport{Polling, WebSocket}
 	}
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	c.AllowedHosts = slices.Clone(c.AllowedHosts)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -106,14 +116,11 @@ func (c Config) validate() error {
 			return fmt.Errorf("engineio: Config.Transports has %q, must be %q or %q", t, Polling, WebSocket)
 		}
 	}
-	for _, o := range c.AllowedOrigins {
-		if o == "*" {
-			continue
-		}
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o {
-			return fmt.Errorf(`engineio: Config.AllowedOrigins has %q, must be "*" or like "https://app.example"`, o)
-		}
+	if _, err := origin.Parse(c.AllowedOrigins); err != nil {
+		return fmt.Errorf("engineio: Config.AllowedOrigins: %w", err)
+	}
+	if _, err := origin.ParseHosts(c.AllowedHosts); err != nil {
+		return fmt.Errorf("engineio: Config.AllowedHosts: %w", err)
 	}
 	return nil
 }

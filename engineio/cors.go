@@ -1,50 +1,57 @@
 package engineio
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
 // preflightAge is how many seconds a browser may remember the answer to a preflight.
 const preflightAge = "600"
 
-// checkOrigin says whether the page that sent r may connect, and sets the CORS headers that let it
-// read the answer.
-func (srv *Server) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
-	if len(srv.cfg.AllowedOrigins) == 0 {
-		return true
+// admission is how far the sender of a request is trusted.
+type admission uint8
+
+const (
+	refused   admission = iota
+	anonymous           // a page that only "*" admits: without credentials
+	admitted
+)
+
+// admit says whether the sender of r may connect, and sets the CORS headers that let its page read the
+// answer.
+func (srv *Server) admit(w http.ResponseWriter, r *http.Request) admission {
+	if !srv.hosts.Empty() && !srv.hosts.Match(r.Host) {
+		srv.refusals.log(srv, "host", r.Host, r.Host)
+		return refused
 	}
 	h := w.Header()
-	h.Add("Vary", "Origin")
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
+	if !srv.origins.Empty() {
+		h.Add("Vary", "Origin")
 	}
-	if !srv.listed(origin) {
-		return sameOrigin(origin, r.Host)
+	page := r.Header.Get("Origin")
+	switch {
+	case page == "": // no browser
+		return admitted
+	case srv.origins.Match(page):
+		h.Set("Access-Control-Allow-Origin", page)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		return admitted
+	case origin.Same(page, r.Host, r.TLS != nil):
+		return admitted
+	case srv.origins.Any():
+		h.Set("Access-Control-Allow-Origin", "*")
+		return anonymous
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	return true
+	srv.refusals.log(srv, "origin", page, r.Host)
+	return refused
 }
 
-func (srv *Server) listed(origin string) bool {
-	for _, o := range srv.cfg.AllowedOrigins {
-		if o == "*" || strings.EqualFold(o, origin) {
-			return true
-		}
-	}
-	return false
-}
-
-// sameOrigin compares hosts only: behind a proxy that ends TLS the scheme is not known here.
-func sameOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
-}
-
-// preflight answers an OPTIONS request; without the headers of checkOrigin it allows nothing.
+// preflight answers an OPTIONS request; without the headers of admit it allows nothing.
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if h.Get("Access-Control-Allow-Origin") != "" {
@@ -56,4 +63,44 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+const (
+	maxRefusals  = 500 // remembered
+	maxRefused   = 256 // bytes of each
+	forgetPeriod = time.Hour
+)
+
+// refusals remembers which origins and hosts were refused, so that each is logged once. When it is
+// full it logs nothing more, and begins again after forgetPeriod: anybody can send any origin.
+type refusals struct {
+	mu    sync.Mutex
+	seen  map[string]struct{}
+	since time.Duration // when seen was begun, on the server's clock
+}
+
+func (m *refusals) log(srv *Server, what, value, host string) {
+	value, host = value[:min(len(value), maxRefused)], host[:min(len(host), maxRefused)]
+	if !m.first(srv.now(), what+" "+value) {
+		return
+	}
+	srv.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "engine.io refused requests with an "+what+" that is not allowed",
+		slog.String(what, value), slog.String("asked_host", host))
+}
+
+// first reports whether something is refused for the first time.
+func (m *refusals) first(now time.Duration, key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.seen) >= maxRefusals && now-m.since >= forgetPeriod {
+		m.seen = nil
+	}
+	if m.seen == nil {
+		m.seen, m.since = make(map[string]struct{}), now
+	}
+	if _, known := m.seen[key]; known || len(m.seen) >= maxRefusals {
+		return false
+	}
+	m.seen[key] = struct{}{}
+	return true
 }

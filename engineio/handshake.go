@@ -13,7 +13,7 @@ type Request struct {
 	RemoteAddr string      // as in http.Request
 	Host       string      // as in http.Request
 	Query      url.Values  // of the URL
-	Header     http.Header // without those that only concern the connection
+	Header     http.Header // without those that only concern the connection; see Config.AllowedOrigins
 }
 
 // ServeHTTP serves one request of any transport.
@@ -25,7 +25,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		bigHeader.write(w, r)
 		return
 	}
-	allowed := srv.checkOrigin(w, r)
+	sender := srv.admit(w, r)
 	if r.Method == http.MethodOptions {
 		preflight(w, r)
 		return
@@ -37,12 +37,12 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		unknownTransport.write(w, r)
 	case query.Has("j"): // JSONP, which no client of this protocol version needs
 		badRequest.write(w, r)
-	case !allowed:
+	case sender == refused:
 		forbidden.write(w, r)
 	case query.Has("sid"):
 		srv.resume(w, r, transport, query.Get("sid"))
 	default:
-		srv.handshake(w, r, transport, query.Get("EIO"))
+		srv.handshake(w, r, transport, query.Get("EIO"), sender)
 	}
 }
 
@@ -61,7 +61,7 @@ func headerTooLarge(r *http.Request) bool {
 }
 
 // handshake opens a session.
-func (srv *Server) handshake(w http.ResponseWriter, r *http.Request, transport Transport, version string) {
+func (srv *Server) handshake(w http.ResponseWriter, r *http.Request, transport Transport, version string, sender admission) {
 	switch {
 	case r.Method != http.MethodGet:
 		badMethod.write(w, r)
@@ -72,9 +72,9 @@ func (srv *Server) handshake(w http.ResponseWriter, r *http.Request, transport T
 	case !srv.enter():
 		draining.write(w, r)
 	case transport == WebSocket:
-		srv.openWebSocket(w, r)
+		srv.openWebSocket(w, r, sender)
 	default:
-		srv.openPolling(w, r)
+		srv.openPolling(w, r, sender)
 	}
 }
 
@@ -99,11 +99,11 @@ func (srv *Server) resume(w http.ResponseWriter, r *http.Request, transport Tran
 
 // newSession returns a session in its first turn, which ends when accept has returned. The caller
 // gives it a carrier, then starts it.
-func (srv *Server) newSession(r *http.Request) *Session {
+func (srv *Server) newSession(r *http.Request, sender admission) *Session {
 	s := &Session{
 		srv:     srv,
 		flusher: srv.nextFlusher(),
-		info:    pack(newID(), r),
+		info:    pack(newID(), r, sender),
 		turn:    true,
 		inline:  true,
 	}
@@ -138,7 +138,7 @@ func newID() string {
 
 // pack joins a session's id and what is kept of its request into one string: of thousands of idle
 // sessions nobody asks for it, and a parsed header takes several times as much.
-func pack(id string, r *http.Request) string {
+func pack(id string, r *http.Request, sender admission) string {
 	var b strings.Builder
 	b.WriteString(id)
 	line := func(s string) {
@@ -149,7 +149,7 @@ func pack(id string, r *http.Request) string {
 	line(r.Host)
 	line(r.URL.RawQuery)
 	for name, values := range r.Header {
-		if ofConnection(name) {
+		if ofConnection(name) || sender == anonymous && credential(name, r) {
 			continue
 		}
 		for _, v := range values {
@@ -162,6 +162,12 @@ func pack(id string, r *http.Request) string {
 
 func ofConnection(header string) bool {
 	return header == "Connection" || header == "Upgrade" || strings.HasPrefix(header, "Sec-Websocket-")
+}
+
+// credential reports whether the browser itself has put a header into r that says who its user is. A
+// page can set Authorization where it polls, but not where it opens a WebSocket.
+func credential(header string, r *http.Request) bool {
+	return header == "Cookie" || header == "Authorization" && r.Header.Get("Upgrade") != ""
 }
 
 // Request returns the handshake request, parsed anew at each call. The caller owns the result.

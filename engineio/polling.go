@@ -95,8 +95,8 @@ func (c *pollCarrier) cut() {
 	c.flush()
 }
 
-func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
-	s := srv.newSession(r)
+func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request, sender admission) {
+	s := srv.newSession(r, sender)
 	s.carrier = &pollCarrier{s: s, wake: make(chan struct{}, 1)}
 	s.start(srv.offers(WebSocket))
 	s.endTurn()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
 // Server accepts sessions. It is an [http.Handler] that mounts in any mux at any path.
@@ -23,6 +25,10 @@ type Server struct {
 	accept func(*Session) Handler
 	start  time.Time // the zero of the server's clock
 	pools  pools
+
+	origins  origin.List
+	hosts    origin.Hosts
+	refusals refusals
 
 	alarms   *alarms
 	rung     chan struct{} // closed when the alarms' loop has ended, with the last session
@@ -60,6 +66,9 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		idle:     make(chan struct{}),
 		sessions: make(map[string]*Session),
 	}
+	// Checked by withDefaults.
+	srv.origins, _ = origin.Parse(cfg.AllowedOrigins)
+	srv.hosts, _ = origin.ParseHosts(cfg.AllowedHosts)
 	srv.over, srv.endOver = context.WithCancel(context.Background())
 	srv.alarms = newAlarms()
 	srv.rung = make(chan struct{})
@@ -81,6 +90,7 @@ func (srv *Server) Config() Config {
 	cfg := srv.cfg
 	cfg.Transports = slices.Clone(cfg.Transports)
 	cfg.AllowedOrigins = slices.Clone(cfg.AllowedOrigins)
+	cfg.AllowedHosts = slices.Clone(cfg.AllowedHosts)
 	return cfg
 }
 

@@ -3,7 +3,6 @@ package engineio
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -188,56 +187,6 @@ func TestSessionIDsDiffer(t *testing.T) {
 	}
 }
 
-func TestCORS(t *testing.T) {
-	const page, other = "https://app.example", "https://evil.example"
-	for _, test := range []struct {
-		name    string
-		allowed []string
-		origin  string
-		status  int
-		header  string
-	}{
-		{"none set", nil, other, 200, ""},
-		{"no origin", []string{page}, "", 200, ""},
-		{"listed", []string{page}, page, 200, page},
-		{"not listed", []string{page}, other, 403, ""},
-		{"same host", []string{page}, "http://test", 200, ""},
-		{"null", []string{page}, "null", 403, ""},
-		{"any", []string{"*"}, other, 200, other},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			e := newTCPEnv(t, Config{AllowedOrigins: test.allowed})
-			var header []string
-			if test.origin != "" {
-				header = []string{"Origin", test.origin}
-			}
-			check := func(what string, res *http.Response, status int) {
-				t.Helper()
-				credentials := ""
-				if test.header != "" {
-					credentials = "true"
-				}
-				if res.StatusCode != status || res.Header.Get("Access-Control-Allow-Origin") != test.header ||
-					res.Header.Get("Access-Control-Allow-Credentials") != credentials {
-					t.Errorf("%s: %s %v", what, res.Status, res.Header)
-				}
-			}
-			res, _ := e.request("GET", "EIO=4&transport=polling", "", header...)
-			check("polling", res, test.status)
-			socket := 101
-			if test.status != 200 {
-				socket = test.status
-			}
-			check("WebSocket", e.dialWS("EIO=4&transport=websocket", header...).res, socket)
-			res, _ = e.request("OPTIONS", "EIO=4&transport=polling", "", append(header, "Access-Control-Request-Headers", "x-own")...)
-			check("preflight", res, 204)
-			if allows := res.Header.Get("Access-Control-Allow-Headers") == "x-own"; allows != (test.header != "") {
-				t.Errorf("preflight: %v", res.Header)
-			}
-		})
-	}
-}
-
 func TestConfig(t *testing.T) {
 	for field, cfg := range map[string]Config{
 		"PingInterval":   {PingInterval: -1},
@@ -248,6 +197,7 @@ func TestConfig(t *testing.T) {
 		"MaxQueueBytes":  {MaxQueueBytes: 100, MaxPayload: 1000},
 		"Transports":     {Transports: []Transport{"pigeon"}},
 		"AllowedOrigins": {AllowedOrigins: []string{"app.example"}},
+		"AllowedHosts":   {AllowedHosts: []string{"https://app.example"}},
 	} {
 		if _, err := NewServer(cfg, nil); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)

@@ -150,7 +150,7 @@ func asksBase64(r *http.Request) bool {
 }
 
 // openWebSocket opens a session on a WebSocket.
-func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
+func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender admission) {
 	response := switching(w, r)
 	conn, early, err := hijack(w)
 	if err != nil {
@@ -159,7 +159,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		badRequest.write(w, r)
 		return
 	}
-	s := srv.newSession(r)
+	s := srv.newSession(r, sender)
 	c := newWSCarrier(s, conn, early)
 	s.carrier = c
 	s.base64 = asksBase64(r)
