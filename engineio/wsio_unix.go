@@ -9,7 +9,8 @@ import (
 )
 
 // rawConn returns access to the descriptor of conn, nil if that is not all there is to it. Types
-// are listed, since one that embeds a TCP connection may do more in its Read and Write.
+// are listed, since one that embeds a TCP connection may do more in its Read and Write; one that does
+// not says so by its method UnwrapTCP.
 func rawConn(conn net.Conn) syscall.RawConn {
 	var sc syscall.Conn
 	switch conn := conn.(type) {
@@ -17,6 +18,8 @@ func rawConn(conn net.Conn) syscall.RawConn {
 		sc = conn
 	case *net.UnixConn:
 		sc = conn
+	case interface{ UnwrapTCP() *net.TCPConn }:
+		sc = conn.UnwrapTCP()
 	default:
 		return nil
 	}
