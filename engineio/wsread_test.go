@@ -58,7 +58,7 @@ func TestRawConnOfWrapper(t *testing.T) {
 		want bool
 	}{
 		{conn, true},
-		{countedConn{conn.(*net.TCPConn)}, runtime.GOOS != "windows"},
+		{countedConn{conn.(*net.TCPConn)}, true},
 		{struct{ *net.TCPConn }{conn.(*net.TCPConn)}, false},
 	} {
 		if got := rawConn(test.conn) != nil; got != test.want {
