@@ -74,6 +74,10 @@ web: build ## Check and test the SDK and the page, in Chromium too
 browser: sdk build ## Build the page and test it in Chromium
 	cd playground && REALTIME_BIN=$(CURDIR)/$(BIN) npm test
 
+.PHONY: client
+client: ## Renew the browser client that servers hand out, from e2e's socket.io-client
+	scripts/client.sh
+
 .PHONY: chaos
 chaos: ## Break running clusters for some minutes and print what it did (TOPOLOGY, SEED)
 	$(GO) test ./internal/chaos -count=1 -timeout 20m -run '^TestSchedule$$' -v \

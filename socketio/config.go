@@ -24,6 +24,10 @@ type Config struct {
 	// MaxNamespaces is how many namespaces one connection may be in, or be
 	// joining, at a time. Default 100.
 	MaxNamespaces int
+	// NoClient keeps the server from handing out the client for browsers:
+	// socket.io.js and socket.io.min.js (both minified) and
+	// socket.io.esm.min.js, below the path that the server is mounted at.
+	NoClient bool
 	// InboundQueue is how many messages of one socket may wait for their
 	// handler, as long as they are no larger than Engine.MaxPayload together.
 	// Once it is full, reading from that connection pauses until the handler is

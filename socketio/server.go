@@ -20,14 +20,17 @@ import (
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
 
-// Server is a Socket.IO server. Mount it at /socket.io/ of any mux. All methods
-// are safe for concurrent use.
+// Server is a Socket.IO server. Mount it at /socket.io/ of any mux. Unless
+// Config.NoClient is set, it also hands out the client for browsers there, so
+// that <script src="/socket.io/socket.io.js"> works. All methods are safe for
+// concurrent use.
 type Server struct {
 	cfg    Config
 	engine *engineio.Server
 	log    *slog.Logger
 	root   *Namespace
 	work   workers
+	client *clientFiles // nil: not handed out
 
 	maxPayload int          // of the engine
 	refusals   *slog.Logger // for lines that clients cause
@@ -59,13 +62,21 @@ func NewServer(cfg Config) (*Server, error) {
 	engine := s.engine.Config()
 	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
 	s.refusals = s.log
+	if !cfg.NoClient {
+		s.client = newClientFiles()
+	}
 	s.base, s.end = context.WithCancel(context.Background())
 	s.root = s.Of("/")
 	return s, nil
 }
 
-// ServeHTTP serves one request of any transport.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+// ServeHTTP serves one request of any transport, or for a file of the client.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.client != nil && s.client.serve(w, r) {
+		return
+	}
+	s.engine.ServeHTTP(w, r)
+}
 
 // Engine returns the Engine.IO server below.
 func (s *Server) Engine() *engineio.Server { return s.engine }
