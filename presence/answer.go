@@ -68,6 +68,7 @@ type joinAck struct {
 	graceMs int64
 	token   string
 	resumed bool
+	sender  bool // the socket is told who sends it events
 }
 
 // memberText is about how much a member takes in a snapshot.
@@ -95,6 +96,9 @@ func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 	dst = appendInt(dst, `},"seq":`, r.at())
 	dst = append(dst, `,"resumed":`...)
 	dst = strconv.AppendBool(dst, a.resumed)
+	if a.sender {
+		dst = append(dst, `,"sender":true`...)
+	}
 	dst = append(dst, `,"snapshot":`...)
 	dst = r.appendSnapshot(dst)
 	return append(dst, '}')

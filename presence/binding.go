@@ -9,10 +9,23 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
+// sockets finds what the engine knows of a Socket.IO socket.
+var sockets = socketio.NewKey[*socket]()
+
+// MemberOf returns the member that a socket is in a room, and false if it is in
+// none there. Its ConnID is not the socket's id after a resume. It may be called
+// from any goroutine, does not block, and answers for sockets of this process.
+func MemberOf(s *socketio.Socket, roomID string) (Member, bool) {
+	sock, ok := sockets.Get(s)
+	if !ok {
+		return Member{}, false
+	}
+	return sock.memberOf(roomID)
+}
+
 // binding wires an engine into a Socket.IO namespace.
 type binding struct {
 	engine    *engine
-	sockets   *socketio.Key[*socket]
 	authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 	relay     relay
 }
@@ -21,14 +34,15 @@ type binding struct {
 // never blocks them, and a heartbeat is answered on the goroutine that read it.
 func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	b := &binding{
-		engine: e, sockets: socketio.NewKey[*socket](), authorize: o.Authorize,
+		engine: e, authorize: o.Authorize,
 		relay: relay{engine: e, patterns: o.RelayEvents},
 	}
+	ns.OmitSender(systemPrefix)
 	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
 	// Not OnDisconnect: a handler of the application that is slow to return must
 	// not keep a member that is gone in its rooms.
 	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.DisconnectReason) {
-		if sock, ok := b.sockets.Get(s); ok {
+		if sock, ok := sockets.Get(s); ok {
 			sock.close(lossOf(reason))
 		}
 	})
@@ -44,9 +58,12 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	ns.OnInline("presence:sync", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
 		sock.sync(payload, a)
 	}))
+	ns.OnInline("presence:emit", b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
+		b.relay.emit(sock, s, m, a)
+	}))
 	if len(o.RelayEvents) > 0 {
 		ns.OnAny(func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
-			if sock, ok := b.sockets.Get(s); ok {
+			if sock, ok := sockets.Get(s); ok && b.relay.matches(m.Event()) {
 				b.relay.handle(sock, s, m)
 			}
 			return nil
@@ -59,24 +76,38 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 // OnDisconnecting finds what was set here, or this sees that it has ended.
 func (b *binding) connect(s *socketio.Socket) *socket {
 	sock := b.engine.connect(&socketPeer{s})
-	b.sockets.Set(s, sock)
+	sockets.Set(s, sock)
 	if !s.Connected() {
 		sock.close(ReasonDisconnect, false) // it is in no room yet
 	}
 	return sock
 }
 
-// handle adapts a request of the engine to a Socket.IO handler.
-func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
+// find adapts a request of the engine to a Socket.IO handler.
+func (b *binding) find(f func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer)) socketio.Handler {
 	return func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
-		sock, ok := b.sockets.Get(s)
+		sock, ok := sockets.Get(s)
 		if !ok { // connected before Init
 			sock = b.connect(s)
 		}
-		f(sock, s, m.Arg(0), ackAnswerer{m.Ack()})
+		f(sock, s, m, ackAnswerer{m.Ack()})
 		return nil
 	}
 }
+
+// handle is find for a request that is its first argument and takes no
+// attachments: what stands for one in the JSON would be stored as it is.
+func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
+	return b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
+		if len(m.Binary()) > 0 {
+			a.answer(appendRefusal(nil, errAttachments))
+			return
+		}
+		f(sock, s, m.Arg(0), a)
+	})
+}
+
+var errAttachments = invalid("This request takes no binary data.")
 
 // errUndecided is the answer when Authorize ran out of time: not a no for ever.
 var errUndecided = &Error{Code: CodeUnavailable, Message: "It was not decided in time whether you may join; try again in a moment."}
@@ -139,6 +170,25 @@ func (p *socketPeer) deliver(f frame) {
 	if packet, ok := f.(*socketio.Packet); ok {
 		_ = p.s.Send(packet) // one that is gone hears nothing
 	}
+}
+
+func (p *socketPeer) expectSender(a answerer) answerer {
+	return senderAnswerer{p.s, a}
+}
+
+// senderAnswerer answers with the acknowledgement from which on a socket is told
+// who sends it events.
+type senderAnswerer struct {
+	s *socketio.Socket
+	a answerer
+}
+
+func (a senderAnswerer) answer(ack []byte) {
+	var to socketio.Ack
+	if asked, ok := a.a.(ackAnswerer); ok {
+		to = asked.ack
+	}
+	_ = a.s.ExpectSender(to, ack) // a client that is gone needs no answer
 }
 
 func (p *socketPeer) enter(room string) { p.s.Join(room) }

@@ -22,6 +22,9 @@ type peer interface {
 	id() string
 	// deliver queues a frame that the engine's encode made.
 	deliver(f frame)
+	// expectSender returns what answers in place of a, and has each event of the
+	// application after that answer end with its sender.
+	expectSender(a answerer) answerer
 	// enter and exit keep the Socket.IO room of the same name.
 	enter(room string)
 	exit(room string)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,10 @@ const (
 	CodeForbidden Code = "forbidden"
 	// CodeRateLimited: over a limit; Error.RetryAfter says how long.
 	CodeRateLimited Code = "rate_limited"
+	// CodeUnknownEvent: no handler has this event, and it is not relayed.
+	CodeUnknownEvent Code = "unknown_event"
+	// CodeUnsupported: a request of a feature that this server does not have.
+	CodeUnsupported Code = "unsupported"
 	// CodeUnavailable: the store did not answer in time.
 	CodeUnavailable Code = "unavailable"
 	// CodeShuttingDown: this server is draining.
@@ -92,6 +97,22 @@ func tooManyRooms(limit int) *Error {
 
 func stateTooLarge(size, limit int) *Error {
 	return &Error{Code: CodeStateTooLarge, Message: fmt.Sprintf("The state has %d bytes; at most %d are allowed.", size, limit)}
+}
+
+// maxShown is how many bytes of a client's text are repeated in a sentence or a log
+// line.
+const maxShown = 64
+
+// clipped is the beginning of what a client sent.
+func clipped(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + "…"
+}
+
+func unknownEvent(event string) *Error {
+	return &Error{Code: CodeUnknownEvent, Message: fmt.Sprintf("This server has no event %q.", clipped(event))}
 }
 
 // refusals counts requests that were refused for want of the store, so that an

@@ -56,6 +56,25 @@ func TestGoldenAcks(t *testing.T) {
 	}
 }
 
+func TestGoldenRefusals(t *testing.T) {
+	for _, g := range golden[struct {
+		Code          Code
+		Message, Wire string
+	}](t, "refusals") {
+		want(t, string(g.Code), string(appendRefusal(nil, &Error{Code: g.Code, Message: g.Message})), g.Wire)
+	}
+}
+
+func TestGoldenSenders(t *testing.T) {
+	for _, g := range golden[struct {
+		ConnID, UserID, RoomID, Wire string
+		TS                           int64
+	}](t, "senders") {
+		m := &membership{room: &room{id: g.RoomID}, connID: g.ConnID, userID: g.UserID}
+		want(t, g.RoomID, string(m.appendSender(nil, g.TS)), g.Wire)
+	}
+}
+
 func TestGoldenRequests(t *testing.T) {
 	for _, g := range golden[struct {
 		Event   string
@@ -89,12 +108,14 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 		add("state", p.state != nil, string(p.state))
 		add("resume", p.resume != "", p.resume)
 		add("grace", p.grace.given, p.grace.value)
+		add("sender", p.sender, true)
 	case "heartbeat":
 		var p heartbeatPayload
 		p, err = parseHeartbeat(payload, l)
 		line = p.roomID
 		add("epoch", p.epoch.given, p.epoch.value)
-		add("patch", p.patch != nil, string(p.patch))
+		add("patch", p.edit.patch != nil, string(p.edit.patch))
+		add("remove", p.edit.remove != nil, string(p.edit.remove))
 	case "leave":
 		var p leavePayload
 		p, err = parseLeave(payload, l)
@@ -105,6 +126,12 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 		p, err = parseSync(payload, l)
 		line = p.roomID
 		add("seq", p.seq.given, p.seq.value)
+	case "emit":
+		var p emitPayload
+		p, err = parseEmit(payload, l)
+		line = p.roomID + " " + p.event
+		add("args", p.args != nil, string(p.args))
+		add("volatile", p.volatile, true)
 	}
 	return line, err
 }
@@ -116,7 +143,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add([]byte(g))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		for _, event := range []string{"join", "heartbeat", "leave", "sync"} {
+		for _, event := range []string{"join", "heartbeat", "leave", "sync", "emit"} {
 			_, err := parsedLine(event, payload)
 			var refused *Error
 			if err != nil && !errors.As(err, &refused) {

@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"bytes"
 	"slices"
 	"time"
 )
@@ -16,7 +15,7 @@ func (s *socket) heartbeat(payload []byte, a answerer) {
 		st, err = s.routeHeartbeat(&p, a)
 	}
 	if st != nil {
-		st.startPatch(p.epoch, p.patch, a)
+		st.startPatch(p.epoch, p.edit, a)
 	}
 	if err != nil {
 		a.answer(appendRefusal(nil, e.refusal(err, "heartbeat")))
@@ -32,7 +31,7 @@ func (s *socket) routeHeartbeat(p *heartbeatPayload, a answerer) (*seat, error) 
 	st := s.seatOf(p.roomID)
 	if p.roomID == "" {
 		rooms, last := s.wantedSeats()
-		if rooms > 1 && p.patch != nil {
+		if rooms > 1 && !p.edit.none() {
 			return nil, invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", rooms)
 		}
 		if rooms > 1 {
@@ -46,16 +45,16 @@ func (s *socket) routeHeartbeat(p *heartbeatPayload, a answerer) (*seat, error) 
 	}
 	epoch := p.epoch
 	switch {
-	case p.patch == nil && st.joining == 0:
+	case p.edit.none() && st.joining == 0:
 		st.answerBeat(epoch, a)
 		return nil, nil
-	case p.patch == nil && st.wait(func() { st.answerBeat(epoch, a) }):
+	case p.edit.none() && st.wait(func() { st.answerBeat(epoch, a) }):
 		return nil, nil
-	case p.patch != nil && st.begin():
+	case !p.edit.none() && st.begin():
 		return st, nil
 	}
-	patch := bytes.Clone(p.patch)
-	st.post(a, len(patch), func(deadline time.Time) { st.runHeartbeat(deadline, epoch, patch, a) })
+	edit := p.edit.clone()
+	st.post(a, edit.size(), func(deadline time.Time) { st.runHeartbeat(deadline, epoch, edit, a) })
 	return nil, nil
 }
 
@@ -96,8 +95,8 @@ func (m *membership) heard(epoch optional) heartbeatAck {
 }
 
 // runHeartbeat is the lane's half of a heartbeat with a patch.
-func (st *seat) runHeartbeat(deadline time.Time, epoch optional, patch []byte, a answerer) {
-	ack, err := st.tryPatch(deadline, epoch, patch)
+func (st *seat) runHeartbeat(deadline time.Time, epoch optional, d edit, a answerer) {
+	ack, err := st.tryPatch(deadline, epoch, d)
 	st.answerPatch(a, ack, err)
 }
 

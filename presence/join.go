@@ -49,7 +49,11 @@ func (st *seat) runJoin(deadline time.Time, p *joinPayload, allow authorizer, a 
 	e := st.sock.eng
 	ctx, cancel := e.until(deadline)
 	defer cancel()
-	err := st.tryJoin(ctx, p, allow, a)
+	accepted := a
+	if st.sender = p.sender; p.sender {
+		accepted = st.sock.peer.expectSender(a)
+	}
+	err := st.tryJoin(ctx, p, allow, accepted)
 	if err != nil {
 		a.answer(appendRefusal(nil, e.refusal(err, "join")))
 	}
@@ -362,6 +366,7 @@ func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed boo
 	}
 	r.answerJoin(a, joinAck{
 		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
+		sender: st.sender,
 	})
 	r.listen(m)
 	if !heard && !resumed && came.event != nil && came.seq == r.at() {

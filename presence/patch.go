@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -9,13 +8,13 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// patchRoom is by how much a patch's text may be longer than a state: it may
-// have spaces, and say a key twice.
+// patchRoom is by how much the text of a patch, or of keys to remove, may be longer
+// than a state: it may have spaces, and say a key twice.
 const patchRoom = 4
 
-func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (heartbeatAck, error) {
+func (st *seat) tryPatch(deadline time.Time, epoch optional, d edit) (heartbeatAck, error) {
 	e := st.sock.eng
-	m, ack, err := st.weigh(epoch, patch)
+	m, ack, err := st.weigh(epoch, d)
 	if m == nil {
 		return ack, err
 	}
@@ -23,7 +22,7 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 	if err := st.settle(ctx); err != nil {
 		return ack, err
 	}
-	state, err := m.merge(patch)
+	state, err := m.merge(d)
 	if state == nil {
 		return ack, err
 	}
@@ -33,25 +32,27 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, patch []byte) (hear
 
 // weigh looks at what a heartbeat with a patch asks for. Without a member, the
 // answer or the error is all that there is to it. An operation of the lane.
-func (st *seat) weigh(epoch optional, patch []byte) (*membership, heartbeatAck, error) {
+func (st *seat) weigh(epoch optional, d edit) (*membership, heartbeatAck, error) {
 	m := st.member.Load()
 	if m == nil {
 		return nil, heartbeatAck{}, notJoined(st.roomID)
 	}
 	ack, most := m.heard(epoch), st.sock.eng.limits.stateBytes
 	switch {
-	case patch == nil || ack.stale:
+	case d.none() || ack.stale:
 		return nil, ack, nil
-	case len(patch) > patchRoom*most:
-		return nil, ack, stateTooLarge(len(patch), most)
+	case len(d.patch) > patchRoom*most:
+		return nil, ack, stateTooLarge(len(d.patch), most)
+	case len(d.remove) > patchRoom*most:
+		return nil, ack, invalid("removeState has %d bytes, more than the keys of any state.", len(d.remove))
 	}
 	return m, ack, nil
 }
 
 // merge is the member's state after a patch; nil if that changes nothing, or
 // cannot be. An operation of the lane.
-func (m *membership) merge(patch []byte) ([]byte, error) {
-	state, changed, err := rawjson.Merge(m.state, patch)
+func (m *membership) merge(d edit) ([]byte, error) {
+	state, changed, err := rawjson.Merge(m.state, d.patch, d.remove)
 	switch most := m.room.eng.limits.stateBytes; {
 	case err != nil:
 		return nil, invalid("patchState: %v.", err)
@@ -105,22 +106,22 @@ type patching struct {
 }
 
 // startPatch carries a patch out in a lane that it has begun in. It does not
-// block; the patch is the caller's.
-func (st *seat) startPatch(epoch optional, patch []byte, a answerer) {
+// block; the edit's bytes are the caller's.
+func (st *seat) startPatch(epoch optional, d edit, a answerer) {
 	e := st.sock.eng
 	deadline := e.requestDeadline()
 	if len(st.unsettled) > 0 { // which comes first, and blocks
-		patch = bytes.Clone(patch)
+		d := d.clone()
 		e.start(func() {
-			st.runHeartbeat(deadline, epoch, patch, a)
+			st.runHeartbeat(deadline, epoch, d, a)
 			st.finish(e.start)
 		})
 		return
 	}
 	var state []byte
-	m, ack, err := st.weigh(epoch, patch)
+	m, ack, err := st.weigh(epoch, d)
 	if m != nil {
-		state, err = m.merge(patch)
+		state, err = m.merge(d)
 	}
 	if state != nil && !e.crew.hold() {
 		state, err = nil, store.ErrClosed

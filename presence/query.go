@@ -36,6 +36,27 @@ func (e *engine) membersOf(ctx context.Context, id string) ([]Member, error) {
 	return members, nil
 }
 
+// memberOf is the member that the socket is in a room.
+func (s *socket) memberOf(roomID string) (Member, bool) {
+	s.mu.Lock()
+	st := s.seatOf(roomID)
+	s.mu.Unlock()
+	if st == nil {
+		return Member{}, false
+	}
+	m := st.member.Load()
+	if m == nil {
+		return Member{}, false
+	}
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if shown := r.members[m.connID]; shown != nil && r.owned[m.connID] == m {
+		return publicMember(&shown.Member, r.lastSeenMs(shown)), true
+	}
+	return Member{}, false
+}
+
 // list is the replica's members. The lock is held.
 func (r *room) list() []Member {
 	members := make([]Member, 0, len(r.members))

@@ -1,10 +1,10 @@
 package presence
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +18,9 @@ type relay struct {
 	patterns []string
 }
 
+// systemPrefix is what the names of presence's own events begin with.
+const systemPrefix = "presence:"
+
 // checkPattern refuses a pattern that could never match.
 func checkPattern(pattern string) error {
 	switch {
@@ -25,14 +28,17 @@ func checkPattern(pattern string) error {
 		return fmt.Errorf("presence: Options.RelayEvents has an empty pattern")
 	case strings.Contains(strings.TrimSuffix(pattern, "*"), "*"):
 		return fmt.Errorf("presence: Options.RelayEvents: %q has a * before its end", pattern)
-	case strings.HasPrefix(pattern, "presence:"):
+	case strings.HasPrefix(pattern, systemPrefix):
 		return fmt.Errorf("presence: Options.RelayEvents: %q: events of presence are never relayed", pattern)
+	case socketio.ReservedEvent(pattern):
+		return fmt.Errorf("presence: Options.RelayEvents: %q: Socket.IO keeps this name for itself", pattern)
 	}
 	return nil
 }
 
+// matches reports whether events of a name are relayed.
 func (r relay) matches(event string) bool {
-	if strings.HasPrefix(event, "presence:") {
+	if strings.HasPrefix(event, systemPrefix) || socketio.ReservedEvent(event) {
 		return false
 	}
 	for _, p := range r.patterns {
@@ -43,39 +49,80 @@ func (r relay) matches(event string) bool {
 	return false
 }
 
-// handle relays one event, behind those that the socket sent before. Its own
-// goroutine does the sending: the cluster may be slow.
+// handle relays an event that names its room in its first argument, or goes to
+// all rooms of the sender: the way of clients that do not know presence:emit.
 func (r relay) handle(sock *socket, s *socketio.Socket, m *socketio.Message) {
-	if !r.matches(m.Event()) {
-		return
-	}
 	a := ackAnswerer{m.Ack()}
-	if err := r.queue(sock, s, m, a); err != nil {
+	room, err := relayRoom(m.Arg(0), r.engine.limits)
+	if err == nil {
+		err = r.queue(sock, s, relayed{room: room, text: m.Raw(), binary: m.Binary()}, a)
+	}
+	if err != nil {
 		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
 	}
 }
 
-// queue has an event sent and answered when its turn comes, or says why not.
-func (r relay) queue(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) error {
+// emit handles presence:emit.
+func (r relay) emit(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
+	p, err := parseEmit(m.Arg(0), r.engine.limits)
+	if err == nil && !r.matches(p.event) {
+		err = unknownEvent(p.event)
+	}
+	if err == nil {
+		err = r.queue(sock, s, relayed{room: p.roomID, text: p.text(), binary: m.Binary(), volatile: p.volatile}, a)
+	}
+	if err != nil {
+		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
+	}
+}
+
+// text is the event as a message of its own.
+func (p *emitPayload) text() []byte {
+	text := append(make([]byte, 0, len(p.event)+len(p.args)+4), '[')
+	text = rawjson.AppendString(text, p.event)
+	if args := bytes.TrimLeft(p.args, "[ \t\r\n"); len(args) > 1 || len(args) == 1 && args[0] != ']' {
+		return append(append(text, ','), p.args[1:]...)
+	}
+	return append(text, ']')
+}
+
+// relayed is an event on its way to other members.
+type relayed struct {
+	room     string // "": all rooms of the sender
+	text     []byte // the whole message
+	binary   [][]byte
+	volatile bool
+}
+
+// size is the number of bytes that it holds while it waits.
+func (x *relayed) size() int {
+	size := len(x.text)
+	for _, b := range x.binary {
+		size += len(b)
+	}
+	return size
+}
+
+// queue has an event sent and answered when its turn comes, behind those that the
+// socket sent before, or says why not. Its own goroutine does the sending: the
+// cluster may be slow.
+func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) error {
 	e := r.engine
 	deadline := e.clock.Now().Add(e.storeTimeout)
-	room, err := relayRoom(m.Arg(0), e.limits)
-	if err != nil {
-		return err
-	}
-	p, err := socketio.NewEventRaw(s.Namespace().Name(), m.Raw(), m.Binary()...)
+	p, err := socketio.NewEventRaw(s.Namespace().Name(), x.text, x.binary...)
 	if err != nil {
 		return err
 	}
 	sock.mu.Lock()
 	defer sock.mu.Unlock()
-	way, err := sock.route(room)
+	way, err := sock.route(x.room)
 	if err != nil {
 		return err
 	}
-	return sock.postRelay(sizeOf(m), func() {
+	volatile := x.volatile
+	return sock.postRelay(x.size(), func() {
 		ack := ackOK
-		if err := r.send(deadline, s, p, way); err != nil {
+		if err := r.send(deadline, s, p, way, volatile); err != nil {
 			ack = appendRefusal(nil, e.refusal(err, "relay"))
 		}
 		a.answer(ack)
@@ -83,28 +130,44 @@ func (r relay) queue(sock *socket, s *socketio.Socket, m *socketio.Message, a an
 }
 
 // send is the lane's half of a relay.
-func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route) error {
-	ctx := r.engine.near(deadline)
-	rooms, err := way.rooms(ctx)
-	// A room named like a socket's id has no Socket.IO room: that name would
-	// reach the socket.
-	rooms = slices.DeleteFunc(rooms, func(room string) bool { return isSocketID(room) && !s.InRoom(room) })
-	if err != nil || len(rooms) == 0 {
+func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route, volatile bool) error {
+	e := r.engine
+	ctx := e.near(deadline)
+	members, err := way.members(ctx)
+	if err != nil {
 		return err
+	}
+	to, addressed, now := s.Broadcast(), false, e.storeNow()
+	for _, m := range members {
+		name := m.room.id
+		// A room named like a socket's id has no Socket.IO room: that name would
+		// reach the socket.
+		if isSocketID(name) && !s.InRoom(name) {
+			continue
+		}
+		to, addressed = to.ToAs(name, m.appendSender(nil, now)), true
+	}
+	if !addressed {
+		return nil
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("its turn came too late: %w", ctx.Err())
 	}
-	return s.To(rooms...).Send(ctx, p)
+	if volatile {
+		to = to.Volatile()
+	}
+	return to.Send(ctx, p)
 }
 
-// sizeOf is the number of bytes that a message holds while it waits.
-func sizeOf(m *socketio.Message) int {
-	size := len(m.Raw())
-	for _, b := range m.Binary() {
-		size += len(b)
-	}
-	return size
+// appendSender writes who sends an event to the member's room.
+func (m *membership) appendSender(dst []byte, nowMs int64) []byte {
+	dst = append(dst, `{"connId":`...)
+	dst = rawjson.AppendString(dst, m.connID)
+	dst = append(dst, `,"userId":`...)
+	dst = rawjson.AppendString(dst, m.userID)
+	dst = append(dst, `,"roomId":`...)
+	dst = rawjson.AppendString(dst, m.room.id)
+	return append(appendInt(dst, `,"ts":`, nowMs), '}')
 }
 
 // relayRoom is the room that an event's first argument names; "": none.
@@ -129,10 +192,11 @@ type route struct {
 
 // stop is a room on a route.
 type stop struct {
-	room string
-	// in tells, once the requests before the event took effect, whether the
-	// sender is in the room; nil: it is.
-	in chan bool
+	room   string
+	member *membership // the sender's; nil: in will tell
+	// in gives, once the requests before the event took effect, the sender's
+	// membership: nil if it is not in the room.
+	in chan *membership
 }
 
 // route is the way to a room, or to all rooms of the socket. s.mu is held.
@@ -144,12 +208,12 @@ func (s *socket) route(room string) (route, error) {
 		}
 		next := stop{room: st.roomID}
 		if st.joining > 0 {
-			in := make(chan bool, 1)
-			if !st.lane.post(func() { in <- st.member.Load() != nil }, maxQueued, s.eng.start) {
+			in := make(chan *membership, 1)
+			if !st.lane.post(func() { in <- st.member.Load() }, maxQueued, s.eng.start) {
 				return way, errTooManyWaiting
 			}
 			next.in = in
-		} else if st.member.Load() == nil {
+		} else if next.member = st.member.Load(); next.member == nil {
 			continue
 		}
 		way.stops = append(way.stops, next)
@@ -160,26 +224,27 @@ func (s *socket) route(room string) (route, error) {
 	return way, nil
 }
 
-// rooms waits for the joins under way and returns the rooms that the sender is in.
-func (way route) rooms(ctx context.Context) ([]string, error) {
-	rooms := make([]string, 0, len(way.stops))
+// members waits for the joins under way and returns what the sender is in the rooms
+// that it is in.
+func (way route) members(ctx context.Context) ([]*membership, error) {
+	members := make([]*membership, 0, len(way.stops))
 	for _, next := range way.stops {
-		in := next.in == nil
-		if !in {
+		m := next.member
+		if m == nil {
 			select {
-			case in = <-next.in:
+			case m = <-next.in:
 			case <-ctx.Done():
 				return nil, fmt.Errorf("wait for a join of room %q: %w", next.room, ctx.Err())
 			}
 		}
-		if in {
-			rooms = append(rooms, next.room)
+		if m != nil {
+			members = append(members, m)
 		}
 	}
-	if way.named != "" && len(rooms) == 0 {
+	if way.named != "" && len(members) == 0 {
 		return nil, notJoined(way.named)
 	}
-	return rooms, nil
+	return members, nil
 }
 
 // postRelay queues an operation on the lane of the socket's relayed events,

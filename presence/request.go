@@ -34,14 +34,29 @@ type joinPayload struct {
 	state          []byte // nil: left out
 	resume         string
 	grace          optional
+	sender         bool // the socket wants to be told who sends it events
 }
 
-// heartbeatPayload is a presence:heartbeat. patch is borrowed from the payload.
+// heartbeatPayload is a presence:heartbeat. Its slices are borrowed from the payload.
 type heartbeatPayload struct {
 	roomID string // "": left out
 	epoch  optional
-	patch  []byte // nil: left out
+	edit   edit
 }
+
+// edit is what a heartbeat changes in a state: first the patch is merged, then
+// keys are removed. Either may be nil, for nothing.
+type edit struct {
+	patch  []byte // a JSON object
+	remove []byte // a JSON array of strings
+}
+
+// none reports whether nothing shall change.
+func (d edit) none() bool { return d.patch == nil && d.remove == nil }
+
+func (d edit) size() int { return len(d.patch) + len(d.remove) }
+
+func (d edit) clone() edit { return edit{bytes.Clone(d.patch), bytes.Clone(d.remove)} }
 
 // leavePayload is a presence:leave.
 type leavePayload struct {
@@ -53,6 +68,14 @@ type leavePayload struct {
 type syncPayload struct {
 	roomID string
 	seq    optional
+}
+
+// emitPayload is a presence:emit. args is borrowed from the payload.
+type emitPayload struct {
+	roomID   string
+	event    string
+	args     []byte // a JSON array; nil: left out
+	volatile bool
 }
 
 // optional is an integer that may be left out.
@@ -100,6 +123,8 @@ func parseJoin(payload []byte, l limits) (p joinPayload, err error) {
 			p.resume, err = parseToken(value)
 		case rawjson.KeyIs(key, "graceMs"):
 			p.grace, err = parseGrace(value, l)
+		case rawjson.KeyIs(key, "sender"):
+			p.sender, err = parseBool("sender", value)
 		}
 		return err
 	})
@@ -125,7 +150,9 @@ func parseHeartbeat(payload []byte, l limits) (p heartbeatPayload, err error) {
 		case rawjson.KeyIs(key, "epoch"):
 			p.epoch, err = parseCount("epoch", value)
 		case rawjson.KeyIs(key, "patchState"):
-			p.patch, err = parseObject("patchState", value)
+			p.edit.patch, err = parseObject("patchState", value)
+		case rawjson.KeyIs(key, "removeState"):
+			p.edit.remove, err = parseKeys("removeState", value)
 		}
 		return err
 	})
@@ -161,6 +188,45 @@ func parseSync(payload []byte, l limits) (p syncPayload, err error) {
 	return p, err
 }
 
+func parseEmit(payload []byte, l limits) (p emitPayload, err error) {
+	err = fields(payload, func(key, value []byte) (err error) {
+		switch {
+		case rawjson.KeyIs(key, "roomId"):
+			p.roomID, err = parseID("roomId", value, l)
+		case rawjson.KeyIs(key, "event"):
+			p.event, err = parseEventName(value)
+		case rawjson.KeyIs(key, "args"):
+			p.args, err = parseArray("args", value)
+		case rawjson.KeyIs(key, "volatile"):
+			p.volatile, err = parseBool("volatile", value)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+	case p.roomID == "":
+		err = invalid("roomId is missing.")
+	case p.event == "":
+		err = invalid("event is missing.")
+	}
+	return p, err
+}
+
+// parseEventName reads the name of an event.
+func parseEventName(value []byte) (string, error) {
+	if value[0] != '"' {
+		return "", invalid("event must be a string.")
+	}
+	name, err := rawjson.String(value)
+	if err != nil {
+		return "", invalid("event is not valid UTF-8.")
+	}
+	if name == "" {
+		return "", invalid("event is empty.")
+	}
+	return name, nil
+}
+
 // parseID reads a room or user id.
 func parseID(field string, value []byte, l limits) (string, error) {
 	if value[0] != '"' {
@@ -189,6 +255,37 @@ func parseObject(field string, value []byte) ([]byte, error) {
 		return nil, invalid("%s must be an object.", field)
 	}
 	return value, nil
+}
+
+func parseArray(field string, value []byte) ([]byte, error) {
+	if value[0] != '[' {
+		return nil, invalid("%s must be an array.", field)
+	}
+	return value, nil
+}
+
+// parseKeys reads an array of strings, which stays text.
+func parseKeys(field string, value []byte) ([]byte, error) {
+	err := rawjson.Array(value, func(key []byte) error {
+		if key[0] != '"' {
+			return rawjson.ErrType
+		}
+		return nil
+	})
+	if errors.Is(err, rawjson.ErrType) {
+		return nil, invalid("%s must be an array of strings.", field)
+	}
+	return value, err
+}
+
+func parseBool(field string, value []byte) (bool, error) {
+	switch string(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, invalid("%s must be true or false.", field)
 }
 
 func parseToken(value []byte) (string, error) {

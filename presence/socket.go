@@ -39,6 +39,7 @@ type seat struct {
 	// Guarded by sock.mu: whether the requests read so far leave the socket in
 	// the room, how many of them were joins, and how many of those are open.
 	wanted  bool
+	sender  bool // of the lane: the join under way asks to be told senders
 	joins   int
 	joining int
 	beats   []waitingBeat

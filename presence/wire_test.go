@@ -24,6 +24,13 @@ const deadline = 10 * time.Second
 // serve starts a Socket.IO server with presence on loopback.
 func serve(t *testing.T, o presence.Options) (*presence.Runtime, string) {
 	t.Helper()
+	rt, url, _ := serveIO(t, o)
+	return rt, url
+}
+
+// serveIO is serve that returns the Socket.IO server, too.
+func serveIO(t *testing.T, o presence.Options) (*presence.Runtime, string, *socketio.Server) {
+	t.Helper()
 	server, err := socketio.NewServer(socketio.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +52,7 @@ func serve(t *testing.T, o presence.Options) (*presence.Runtime, string) {
 			t.Error(err)
 		}
 	})
-	return rt, srv.URL
+	return rt, srv.URL, server
 }
 
 // wire is a Socket.IO client down to the text of its frames.

@@ -53,11 +53,15 @@ func (a Ack) SendTrusted(arg []byte) error {
 	if !a.state.done.CompareAndSwap(false, true) {
 		return ErrAnswered
 	}
-	s := a.state.socket
+	return a.state.socket.transmit(a.state.trustedFrame(arg))
+}
+
+// trustedFrame is the answer with one argument that is known to be valid JSON.
+func (a *ackState) trustedFrame(arg []byte) *engineio.Frame {
 	var room [maxHeader]byte
-	header := appendHeader(room[:0], typeAck, 0, s.ns.name)
-	header = append(strconv.AppendUint(header, a.state.id, 10), '[')
-	return s.transmit(engineio.NewTextFrame(header, arg, closeArray))
+	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
+	header = append(strconv.AppendUint(header, a.id, 10), '[')
+	return engineio.NewTextFrame(header, arg, closeArray)
 }
 
 var closeArray = []byte{']'}
@@ -110,9 +114,9 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args ...any) (*M
 	if err != nil {
 		return nil, err
 	}
-	frames, err := encodeQuestion(s.ns.name, id, event, args)
+	p, err := encodeQuestion(s.ns.name, id, event, args)
 	if err == nil {
-		err = s.transmit(frames...)
+		err = s.emit(&outgoing{packet: p})
 	}
 	if err != nil {
 		s.forget(id)

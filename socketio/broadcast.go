@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,30 +13,55 @@ type Broadcast struct {
 	Namespace string
 	All       bool     // all sockets of the namespace, whatever Rooms has
 	Rooms     []string // the sockets of these rooms; none and not All: nobody
-	Except    []string // less the sockets of these
-	Packet    *Packet  // nil: disconnect the sockets instead
+	// Senders are JSON text: who sends it to the sockets of each room, for those
+	// that expect a sender. Nil, and what is missing at the end: nobody.
+	Senders  []json.RawMessage
+	Except   []string // less the sockets of these
+	Volatile bool     // not for sockets for which much is waiting
+	Packet   *Packet  // nil: disconnect the sockets instead
+}
+
+// senderOf is who sends the broadcast to the sockets of its room i.
+func (b *Broadcast) senderOf(i int) json.RawMessage {
+	if i < len(b.Senders) {
+		return b.Senders[i]
+	}
+	return nil
 }
 
 // The first byte of an encoded broadcast is a version. Processes that know only
-// other versions refuse it.
+// other versions refuse it, so what version 1 can say is said in that.
 const (
-	broadcastVersion  = 1 // no rooms: all sockets
-	broadcastToNobody = 2 // the same, but no rooms: nobody
+	broadcastVersion = 1 // no rooms: all sockets
+	broadcastFlagged = 2 // with flags and senders; no rooms: nobody
+)
+
+// The flags of version 2.
+const (
+	flagVolatile = 1 << iota
+	flagAll
 )
 
 var errBroadcast = errors.New("socketio: malformed broadcast")
 
 // AppendBroadcast appends the encoding of b: the version, then lengths (varints)
 // and bytes of its namespace, rooms, exceptions and, unless it is for a
-// disconnect, the packet's payload and attachments.
+// disconnect, the packet's payload and attachments. Version 2 has a byte of flags
+// and the senders, empty for nobody, in front of the namespace.
 func AppendBroadcast(dst []byte, b *Broadcast) []byte {
-	version, rooms := byte(broadcastVersion), b.Rooms
+	rooms, flags := b.Rooms, byte(0)
 	if b.All {
-		rooms = nil
-	} else if len(rooms) == 0 {
-		version = broadcastToNobody
+		rooms, flags = nil, flagAll
 	}
-	dst = append(dst, version)
+	if b.Volatile {
+		flags |= flagVolatile
+	}
+	if b.Volatile || len(b.Senders) > 0 || !b.All && len(rooms) == 0 {
+		dst = append(dst, broadcastFlagged, flags)
+		dst = appendFields(dst, b.Senders)
+	} else {
+		dst = append(dst, broadcastVersion)
+	}
 	dst = appendField(dst, b.Namespace)
 	dst = appendFields(dst, rooms)
 	dst = appendFields(dst, b.Except)
@@ -62,15 +88,23 @@ func appendFields[T ~string | ~[]byte](dst []byte, list []T) []byte {
 // ParseBroadcast decodes what AppendBroadcast made, and checks the packet as if
 // a client had sent it. The result shares nothing with b.
 func ParseBroadcast(b []byte) (*Broadcast, error) {
-	if len(b) == 0 || b[0] != broadcastVersion && b[0] != broadcastToNobody {
+	if len(b) == 0 || b[0] != broadcastVersion && b[0] != broadcastFlagged {
 		return nil, fmt.Errorf("%w: unknown version", errBroadcast)
 	}
+	out := new(Broadcast)
 	f := fields{rest: b[1:]}
-	out := &Broadcast{Namespace: string(f.next())}
+	var flags byte
+	if b[0] == broadcastFlagged {
+		flags = f.flags()
+		out.Senders = f.senders()
+	}
+	out.Namespace = string(f.next())
 	out.Rooms = f.strings()
-	out.All = len(out.Rooms) == 0 && b[0] == broadcastVersion
+	out.Volatile = flags&flagVolatile != 0
+	out.All = flags&flagAll != 0 || len(out.Rooms) == 0 && b[0] == broadcastVersion
 	out.Except = f.strings()
-	if f.bad || out.Namespace == "" || out.Namespace[0] != '/' {
+	if f.bad || out.Namespace == "" || out.Namespace[0] != '/' || len(out.Senders) > len(out.Rooms) ||
+		out.All && len(out.Rooms) > 0 {
 		return nil, errBroadcast
 	}
 	if len(f.rest) == 0 {
@@ -102,6 +136,29 @@ func (f *fields) number() int {
 	}
 	f.rest = f.rest[size:]
 	return int(n)
+}
+
+func (f *fields) flags() (b byte) {
+	if len(f.rest) == 0 {
+		f.bad = true
+		return 0
+	}
+	b, f.rest = f.rest[0], f.rest[1:]
+	return b
+}
+
+// senders reads JSON text, of which an empty one is nobody.
+func (f *fields) senders() []json.RawMessage {
+	var list []json.RawMessage
+	for _, sender := range f.list() {
+		if len(sender) == 0 {
+			list = append(list, nil)
+			continue
+		}
+		f.bad = f.bad || !validJSON(sender)
+		list = append(list, slices.Clone(sender))
+	}
+	return list
 }
 
 func (f *fields) next() []byte {

@@ -49,7 +49,7 @@ func TestBroadcastCodec(t *testing.T) {
 
 func TestBroadcastOfAnotherVersionIsRefused(t *testing.T) {
 	wire := AppendBroadcast(nil, testBroadcasts(t)[0])
-	wire[0] = broadcastToNobody + 1
+	wire[0] = broadcastFlagged + 1
 	if b, err := ParseBroadcast(wire); err == nil {
 		t.Errorf("parsed as %+v", b)
 	}

@@ -13,9 +13,11 @@ import (
 // packet once, however many of the rooms it is in. It is a small value; each
 // method returns a changed copy.
 type Broadcaster struct {
-	ns    *Namespace
-	to    audience
-	local bool
+	ns       *Namespace
+	to       audience
+	senders  []json.RawMessage // of the first of its rooms
+	volatile bool
+	local    bool
 }
 
 // audience is whom a broadcast is for.
@@ -33,6 +35,25 @@ func (a *audience) nobody() bool { return a.narrowed && len(a.rooms) == 0 }
 func (b Broadcaster) To(rooms ...string) Broadcaster {
 	b.to.narrowed = true
 	b.to.rooms = extend(b.to.rooms, rooms)
+	return b
+}
+
+// ToAs is To with one room, whose sockets are told the sender, JSON text, if they
+// expect one (see [Socket.ExpectSender]); the text must be valid. A socket in
+// several of the rooms is told that of the first.
+func (b Broadcaster) ToAs(room string, sender json.RawMessage) Broadcaster {
+	b = b.To(room)
+	senders := make([]json.RawMessage, len(b.to.rooms))
+	copy(senders, b.senders)
+	senders[len(senders)-1] = sender
+	b.senders = senders
+	return b
+}
+
+// Volatile leaves out sockets for which more than 64 KiB wait to be sent: for what
+// is worth nothing later.
+func (b Broadcaster) Volatile() Broadcaster {
+	b.volatile = true
 	return b
 }
 
@@ -82,7 +103,8 @@ func (b Broadcaster) Send(ctx context.Context, p *Packet) error {
 	if p.namespace != b.ns.name {
 		return ErrNamespace
 	}
-	b.ns.deliver(p, b.to)
+	o := b.broadcast(p)
+	b.ns.deliver(&o)
 	return b.publish(ctx, p)
 }
 
@@ -98,9 +120,19 @@ func (b Broadcaster) publish(ctx context.Context, p *Packet) error {
 	if a == nil || b.local || b.to.nobody() {
 		return nil
 	}
-	return (*a).Publish(ctx, &Broadcast{
-		Namespace: b.ns.name, All: !b.to.narrowed, Rooms: b.to.rooms, Except: b.to.except, Packet: p,
-	})
+	out := b.broadcast(p)
+	return (*a).Publish(ctx, &out)
+}
+
+func (b *Broadcaster) broadcast(p *Packet) Broadcast {
+	return Broadcast{
+		Namespace: b.ns.name, All: !b.to.narrowed, Rooms: b.to.rooms, Senders: b.senders,
+		Except: b.to.except, Volatile: b.volatile, Packet: p,
+	}
+}
+
+func (b *Broadcast) audience() audience {
+	return audience{narrowed: !b.All, rooms: b.Rooms, except: b.Except}
 }
 
 // audiences holds lists of sockets for reuse.
@@ -108,12 +140,34 @@ var audiences = sync.Pool{New: func() any { return new([]*Socket) }}
 
 // deliver queues a packet for the local sockets that are addressed. No lock is
 // held meanwhile, so a socket that leaves a room just then may still get it.
-func (n *Namespace) deliver(p *Packet, to audience) {
+func (n *Namespace) deliver(b *Broadcast) {
 	list := audiences.Get().(*[]*Socket)
 	defer audiences.Put(list)
+	to := b.audience()
+	if len(b.Senders) == 0 || len(b.Rooms) == 1 {
+		n.deliverFrom(b, list, to, b.senderOf(0), nil)
+		return
+	}
+	heard := make(map[*Socket]struct{})
+	for i := range b.Rooms {
+		to.rooms = b.Rooms[i : i+1]
+		n.deliverFrom(b, list, to, b.senderOf(i), heard)
+	}
+}
+
+// deliverFrom is deliver to a part of the audience, with one sender, but for
+// sockets that heard it before. list is for its use.
+func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, sender json.RawMessage, heard map[*Socket]struct{}) {
+	o := outgoing{packet: b.Packet, sender: sender, volatile: b.Volatile}
 	*list = n.collect((*list)[:0], to)
 	for _, s := range *list {
-		_ = s.transmit(p.frames...) // one that is going away misses nothing
+		if heard != nil {
+			if _, again := heard[s]; again {
+				continue
+			}
+			heard[s] = struct{}{}
+		}
+		_ = s.emit(&o) // one that is going away misses nothing
 	}
 	clear(*list)
 }

@@ -51,6 +51,7 @@ type hooks struct {
 	disconnecting []func(*Socket, DisconnectReason)
 	disconnect    []func(*Socket, DisconnectReason)
 	failed        ErrorHandler
+	anonymous     string // events whose names begin so have no sender; "": all have
 }
 
 type handler struct {
@@ -116,9 +117,11 @@ func (n *Namespace) On(event string, f Handler) { n.handle(event, f, false) }
 func (n *Namespace) OnInline(event string, f Handler) { n.handle(event, f, true) }
 
 // OnAny sets the handler of all events that have none of their own, in place of
-// one set before. It runs like one set with [Namespace.OnInline].
-func (n *Namespace) OnAny(f Handler) {
-	n.register(func(h *hooks) { h.any = f })
+// one set before, which it returns (nil if there was none) for f to call. It runs
+// like one set with [Namespace.OnInline].
+func (n *Namespace) OnAny(f Handler) (before Handler) {
+	n.register(func(h *hooks) { before, h.any = h.any, f })
+	return before
 }
 
 // Use adds a middleware. Those of a namespace run in the order added, on a
@@ -203,6 +206,11 @@ func (n *Namespace) sequence(of audience) iter.Seq[*Socket] {
 // To addresses the sockets of the given rooms, and with an empty list nobody;
 // see [Broadcaster.To]. [Namespace.Emit] is for all sockets.
 func (n *Namespace) To(rooms ...string) Broadcaster { return Broadcaster{ns: n}.To(rooms...) }
+
+// ToAs addresses the sockets of a room with a sender; see [Broadcaster.ToAs].
+func (n *Namespace) ToAs(room string, sender json.RawMessage) Broadcaster {
+	return Broadcaster{ns: n}.ToAs(room, sender)
+}
 
 // Except addresses all sockets but those of the given rooms.
 func (n *Namespace) Except(rooms ...string) Broadcaster { return Broadcaster{ns: n}.Except(rooms...) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
@@ -18,6 +19,9 @@ type Packet struct {
 	binary    [][]byte
 	frames    []*engineio.Frame
 	one       [1]*engineio.Frame // frames points here when there is only one
+	// nobody is frames for sockets that expect a sender, where there is none;
+	// made when first needed.
+	nobody atomic.Pointer[[]*engineio.Frame]
 }
 
 // NewEvent makes a packet of an event and its arguments, each of them JSON
@@ -79,9 +83,13 @@ const maxHeader = 64
 // newPacket makes the frames. It takes over the attachments, which were checked
 // like the payload.
 func newPacket(namespace string, payload []byte, binary [][]byte) *Packet {
-	p := &Packet{namespace: namespace, binary: binary}
 	var room [maxHeader]byte
-	header := appendHeader(room[:0], eventType(binary), len(binary), namespace)
+	return packetOf(namespace, appendHeader(room[:0], eventType(binary), len(binary), namespace), payload, binary)
+}
+
+// packetOf is newPacket with the header written already.
+func packetOf(namespace string, header, payload []byte, binary [][]byte) *Packet {
+	p := &Packet{namespace: namespace, binary: binary}
 	p.one[0] = engineio.NewTextFrame(header, payload)
 	p.payload = p.one[0].Payload()[len(header):]
 	p.frames = withAttachments(p.one[:], binary)
@@ -104,7 +112,7 @@ func withAttachments(frames []*engineio.Frame, binary [][]byte) []*engineio.Fram
 
 // eventPayload encodes ["event",args...].
 func eventPayload(event string, args []json.RawMessage) ([]byte, error) {
-	if reservedEvent(event) {
+	if ReservedEvent(event) {
 		return nil, fmt.Errorf("socketio: event %q: the name is reserved", event)
 	}
 	size := len(event) + 4 + len(args)
@@ -164,16 +172,12 @@ func encodePayload(event string, args []any) ([]byte, [][]byte, error) {
 
 var errPlaceholder = errors.New("a placeholder in the arguments names no attachment")
 
-// encodeQuestion makes the frames of an event that wants an answer.
-func encodeQuestion(namespace string, id uint64, event string, args []any) ([]*engineio.Frame, error) {
+// encodeQuestion makes the packet of an event that wants an answer.
+func encodeQuestion(namespace string, id uint64, event string, args []any) (*Packet, error) {
 	payload, binary, err := encodePayload(event, args)
 	if err != nil {
 		return nil, err
 	}
-	s := newScratch()
-	defer s.free()
-	s.b = appendHeader(s.b, eventType(binary), len(binary), namespace)
-	s.b = strconv.AppendUint(s.b, id, 10)
-	s.b = append(s.b, payload...)
-	return withAttachments([]*engineio.Frame{engineio.NewFrame(s.b, false)}, binary), nil
+	header := appendHeader(make([]byte, 0, maxHeader), eventType(binary), len(binary), namespace)
+	return packetOf(namespace, strconv.AppendUint(header, id, 10), payload, binary), nil
 }

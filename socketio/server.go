@@ -152,12 +152,11 @@ func (s *Server) DeliverLocal(b *Broadcast) {
 	if n == nil {
 		return
 	}
-	to := audience{narrowed: !b.All, rooms: b.Rooms, except: b.Except}
 	if b.Packet == nil {
-		n.disconnect(to)
+		n.disconnect(b.audience())
 		return
 	}
-	n.deliver(b.Packet, to)
+	n.deliver(b)
 }
 
 // OnClose registers a function that runs at the start of [Server.Close], while

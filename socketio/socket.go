@@ -29,6 +29,7 @@ type Socket struct {
 	phase        phase
 	announced    bool  // OnConnect ran or runs, so OnDisconnect will
 	running      bool  // a goroutine handles the queue
+	expects      bool  // each event that it gets ends with its sender
 	busy         int32 // handlers and hooks that run; the last one out reports the end
 	queued       int32
 	queuedBytes  int
@@ -85,8 +86,11 @@ func (s *Socket) LastPacket() time.Time { return s.conn.session.LastPacket() }
 func (s *Socket) Connected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.phase == phaseOpening || s.phase == phaseReady
+	return s.connected()
 }
+
+// connected is Connected for who holds s.mu.
+func (s *Socket) connected() bool { return s.phase == phaseOpening || s.phase == phaseReady }
 
 // Join puts the socket into rooms. One that is not connected joins nothing.
 //
@@ -120,8 +124,9 @@ func (s *Socket) InRoom(room string) bool {
 }
 
 // Emit sends an event to the client. Arguments are encoded as JSON; a []byte
-// becomes a binary attachment, a json.RawMessage is taken as it is. It fails
-// with [ErrDisconnected], or when an argument cannot be encoded.
+// becomes a binary attachment, a json.RawMessage is taken as it is. A socket that
+// expects a sender (see [Socket.ExpectSender]) gets null as that. Emit fails with
+// [ErrDisconnected], or when an argument cannot be encoded.
 func (s *Socket) Emit(event string, args ...any) error {
 	p, err := encodeEvent(s.ns.name, event, args)
 	if err != nil {
@@ -136,10 +141,10 @@ func (s *Socket) Send(p *Packet) error {
 	if p.namespace != s.ns.name {
 		return ErrNamespace
 	}
-	return s.transmit(p.frames...)
+	return s.emit(&outgoing{packet: p})
 }
 
-// transmit queues frames as long as the socket is connected.
+// transmit queues frames that are no event's as long as the socket is connected.
 func (s *Socket) transmit(frames ...*engineio.Frame) error {
 	if !s.Connected() || s.conn.session.Send(frames...) != nil {
 		return ErrDisconnected

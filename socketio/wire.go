@@ -159,14 +159,15 @@ func (p *wirePacket) checkEvent() error {
 	default:
 		return badPacket("event name is not a string")
 	}
-	if reservedEvent(string(p.event)) {
+	if ReservedEvent(string(p.event)) {
 		return badPacket("reserved event name")
 	}
 	return nil
 }
 
-// reservedEvent tells the names that client libraries keep for themselves.
-func reservedEvent(name string) bool {
+// ReservedEvent reports whether a name is one of those that Socket.IO keeps for
+// itself ("connect", "disconnect" and the like). No event may have it.
+func ReservedEvent(name string) bool {
 	switch name {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
 		return true

@@ -5,23 +5,33 @@ import (
 	"sync"
 )
 
-// pair is one member of an object, raw. was is the value it began with.
+// pair is one member of an object, raw. was is the value it began with, nil if
+// the patch added it; value is nil when it was removed.
 type pair struct{ key, value, was []byte }
 
 // Merge merges the object patch into the object state, shallowly: each key of
 // patch replaces the value of the same key of state whole, at its old place;
-// new keys follow in the patch's order. Keys are compared as decoded text; of
-// a key that occurs twice the last counts, as it does to JSON.parse. changed
-// reports whether any value differs in the end, spaces aside; if none does,
-// merged is state itself. An error is about the patch unless state is no object either.
-func Merge(state, patch []byte) (merged []byte, changed bool, err error) {
+// new keys follow in the patch's order. Then it removes the keys that the array
+// remove names. A nil patch or remove does nothing. Keys are compared as decoded
+// text; of a key that occurs twice the last counts, as it does to JSON.parse, and
+// both are removed. changed reports whether any value differs in the end, spaces
+// aside; if none does, merged is state itself. An error is about the patch, or
+// remove, unless state is no object either.
+func Merge(state, patch, remove []byte) (merged []byte, changed bool, err error) {
 	m := mergers.Get().(*merger)
 	defer m.free()
 	if err := Object(state, m.add); err != nil {
 		return nil, false, err
 	}
-	if err := Object(patch, m.set); err != nil {
-		return nil, false, err
+	if patch != nil {
+		if err := Object(patch, m.set); err != nil {
+			return nil, false, err
+		}
+	}
+	if remove != nil {
+		if err := m.remove(remove); err != nil {
+			return nil, false, err
+		}
 	}
 	if !m.changed() {
 		return state, false, nil
@@ -52,7 +62,7 @@ func (m *merger) free() {
 
 func (m *merger) changed() bool {
 	for _, p := range m.pairs {
-		if !SameText(p.value, p.was) {
+		if (p.value == nil) != (p.was == nil) || p.value != nil && !SameText(p.value, p.was) {
 			return true
 		}
 	}
@@ -85,6 +95,36 @@ func (m *merger) set(key, value []byte) error {
 	return nil
 }
 
+// remove removes the members whose keys an array names.
+func (m *merger) remove(keys []byte) error {
+	if len(m.pairs) > fewPairs {
+		return m.removeMany(keys)
+	}
+	return Array(keys, func(key []byte) error {
+		for i := range m.pairs {
+			if sameKey(m.pairs[i].key, key) {
+				m.pairs[i].value = nil
+			}
+		}
+		return nil
+	})
+}
+
+// removeMany is remove where a search for each key would be slow.
+func (m *merger) removeMany(keys []byte) error {
+	gone := make(map[string]struct{})
+	err := Array(keys, func(key []byte) error {
+		gone[text(key)] = struct{}{}
+		return nil
+	})
+	for i := range m.pairs {
+		if _, ok := gone[text(m.pairs[i].key)]; ok {
+			m.pairs[i].value = nil
+		}
+	}
+	return err
+}
+
 func (m *merger) find(key []byte) int {
 	if m.index != nil {
 		if i, ok := m.index[text(key)]; ok {
@@ -102,8 +142,11 @@ func (m *merger) find(key []byte) int {
 
 func (m *merger) encode(size int) []byte {
 	out := append(make([]byte, 0, size), '{')
-	for i, p := range m.pairs {
-		if i > 0 {
+	for _, p := range m.pairs {
+		if p.value == nil {
+			continue
+		}
+		if len(out) > 1 {
 			out = append(out, ',')
 		}
 		out = append(out, p.key...)

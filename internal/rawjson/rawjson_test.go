@@ -83,27 +83,60 @@ func TestMerge(t *testing.T) {
 	for i := range 40 {
 		many += `,"m` + strconv.Itoa(i) + `":0`
 	}
-	for _, c := range []struct{ state, patch, want string }{
-		{`{}`, `{}`, `{}`},
-		{`{"a":1}`, `{"a":1}`, `{"a":1}`},
-		{`{"a":1,"b":[1]}`, `{"b":{"c":null},"d":1e400}`, `{"a":1,"b":{"c":null},"d":1e400}`},
-		{`{"a":1}`, `{"\u0061":2}`, `{"a":2}`},
-		{`{"a":1,"a":2}`, `{"a":3}`, `{"a":1,"a":3}`},
-		{`{}`, `{"__proto__":{"x":1},"a":1,"a":2}`, `{"__proto__":{"x":1},"a":2}`},
-		{`{ "a" : 1 }`, `{"a":1}`, `{ "a" : 1 }`},
-		{`{"a":1}`, `{"a":2,"a":1}`, `{"a":1}`},
-		{`{"a":[1,"x y"]}`, `{"a":[ 1, "x y" ]}`, `{"a":[1,"x y"]}`},
-		{`{"a":"x y"}`, `{"a":"x  y"}`, `{"a":"x  y"}`},
-		{`{"a":"\\"}`, `{"a":"\""}`, `{"a":"\""}`},
-		{many + `}`, `{"k0":9,"new":1,"new":2}`, strings.Replace(many, `"k0":0`, `"k0":9`, 1) + `,"new":2}`},
+	for _, c := range []struct{ state, patch, remove, want string }{
+		{`{}`, `{}`, ``, `{}`},
+		{`{"a":1}`, `{"a":1}`, ``, `{"a":1}`},
+		{`{"a":1,"b":[1]}`, `{"b":{"c":null},"d":1e400}`, ``, `{"a":1,"b":{"c":null},"d":1e400}`},
+		{`{"a":1}`, `{"\u0061":2}`, ``, `{"a":2}`},
+		{`{"a":1,"a":2}`, `{"a":3}`, ``, `{"a":1,"a":3}`},
+		{`{}`, `{"__proto__":{"x":1},"a":1,"a":2}`, ``, `{"__proto__":{"x":1},"a":2}`},
+		{`{ "a" : 1 }`, `{"a":1}`, ``, `{ "a" : 1 }`},
+		{`{"a":1}`, `{"a":2,"a":1}`, ``, `{"a":1}`},
+		{`{"a":[1,"x y"]}`, `{"a":[ 1, "x y" ]}`, ``, `{"a":[1,"x y"]}`},
+		{`{"a":"x y"}`, `{"a":"x  y"}`, ``, `{"a":"x  y"}`},
+		{`{"a":"\\"}`, `{"a":"\""}`, ``, `{"a":"\""}`},
+		{many + `}`, `{"k0":9,"new":1,"new":2}`, ``, strings.Replace(many, `"k0":0`, `"k0":9`, 1) + `,"new":2}`},
+		{`{"a":1,"b":2,"c":3}`, `{"c":4}`, `["a","none"]`, `{"b":2,"c":4}`},
+		{`{"a":1,"b":2}`, `{"c":3,"a":9}`, `["c","a"]`, `{"b":2}`},
+		{`{"b":2}`, `{"c":3}`, `["c"]`, `{"b":2}`},
+		{`{"a":1,"a":2,"\u0061":3,"b":4}`, `{}`, `["a"]`, `{"b":4}`},
+		{`{"a":1}`, ``, `[ "\u0061" ]`, `{}`},
+		{`{"a":null,"__proto__":1}`, ``, `["__proto__"]`, `{"a":null}`},
+		{`{"a":1}`, ``, `[]`, `{"a":1}`},
+		{many + `,"k0":1,"last":2}`, `{"new":1}`, `["k0","new"]`, `{` + strings.TrimPrefix(many, `{"k0":0,`) + `,"last":2}`},
 	} {
-		got, changed, err := Merge([]byte(c.state), []byte(c.patch))
+		var patch, remove []byte
+		if c.patch != "" {
+			patch = []byte(c.patch)
+		}
+		if c.remove != "" {
+			remove = []byte(c.remove)
+		}
+		got, changed, err := Merge([]byte(c.state), patch, remove)
 		if err != nil || string(got) != c.want || changed != (c.state != c.want) {
-			t.Errorf("%s + %s: got %s, %v, %v; want %s", c.state, c.patch, got, changed, err, c.want)
+			t.Errorf("%s + %s - %s: got %s, %v, %v; want %s", c.state, c.patch, c.remove, got, changed, err, c.want)
 		}
 	}
-	if _, _, err := Merge([]byte(`{}`), []byte(`[1]`)); !errors.Is(err, ErrType) {
+	if _, _, err := Merge([]byte(`{}`), []byte(`[1]`), nil); !errors.Is(err, ErrType) {
 		t.Errorf("a patch that is an array: %v", err)
+	}
+}
+
+func TestArrayReadsElementsInOrder(t *testing.T) {
+	var got []string
+	err := Array([]byte(` [ 1 ,"a", [ {} ] ] `), func(v []byte) error {
+		got = append(got, string(v))
+		return nil
+	})
+	if want := []string{`1`, `"a"`, `[ {} ]`}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	for text, want := range map[string]error{
+		``: ErrType, `{}`: ErrType, `[`: ErrSyntax, `[1,]`: ErrSyntax, `[1 2]`: ErrSyntax, `[]x`: ErrSyntax, `[[}]`: ErrSyntax,
+	} {
+		if err := Array([]byte(text), func([]byte) error { return nil }); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", text, err, want)
+		}
 	}
 }
 
@@ -148,8 +181,9 @@ func FuzzObject(f *testing.F) {
 func FuzzMerge(f *testing.F) {
 	f.Add([]byte(`{"a":1}`), []byte(`{"a":2,"b":[null]}`))
 	f.Add([]byte(`{"a":1,"\u0061":3}`), []byte(`{"a":2}`))
+	f.Add([]byte(`{"a":1,"b":3}`), []byte(`{"b":2}`))
 	f.Fuzz(func(t *testing.T, state, patch []byte) {
-		merged, changed, err := Merge(state, patch)
+		merged, changed, err := Merge(state, patch, []byte(`["b"]`))
 		if err != nil {
 			return
 		}
@@ -170,6 +204,7 @@ func FuzzMerge(f *testing.F) {
 		for k, v := range over {
 			want[k] = v
 		}
+		delete(want, "b")
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%q + %q = %q", state, patch, merged)
 		}

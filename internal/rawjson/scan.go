@@ -16,7 +16,7 @@ var (
 	ErrSyntax = errors.New("not valid JSON")
 	ErrDepth  = errors.New("nested too deep")
 	ErrUTF8   = errors.New("not valid UTF-8")
-	ErrType   = errors.New("not an object")
+	ErrType   = errors.New("not an object") // or not an array, where one belongs
 )
 
 // Object calls f for each member of the JSON object that data is, in order,
@@ -47,6 +47,41 @@ func Object(data []byte, f func(key, value []byte) error) error {
 		case ',':
 			i = space(data, i+1)
 		case '}':
+			return atEnd(data, i+1)
+		default:
+			return ErrSyntax
+		}
+	}
+}
+
+// Array calls f for each element of the JSON array that data is, in order, with
+// its raw text. Everything is checked. f must not keep the slices beyond the life
+// of data.
+func Array(data []byte, f func(element []byte) error) error {
+	i := space(data, 0)
+	if i == len(data) || data[i] != '[' {
+		return ErrType
+	}
+	i = space(data, i+1)
+	if i < len(data) && data[i] == ']' {
+		return atEnd(data, i+1)
+	}
+	for {
+		end, err := Value(data, i)
+		if err != nil {
+			return err
+		}
+		if err := f(data[i:end]); err != nil {
+			return err
+		}
+		i = space(data, end)
+		if i == len(data) {
+			return ErrSyntax
+		}
+		switch data[i] {
+		case ',':
+			i = space(data, i+1)
+		case ']':
 			return atEnd(data, i+1)
 		default:
 			return ErrSyntax
