@@ -28,6 +28,7 @@ func ExampleInit() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)
+	mux.Handle("/socket.io", io)
 	mux.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) {
 		members, err := rt.Members(r.Context(), "lobby")
 		if err != nil {

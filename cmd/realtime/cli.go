@@ -12,7 +12,7 @@ import (
 
 // cli is the command line. Each field is a subcommand with a file of its own.
 type cli struct {
-	Dev   devCmd   `cmd:"" help:"Serve with members in memory, any origin, chat:* relayed, and a page to try it on."`
+	Dev   devCmd   `cmd:"" help:"Serve this machine with members in memory, chat:* relayed, and a page to try it on."`
 	Serve serveCmd `cmd:"" help:"Serve with members in Redis, on as many servers as share it."`
 	Bench benchCmd `cmd:"" help:"Put a bounded load on a server and measure what it costs."`
 }

@@ -183,26 +183,11 @@ func TestSecondSignalDuringTheDrain(t *testing.T) {
 	p.wantExit(1)
 }
 
-// halfRequest sends the first line of a request, for whose rest a drain waits.
-func halfRequest(t *testing.T, url string) {
-	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if _, err := io.WriteString(conn, "GET /readyz HTTP/1.1\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	// A whole request after it: by its answer the server has seen the half one.
-	if code, _ := get(t, url+"/readyz"); code != http.StatusOK {
-		t.Fatalf("readyz: %d", code)
-	}
-}
-
 func TestSecondSignal(t *testing.T) {
-	p := start(t, nil, "dev")
-	halfRequest(t, p.url())
+	p := start(t, []string{"DRAIN_MS=600000"}, "dev")
+	for range 2 {
+		dial(t, p.url()).join(`{"roomId":"r","userId":"u"}`)
+	}
 	p.signal(syscall.SIGTERM)
 	p.stderr.await(t, "draining")
 	p.signal(syscall.SIGTERM)

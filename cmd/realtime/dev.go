@@ -4,15 +4,13 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
-	"strconv"
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 )
 
 type devCmd struct {
-	config.Config `kong:"embed,set='cors=*',set='cors_text=*',set='relay=chat:*',set='relay_text=chat:*',set='drain=0'"`
+	config.Config `kong:"embed,set='host=localhost',set='host_text=localhost',set='cors=http://localhost:*,https://localhost:*,http://127.0.0.1:*,https://127.0.0.1:*,http://[::1]:*,https://[::1]:*',set='cors_text=any port of localhost',set='relay=chat:*',set='relay_text=chat:*',set='drain=0'"`
 	DemoPort      config.Number `env:"DEMO_PORT" min:"0" max:"65535" placeholder:"PORT" help:"A second port to serve at (default: none)."`
 }
 
@@ -36,27 +34,19 @@ func (c *devCmd) Run(out output) error {
 	if c.DemoPort == 0 {
 		return s.run()
 	}
-	demo, err := c.listenDemo()
+	demo, err := s.listen(c.DemoPort, "DEMO_PORT")
 	if err != nil {
 		return err
 	}
 	web := s.httpServer()
 	defer func() { _ = web.Close() }()
-	go func() { _ = web.Serve(demo) }() // ends with Close
+	go func() { _ = serve(web, demo) }() // ends with Close
 	ready := s.ready
 	s.ready = func(url string) {
 		ready(url)
-		fmt.Fprintf(out.stdout, "realtime dev: %s (the same)\n", publicURL(string(c.Host), demo.Addr()))
+		fmt.Fprintf(out.stdout, "realtime dev: %s (the same)\n", publicURL(string(c.Host), demo[0].Addr()))
 	}
 	return s.run()
-}
-
-func (c *devCmd) listenDemo() (net.Listener, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.DemoPort))))
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen (HOST, DEMO_PORT): %w", err)
-	}
-	return listener, nil
 }
 
 // devPage lets the page do nothing but what it needs. Browsers ask for it anew

@@ -34,6 +34,7 @@ func (p *phase) readyz(w http.ResponseWriter, _ *http.Request) {
 func (p *phase) whenStarted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.v.Load() == starting {
+			dropBody(w, r)
 			answer(w, http.StatusServiceUnavailable, "starting")
 			return
 		}

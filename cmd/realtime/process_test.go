@@ -28,7 +28,12 @@ type process struct {
 // start runs the command in an empty directory, with no environment but env.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, args...), stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
+	return startCommand(t, env, exec.Command(binary, args...))
+}
+
+func startCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = append([]string{"HOST=127.0.0.1", "PORT=0"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr

@@ -9,7 +9,7 @@ import (
 
 type serveCmd struct {
 	config.Redis  `embed:""`
-	config.Config `kong:"embed,set='cors=',set='cors_text=none',set='relay=',set='relay_text=none',set='drain=5000'"`
+	config.Config `kong:"embed,set='host=',set='host_text=all interfaces',set='cors=',set='cors_text=none',set='relay=',set='relay_text=none',set='drain=5000'"`
 }
 
 // Run serves until a signal ends it.

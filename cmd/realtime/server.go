@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/config"
+	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -32,6 +32,7 @@ type server struct {
 	io       *socketio.Server
 	mux      *http.ServeMux
 	phase    phase
+	limit    *connlimit.Limit
 	presence presence.Options
 
 	presenceError func(error) error // words a failure of presence.Init
@@ -39,16 +40,22 @@ type server struct {
 }
 
 func newServer(c *config.Config, log *slog.Logger) (*server, error) {
+	limit, err := newLimit(c, log)
+	if err != nil {
+		return nil, err
+	}
 	io, err := socketio.NewServer(socketio.Config{Engine: engineio.Config{
 		PingInterval:   c.PingInterval(),
+		PingTimeout:    c.PingTimeout.Millis(),
 		MaxPayload:     int(c.MaxPayload),
 		AllowedOrigins: c.CORSOrigins,
+		AllowedHosts:   c.AllowedHosts,
 		Logger:         log,
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("making the Socket.IO server: %w", err)
 	}
-	s := &server{cfg: c, log: log, io: io, mux: http.NewServeMux(), presence: presence.Options{
+	s := &server{cfg: c, log: log, io: io, limit: limit, mux: http.NewServeMux(), presence: presence.Options{
 		IO:             io,
 		TTL:            c.TTL.Millis(),
 		ReaperInterval: c.ReaperInterval.Millis(),
@@ -64,7 +71,8 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		Logger:         log,
 	}}
 	s.presenceError = func(err error) error { return fmt.Errorf("starting presence: %w", err) }
-	s.mux.Handle("/socket.io/", s.phase.whenStarted(io))
+	s.mux.Handle(socketPath, s.phase.whenStarted(io)) // else the mux would redirect, which no client follows
+	s.mux.Handle(socketPath+"/", s.phase.whenStarted(io))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	s.mux.HandleFunc("GET /readyz", s.phase.readyz)
 	return s, nil
@@ -83,13 +91,14 @@ func drainPeriod(c *config.Config) time.Duration {
 func (s *server) run() error {
 	signals := watchSignals()
 	defer signals.stop()
-	listener, err := s.listen()
+	defer s.limit.Close()
+	listeners, err := s.listen(s.cfg.Port, "PORT")
 	if err != nil {
 		return err
 	}
 	web := s.httpServer()
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(listener) }()
+	go func() { failed <- serve(web, listeners) }()
 	defer func() { _ = web.Close() }()
 
 	ctx, cancel := context.WithCancel(context.Background()) // its end closes the Runtime
@@ -102,7 +111,7 @@ func (s *server) run() error {
 		return err
 	}
 	s.phase.set(serving)
-	s.ready(publicURL(string(s.cfg.Host), listener.Addr()))
+	s.ready(publicURL(string(s.cfg.Host), listeners[0].Addr()))
 
 	var failure error
 	select {
@@ -167,27 +176,6 @@ func (s *server) drain(rt *presence.Runtime, web *http.Server) {
 		}
 	}
 	s.log.Info("drained")
-}
-
-func (s *server) listen() (net.Listener, error) {
-	address := net.JoinHostPort(string(s.cfg.Host), strconv.Itoa(int(s.cfg.Port)))
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen (HOST, PORT): %w", err)
-	}
-	return listener, nil
-}
-
-// httpServer bounds headers and idle connections only: a long poll stays open
-// for a whole ping interval, a WebSocket for hours.
-func (s *server) httpServer() *http.Server {
-	return &http.Server{
-		Handler:           s.mux,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
 }
 
 // publicURL is a URL under which this machine reaches the listener.

@@ -7,7 +7,7 @@
 //
 //	socket.emit("chat:message", { roomId: "lobby", text: "hello" }, (ack) => …)
 //
-// HOST and PORT (default: all interfaces, 3000) choose where it listens.
+// HOST and PORT (default: localhost, 3000) choose where it listens.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -53,9 +54,9 @@ func (c *chat) say(ctx context.Context, s *socketio.Socket, m message) (delivere
 }
 
 func main() {
-	// Any origin may connect: this is for trying out.
+	// Pages of this machine may connect, at whatever port: this is for trying out.
 	config := socketio.Config{}
-	config.Engine.AllowedOrigins = []string{"*"}
+	config.Engine.AllowedOrigins = []string{"http://localhost:*", "http://127.0.0.1:*"}
 	io, err := socketio.NewServer(config)
 	if err != nil {
 		log.Fatal(err)
@@ -66,7 +67,9 @@ func main() {
 	io.Of("/").On("chat:message", socketio.Typed(new(chat).say))
 
 	http.Handle("/socket.io/", io)
-	addr := net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000"))
+	http.Handle("/socket.io", io)
+	addr := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "localhost"), cmp.Or(os.Getenv("PORT"), "3000"))
 	log.Printf("listening on %s", addr)
-	log.Fatal(http.ListenAndServe(addr, nil))
+	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }

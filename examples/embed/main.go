@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -28,7 +29,8 @@ func main() {
 	}
 	addr := net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000"))
 	log.Printf("listening on %s", addr)
-	log.Fatal(http.ListenAndServe(addr, nil))
+	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
 // addPresence is all that an application needs.
@@ -42,5 +44,6 @@ func addPresence(ctx context.Context, mux *http.ServeMux) error {
 		return err
 	}
 	mux.Handle("/socket.io/", io)
+	mux.Handle("/socket.io", io) // else the mux would redirect, which no client follows
 	return nil
 }

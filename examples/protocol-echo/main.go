@@ -54,8 +54,10 @@ func run(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", io)
-	mux.Handle("/engine.io/", engine)
+	for _, slash := range []string{"", "/"} {
+		mux.Handle("/socket.io"+slash, io)
+		mux.Handle("/engine.io"+slash, engine)
+	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -47,6 +47,8 @@ func TestServes(t *testing.T) {
 		{"/engine.io/", "4hello", "4hello"},
 		{"/socket.io/", `40{"token":1}`, `42["auth",{"token":1}]`},
 		{"/socket.io/", "40/custom,", `42/custom,["auth",{}]`},
+		{"/engine.io", "4hello", "4hello"},
+		{"/socket.io", `40{"token":1}`, `42["auth",{"token":1}]`},
 	} {
 		url := tc.path + "?EIO=4&transport=polling"
 		hello := request("GET", url, "")

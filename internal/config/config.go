@@ -6,15 +6,21 @@ package config
 import "time"
 
 // Config holds the settings that serve and dev share. Its tags are the whole
-// list of flags, variables, defaults and bounds; cors, relay and drain are
+// list of flags, variables, defaults and bounds; host, cors, relay and drain are
 // variables of the command, since their defaults differ between serve and dev.
 type Config struct {
-	Host Host   `env:"HOST" placeholder:"ADDR" help:"Address to listen on; empty listens on all interfaces."`
+	Host Host   `env:"HOST" default:"${host}" placeholder:"ADDR" help:"Address to listen on; empty listens on all interfaces (default: ${host_text})."`
 	Port Number `env:"PORT" default:"3000" min:"0" max:"65535" placeholder:"PORT" help:"Port to listen on (${default}); 0 takes any free port."`
 
-	CORSOrigins Origins  `name:"cors-origins" env:"CORS_ORIGINS" default:"${cors}" placeholder:"ORIGIN,..." help:"Origins of pages that may connect, * for any (default: ${cors_text})."`
-	RelayEvents Patterns `env:"RELAY_EVENTS" default:"${relay}" placeholder:"PATTERN,..." help:"Client events to relay to the sender's rooms, such as chat:*,cursor (default: ${relay_text})."`
-	MaxPayload  Number   `env:"MAX_PAYLOAD" default:"1000000" min:"1000" max:"1000000000" placeholder:"BYTES" help:"Largest message that a client may send (${default})."`
+	CORSOrigins  Origins  `name:"cors-origins" env:"CORS_ORIGINS" default:"${cors}" placeholder:"ORIGIN,..." help:"Origins of pages that may connect besides those of the server's own host, such as https://*.example.com; * for any, without credentials (default: ${cors_text})."`
+	AllowedHosts Hosts    `env:"ALLOWED_HOSTS" placeholder:"HOST,..." help:"Hosts under which the server may be asked, against DNS rebinding (default: any)."`
+	RelayEvents  Patterns `env:"RELAY_EVENTS" default:"${relay}" placeholder:"PATTERN,..." help:"Client events to relay to the sender's rooms, such as chat:*,cursor (default: ${relay_text})."`
+	MaxPayload   Number   `env:"MAX_PAYLOAD" default:"1000000" min:"1000" max:"1000000000" placeholder:"BYTES" help:"Largest message that a client may send (${default})."`
+
+	Ping           Number `name:"ping-interval-ms" env:"PING_INTERVAL_MS" default:"8000" min:"100" max:"86400000" placeholder:"MS" help:"Time between two pings of a connection, at most half the lookback (${default})."`
+	PingTimeout    Number `name:"ping-timeout-ms" env:"PING_TIMEOUT_MS" default:"20000" min:"100" max:"86400000" placeholder:"MS" help:"Time for the answer to a ping, after which a connection is given up (${default})."`
+	IdleTimeout    Number `name:"idle-timeout-ms" env:"IDLE_TIMEOUT_MS" default:"650000" min:"1000" max:"86400000" placeholder:"MS" help:"Time for which an HTTP connection is kept for its next request; above that of a balancer (${default})."`
+	MaxConnections Number `env:"MAX_CONNECTIONS" min:"1" max:"2147483647" placeholder:"N" help:"Most connections (default: somewhat fewer than the process may open files)."`
 
 	TTL            Number `name:"presence-ttl-ms" env:"PRESENCE_TTL_MS" default:"30000" min:"1000" max:"86400000" placeholder:"MS" help:"Time to live of prs:conn:<connId> (${default})."`
 	ReaperInterval Number `name:"presence-reaper-interval-ms" env:"PRESENCE_REAPER_INTERVAL_MS" default:"3000" min:"10" max:"86400000" placeholder:"MS" help:"How often silent connections are looked for (${default})."`
@@ -49,5 +55,5 @@ func (c *Config) Lookback() time.Duration {
 // PingInterval is how often the server pings its clients. A client that only
 // answers pings must never look silent, so it is at most half the lookback.
 func (c *Config) PingInterval() time.Duration {
-	return min(25*time.Second, c.Lookback()/2)
+	return min(c.Ping.Millis(), c.Lookback()/2)
 }

@@ -17,7 +17,7 @@ type testCLI struct {
 	Redis
 }
 
-var testVars = kong.Vars{"cors": "", "cors_text": "none", "relay": "chat:*", "relay_text": "chat:*", "drain": "5000"}
+var testVars = kong.Vars{"host": "", "host_text": "all interfaces", "cors": "", "cors_text": "none", "relay": "chat:*", "relay_text": "chat:*", "drain": "5000"}
 
 func parse(env Env, args ...string) (testCLI, error) {
 	var cli testCLI
@@ -33,6 +33,7 @@ func TestDefaults(t *testing.T) {
 	want := testCLI{
 		Config: Config{
 			Port: 3000, MaxPayload: 1_000_000, RelayEvents: Patterns{"chat:*"},
+			Ping: 8000, PingTimeout: 20_000, IdleTimeout: 650_000,
 			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
 			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, Drain: 5000, LogFormat: "text",
 		},
@@ -59,9 +60,14 @@ var settings = []setting{
 	{"HOST", "--host", "127.0.0.1", func(c testCLI) any { return c.Host }, Host("127.0.0.1"), []string{"a b", "localhost:80", "[::1]"}},
 	{"PORT", "--port", "8080", func(c testCLI) any { return c.Port }, Number(8080), []string{"", "http", "-1", "65536", "80.5", " 80"}},
 	{"REDIS_URL", "--redis-url", "rediss://h:1/2", func(c testCLI) any { return c.URL }, RedisURL("rediss://h:1/2"), []string{"", "localhost:6379", "http://h", "redis://h/x", "redis://h:x"}},
-	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/", "https://*x/y"}},
+	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/x", "https://*x.example", "https://*", "wss://a.example", "null"}},
+	{"ALLOWED_HOSTS", "--allowed-hosts", "a.example, *.b.example:8080", func(c testCLI) any { return c.AllowedHosts }, Hosts{"a.example", "*.b.example:8080"}, []string{"https://a.example", "*", "::1"}},
 	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},
 	{"MAX_PAYLOAD", "--max-payload", "5000", func(c testCLI) any { return c.MaxPayload }, Number(5000), []string{"1MB", "999"}},
+	{"PING_INTERVAL_MS", "--ping-interval-ms", "25000", func(c testCLI) any { return c.Ping }, Number(25_000), []string{"0", "99", "8s"}},
+	{"PING_TIMEOUT_MS", "--ping-timeout-ms", "5000", func(c testCLI) any { return c.PingTimeout }, Number(5000), []string{"0", "x"}},
+	{"IDLE_TIMEOUT_MS", "--idle-timeout-ms", "60000", func(c testCLI) any { return c.IdleTimeout }, Number(60_000), []string{"0", "x"}},
+	{"MAX_CONNECTIONS", "--max-connections", "500", func(c testCLI) any { return c.MaxConnections }, Number(500), []string{"0", "-1", "x"}},
 	{"PRESENCE_TTL_MS", "--presence-ttl-ms", "1000", func(c testCLI) any { return c.TTL }, Number(1000), []string{"0", "-1", "999", "1s", "9223372036854775808"}},
 	{"PRESENCE_REAPER_INTERVAL_MS", "--presence-reaper-interval-ms", "100", func(c testCLI) any { return c.ReaperInterval }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_REAPER_LOOKBACK_MS", "--presence-reaper-lookback-ms", "2000", func(c testCLI) any { return c.ReaperLookback }, Number(2000), []string{"0", "x"}},
@@ -155,10 +161,18 @@ func TestUnknownVariables(t *testing.T) {
 }
 
 func TestPingInterval(t *testing.T) {
-	for lookback, want := range map[Number]time.Duration{0: 25 * time.Second, 1000: 500 * time.Millisecond, 120_000: 25 * time.Second} {
-		c := Config{TTL: 30_000, ReaperLookback: lookback}
-		if got := c.PingInterval(); got != want {
-			t.Errorf("lookback %d: got %v, want %v", lookback, got, want)
+	for _, test := range []struct {
+		ping, lookback Number
+		want           time.Duration
+	}{
+		{8000, 0, 8 * time.Second},
+		{8000, 1000, 500 * time.Millisecond},
+		{25_000, 120_000, 25 * time.Second},
+		{90_000, 0, 30 * time.Second},
+	} {
+		c := Config{TTL: 30_000, Ping: test.ping, ReaperLookback: test.lookback}
+		if got := c.PingInterval(); got != test.want {
+			t.Errorf("%+v: got %v", test, got)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/redis/rueidis"
+
+	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
 // Number is a whole number between the min and max tags of its field.
@@ -69,15 +71,24 @@ type Origins []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (o *Origins) UnmarshalText(text []byte) error {
-	*o = nil
-	for _, s := range split(string(text)) {
-		u, err := url.Parse(s)
-		origin := err == nil && u.Scheme != "" && u.Host != "" && u.Scheme+"://"+u.Host == s
-		if s != "*" && !origin {
-			return fmt.Errorf("must list origins such as https://example.com, or *; %q is neither", s)
-		}
-		*o = append(*o, s)
+	list := split(string(text))
+	if _, err := origin.Parse(list); err != nil {
+		return fmt.Errorf("must list origins such as https://example.com or https://*.example.com, or *; %w", err)
 	}
+	*o = list
+	return nil
+}
+
+// Hosts is a comma-separated list of host names and addresses.
+type Hosts []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Hosts) UnmarshalText(text []byte) error {
+	list := split(string(text))
+	if _, err := origin.ParseHosts(list); err != nil {
+		return fmt.Errorf("must list hosts such as chat.example.com or *.example.com; %w", err)
+	}
+	*h = list
 	return nil
 }
 

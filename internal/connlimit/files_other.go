@@ -1,0 +1,5 @@
+//go:build !unix
+
+package connlimit
+
+func openFiles() int { return 0 }
