@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +34,7 @@ const (
 type pipeline struct {
 	client   rueidis.Client
 	masterOf func(slot uint16) string
+	guard    *guard
 	calls    sync.Pool // of *call
 
 	mu     sync.Mutex
@@ -49,6 +49,7 @@ type pipeline struct {
 
 // line is the queue to one master.
 type line struct {
+	addr    string
 	queue   []*call
 	busy    int             // lanes in use
 	resting []chan struct{} // of lanes that wait for more; the last to come goes first
@@ -88,8 +89,8 @@ func (p *pipeline) free(c *call) {
 
 // newPipeline sends to the masters that masterOf names. It need not be right:
 // the client library finds the way.
-func newPipeline(c rueidis.Client, masterOf func(slot uint16) string) *pipeline {
-	p := &pipeline{client: c, masterOf: masterOf, lines: make(map[string]*line)}
+func newPipeline(c rueidis.Client, masterOf func(slot uint16) string, g *guard) *pipeline {
+	p := &pipeline{client: c, masterOf: masterOf, guard: g, lines: make(map[string]*line)}
 	p.ends, p.end = context.WithCancel(context.Background())
 	return p
 }
@@ -212,7 +213,7 @@ func (p *pipeline) post(c *call) error {
 	}
 	l := p.lines[addr]
 	if l == nil {
-		l = &line{}
+		l = &line{addr: addr}
 		p.lines[addr] = l
 	}
 	l.queue = append(l.queue, c)
@@ -260,6 +261,7 @@ func (p *pipeline) lane(l *line) {
 		ctx, cancel := context.WithTimeout(p.ends, batchTime)
 		res := p.client.DoMulti(ctx, cmds...)
 		cancel()
+		p.guard.inspect(l.addr, res)
 		for i, c := range calls {
 			n := len(c.cmds)
 			if c.then != nil {
@@ -335,24 +337,14 @@ func (p *pipeline) close() {
 	p.unattended.close()
 }
 
-// notNow are the errors by which Redis says that it cannot do its work at
-// present, as opposed to one that the command is at fault for.
-var notNow = []string{
-	"LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "OOM", "NOREPLICAS", "MOVED", "ASK",
-	"MISCONF", "UNKILLABLE", "NOMASTERLINK",
-}
-
 // wrap gives an error of the client library its place among the store's.
 func (p *pipeline) wrap(err error) error {
 	if err == nil || rueidis.IsRedisNil(err) {
 		return nil
 	}
 	if e, ok := rueidis.IsRedisErr(err); ok {
-		code, _, _ := strings.Cut(e.Error(), " ")
-		for _, c := range notNow {
-			if code == c {
-				return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-			}
+		if troubleOf(e.Error()) != nil {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}
 		return err
 	}

@@ -136,6 +136,9 @@ func (b *bridge) drop(l *link) {
 // refused puts channels back that Redis would not open on a link.
 func (b *bridge) refused(l *link, channels []*channel, err error) {
 	b.log.Warn("subscription refused by Redis", "channels", len(channels), "error", err)
+	if t := troubleIn(err); t != nil {
+		b.scout.guard.act(l.addr, t, err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++

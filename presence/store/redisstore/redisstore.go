@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/redis/rueidis"
 )
@@ -49,6 +50,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	dials := newDials(&opt)
+	log := lograte.Limit(o.Logger)
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
@@ -59,10 +62,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		publish: "PUBLISH",
 		client:  client,
 		cluster: client.Mode() == rueidis.ClientModeCluster,
-		log:     o.Logger,
+		log:     log,
 	}
-	s.pipe = newPipeline(client, s.masterOf)
-	scout := &scout{client: client, pipe: s.pipe, cluster: s.cluster, asking: make(map[string]bool)}
+	guard := newGuard(dials, log)
+	s.pipe = newPipeline(client, s.masterOf, guard)
+	scout := newScout(client, s.pipe, guard)
 	sharded, err := s.detect(ctx, scout, plain || o.ForcePlainPublish)
 	if err != nil {
 		scout.wg.Wait()
@@ -74,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.publish = "SPUBLISH"
 	}
 	s.scripts = loadScripts(s.publish)
-	s.bridge = newBridge(client, sharded, scout, &s.layout, o.Logger)
+	s.bridge = newBridge(client, sharded, scout, &s.layout, log)
 	return s, nil
 }
 

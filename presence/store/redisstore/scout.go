@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/redis/rueidis"
 )
 
@@ -25,20 +26,27 @@ const (
 type scout struct {
 	client  rueidis.Client
 	pipe    *pipeline
+	guard   *guard
 	cluster bool
 	wg      sync.WaitGroup
 
-	mu     sync.Mutex
-	asking map[string]bool // addresses that owe an answer; they are not asked again
+	mu       sync.Mutex
+	asking   map[string]bool      // addresses that owe an answer; they are not asked again
+	replicas map[string]time.Time // since when a master of the layout says that it is a replica
 }
 
 // report is what one server said. Layout or run are empty when it was not
 // asked for them.
 type report struct {
 	addr, run string
+	replica   bool
 	layout    *layout
 	err       error
 }
+
+// roleTime is how long a master of a cluster may say that it is a replica
+// before its connections are cut: the layout learns of a failover sooner.
+const roleTime = 3 * time.Second
 
 // look asks for the layout, which is complete only together with the one
 // before. It fails if nobody answers, or if the answers are not understood.
@@ -53,20 +61,78 @@ func (s *scout) look(ctx context.Context, before *layout) (*layout, error) {
 	return next, nil
 }
 
+func newScout(c rueidis.Client, p *pipeline, g *guard) *scout {
+	return &scout{
+		client: c, pipe: p, guard: g, cluster: c.Mode() == rueidis.ClientModeCluster,
+		asking: make(map[string]bool), replicas: make(map[string]time.Time),
+	}
+}
+
 func (s *scout) ask(ctx context.Context, before *layout) (*layout, error) {
 	if !s.cluster {
-		msg, err := s.pipe.do(ctx, s.client.B().Info().Section("server").Build())
-		if err != nil {
-			return nil, err
-		}
-		info, err := msg.ToString()
-		return &layout{masters: []master{{run: infoField(info, "run_id")}}}, err
+		return s.askOne(ctx)
 	}
 	reports, err := s.survey(ctx, before)
 	if next := agreed(reports); next != nil {
+		s.checkRoles(next, reports)
 		return next, nil
 	}
 	return nil, err
+}
+
+// askOne asks the only master there is for its run and its role.
+func (s *scout) askOne(ctx context.Context) (*layout, error) {
+	res, err := s.pipe.doMany(ctx, questions(s.client.B()))
+	if err != nil {
+		return nil, err
+	}
+	run, replica, err := readInfo(res)
+	if err != nil {
+		return nil, s.pipe.wrap(err)
+	}
+	if replica {
+		s.guard.act("", replicaTrouble, errReplica)
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, errReplica)
+	}
+	return &layout{masters: []master{{run: run}}}, nil
+}
+
+// checkRoles cuts the connections to masters of a cluster that have long said
+// that they are replicas: their addresses may lead to other servers by now.
+func (s *scout) checkRoles(l *layout, reports []report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range reports {
+		master := slices.ContainsFunc(l.masters, func(m master) bool { return m.addr == r.addr })
+		since, known := s.replicas[r.addr]
+		switch {
+		case r.run == "": // it gave no answer
+		case !r.replica || !master:
+			delete(s.replicas, r.addr)
+		case !known:
+			s.replicas[r.addr] = time.Now()
+		case time.Since(since) >= roleTime:
+			s.guard.act(r.addr, replicaTrouble, errReplica)
+		}
+	}
+}
+
+// questions are the commands for readInfo. Redis 6 takes one section at a time.
+func questions(b rueidis.Builder) []rueidis.Completed {
+	return []rueidis.Completed{b.Info().Section("server").Build(), b.Info().Section("replication").Build()}
+}
+
+// readInfo reads the answers to questions.
+func readInfo(answers []rueidis.RedisResult) (run string, replica bool, err error) {
+	server, err := answers[0].ToString()
+	if err != nil {
+		return "", false, err
+	}
+	replication, err := answers[1].ToString()
+	if err != nil {
+		return "", false, err
+	}
+	return infoField(server, "run_id"), infoField(replication, "role") == "slave", nil
 }
 
 // agreed is the layout that most servers report, with what each master says of
@@ -141,19 +207,19 @@ func (s *scout) survey(ctx context.Context, before *layout) (reports []report, e
 
 // interview asks one server for its run, and maybe for the layout.
 func interview(ctx context.Context, node rueidis.Client, addr string, slots bool) report {
-	cmds := []rueidis.Completed{node.B().Info().Section("server").Build()}
+	cmds := questions(node.B())
 	if slots {
 		cmds = append(cmds, node.B().ClusterSlots().Build())
 	}
 	res := node.DoMulti(ctx, cmds...)
 	r := report{addr: addr}
-	if info, err := res[0].ToString(); err == nil {
-		r.run = infoField(info, "run_id")
+	if run, replica, err := readInfo(res); err == nil {
+		r.run, r.replica = run, replica
 	}
 	if !slots {
 		return r
 	}
-	ranges, err := res[1].ToArray()
+	ranges, err := res[2].ToArray()
 	if err == nil {
 		r.layout, err = parseSlots(ranges, addr)
 	}

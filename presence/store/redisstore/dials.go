@@ -1,0 +1,107 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/redis/rueidis"
+)
+
+// dials makes the connections that the client library uses, and cuts those to
+// an address behind which the wrong server was found: the client library then
+// dials it again, and whoever is there by now answers.
+type dials struct {
+	network   string      // tcp or unix
+	sentinels *tls.Config // by it the client library tells that it dials a Sentinel
+	data      *tls.Config // to the servers with the members; nil: without TLS
+	watch     *tls.Config // to Sentinels; nil: without TLS
+
+	mu   sync.Mutex
+	open map[*dialed]struct{} // to servers with members; not to Sentinels
+}
+
+// newDials has a client with these options dial through it.
+func newDials(opt *rueidis.ClientOption) *dials {
+	d := &dials{network: "tcp", data: opt.TLSConfig, watch: opt.Sentinel.TLSConfig, open: make(map[*dialed]struct{})}
+	if strings.HasPrefix(opt.InitAddress[0], "/") {
+		d.network = "unix"
+	}
+	d.sentinels = &tls.Config{MinVersion: tls.VersionTLS12}
+	opt.Sentinel.TLSConfig = d.sentinels
+	opt.DialCtxFn = d.dial
+	return d
+}
+
+// dialed is an open connection.
+type dialed struct {
+	net.Conn
+	dials *dials
+	addr  string
+}
+
+// Close implements net.Conn.
+func (c *dialed) Close() error {
+	c.dials.mu.Lock()
+	delete(c.dials.open, c)
+	c.dials.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// dial implements rueidis.ClientOption.DialCtxFn.
+func (d *dials) dial(ctx context.Context, addr string, dialer *net.Dialer, kind *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout) // the TLS handshake included
+	defer cancel()
+	conn, err := dialer.DialContext(ctx, d.network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if kind == d.sentinels {
+		return secure(ctx, conn, addr, d.watch)
+	}
+	c := &dialed{Conn: conn, dials: d, addr: addr}
+	d.mu.Lock()
+	d.open[c] = struct{}{}
+	d.mu.Unlock()
+	return secure(ctx, c, addr, d.data)
+}
+
+// secure does the TLS handshake on a connection, unless there is no TLS.
+func secure(ctx context.Context, conn net.Conn, addr string, c *tls.Config) (net.Conn, error) {
+	if c == nil {
+		return conn, nil
+	}
+	if c.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			host = addr
+		}
+		c = c.Clone()
+		c.ServerName = host
+	}
+	s := tls.Client(conn, c)
+	if err := s.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// cut closes the connections to an address, those of subscriptions included;
+// an empty address stands for all there are. It returns how many it closed.
+func (d *dials) cut(addr string) int {
+	d.mu.Lock()
+	var list []*dialed
+	for c := range d.open {
+		if addr == "" || c.addr == addr {
+			list = append(list, c)
+		}
+	}
+	d.mu.Unlock()
+	for _, c := range list {
+		_ = c.Close()
+	}
+	return len(list)
+}

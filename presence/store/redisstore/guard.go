@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// minCutGap and maxCutGap bound how often the connections to an address are
+	// cut while it goes on to be the wrong server. Waits double in between.
+	minCutGap = time.Second
+	maxCutGap = 8 * time.Second
+	// calmTime without trouble is after which waits are short again.
+	calmTime = 30 * time.Second
+)
+
+// guard acts on answers that say that a server or a connection is of no use:
+// it logs what to do about it, and cuts connections that are better dialled
+// again. A server at the end of a connection may change its role while the
+// address already leads to another one; without a cut nobody would ever go there.
+type guard struct {
+	dials *dials
+	log   *slog.Logger // throttled
+
+	mu   sync.Mutex
+	cuts map[string]*cutting // by address
+}
+
+// cutting is how the connections to an address were cut lately.
+type cutting struct {
+	last time.Time
+	gap  time.Duration // to the next cut
+}
+
+func newGuard(d *dials, log *slog.Logger) *guard {
+	return &guard{dials: d, log: log, cuts: make(map[string]*cutting)}
+}
+
+// inspect looks for trouble among the answers of the server at an address.
+func (g *guard) inspect(addr string, answers []rueidis.RedisResult) {
+	var last *trouble
+	for i := range answers {
+		err := answers[i].Error()
+		if err == nil || err == rueidis.Nil {
+			continue
+		}
+		if t := troubleIn(err); t != nil && t != last {
+			g.act(addr, t, err)
+			last = t
+		}
+	}
+}
+
+// act deals with a trouble of the server at an address.
+func (g *guard) act(addr string, t *trouble, err error) {
+	if t.says != "" {
+		g.log.Warn(t.says, "server", addr, "error", err)
+	}
+	if t.redial && g.due(addr, time.Now()) {
+		g.dials.cut(addr)
+	}
+}
+
+// due reports whether connections to an address are to be cut now.
+func (g *guard) due(addr string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.cuts[addr]
+	if c == nil {
+		c = &cutting{}
+		g.cuts[addr] = c
+	}
+	since := now.Sub(c.last)
+	switch {
+	case since >= calmTime:
+		c.gap = minCutGap
+	case since < c.gap:
+		return false
+	default:
+		c.gap = min(2*c.gap, maxCutGap)
+	}
+	c.last = now
+	return true
+}
