@@ -21,6 +21,7 @@ func (c *serveCmd) Run(out output) error {
 		return err
 	}
 	s.presence.Redis = string(c.URL)
+	s.presence.RedisOptions.Prefix = string(c.Prefix)
 	s.presenceError = func(err error) error {
 		return fmt.Errorf("cannot start with Redis at %s (REDIS_URL): %w", c.URL.Redacted(), err)
 	}

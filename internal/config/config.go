@@ -38,9 +38,10 @@ type Config struct {
 	LogFormat LogFormat `env:"LOG_FORMAT" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`
 }
 
-// Redis holds the setting that only serve has.
+// Redis holds the settings that only serve has.
 type Redis struct {
-	URL RedisURL `name:"redis-url" env:"REDIS_URL" default:"redis://localhost:6379" placeholder:"URL" help:"Redis to keep members in (${default}); also rediss://, unix://, and ?master_set= for Sentinel."`
+	URL    RedisURL    `name:"redis-url" env:"REDIS_URL" default:"redis://localhost:6379" placeholder:"URL" help:"Redis to keep members in (${default}); also rediss://, unix://, and ?master_set= for Sentinel."`
+	Prefix RedisPrefix `name:"redis-prefix" env:"REDIS_PREFIX" default:"prs:" placeholder:"PREFIX" help:"What begins all keys and channels (${default})."`
 }
 
 // Lookback is the silence after which a connection is closed: what was given,

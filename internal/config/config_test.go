@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
 			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, Drain: 5000, LogFormat: "text",
 		},
-		Redis: Redis{URL: "redis://localhost:6379"},
+		Redis: Redis{URL: "redis://localhost:6379", Prefix: "prs:"},
 	}
 	if !reflect.DeepEqual(cli, want) {
 		t.Errorf("got %+v\nwant %+v", cli, want)
@@ -59,7 +59,8 @@ type setting struct {
 var settings = []setting{
 	{"HOST", "--host", "127.0.0.1", func(c testCLI) any { return c.Host }, Host("127.0.0.1"), []string{"a b", "localhost:80", "[::1]"}},
 	{"PORT", "--port", "8080", func(c testCLI) any { return c.Port }, Number(8080), []string{"", "http", "-1", "65536", "80.5", " 80"}},
-	{"REDIS_URL", "--redis-url", "rediss://h:1/2", func(c testCLI) any { return c.URL }, RedisURL("rediss://h:1/2"), []string{"", "localhost:6379", "http://h", "redis://h/x", "redis://h:x"}},
+	{"REDIS_URL", "--redis-url", "rediss://h:1/2", func(c testCLI) any { return c.URL }, RedisURL("rediss://h:1/2"), []string{"", "localhost:6379", "http://h", "redis://h/x", "redis://h:x", "redis:h", "redis://h/-1", "redis://h?databse=1", "redis://h?ca_file=/x", "unix://run/r.sock", " redis://h"}},
+	{"REDIS_PREFIX", "--redis-prefix", "app1:", func(c testCLI) any { return c.Prefix }, RedisPrefix("app1:"), []string{"", "a b", " prs:", "{a}:", "a}", "a\tb", strings.Repeat("x", 129)}},
 	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/x", "https://*x.example", "https://*", "wss://a.example", "null"}},
 	{"ALLOWED_HOSTS", "--allowed-hosts", "a.example, *.b.example:8080", func(c testCLI) any { return c.AllowedHosts }, Hosts{"a.example", "*.b.example:8080"}, []string{"https://a.example", "*", "::1"}},
 	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},

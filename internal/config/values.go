@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -11,9 +10,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/redis/rueidis"
 
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
+	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
 )
 
 // Number is a whole number between the min and max tags of its field.
@@ -152,14 +151,26 @@ type RedisURL string
 // UnmarshalText implements encoding.TextUnmarshaler. Its errors do not repeat
 // the URL.
 func (r *RedisURL) UnmarshalText(text []byte) error {
-	_, err := rueidis.ParseURL(string(text))
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		return errors.New("must be a URL such as redis://localhost:6379; this one cannot be parsed")
-	}
-	if err != nil {
+	if err := redisstore.CheckURL(string(text)); err != nil {
 		return fmt.Errorf("must be a URL such as redis://localhost:6379: %w", err)
 	}
 	*r = RedisURL(text)
+	return nil
+}
+
+// RedisPrefix is what begins all keys and channels.
+type RedisPrefix string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *RedisPrefix) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s == "" || strings.ContainsAny(s, " \t\r\n") {
+		return fmt.Errorf("must be a prefix such as prs:, without spaces, not %q", s)
+	}
+	if err := redisstore.CheckPrefix(s); err != nil {
+		return fmt.Errorf("must be a prefix such as prs:, not %q: %w", s, err)
+	}
+	*p = RedisPrefix(s)
 	return nil
 }
 

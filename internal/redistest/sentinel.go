@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // MasterSet is the name under which the Sentinels watch their master.
@@ -57,6 +58,16 @@ func LaunchSentinel(ctx context.Context, replicas, sentinels int) (*Sentinel, er
 	return s, nil
 }
 
+// StartSentinelFor runs one Sentinel that watches a master at an address, with
+// further lines of configuration, and closes it when the test ends.
+func StartSentinelFor(tb testing.TB, master string, lines ...string) *Server {
+	tb.Helper()
+	s, err := launch(func(port, dir string) ([]string, error) { return watchArgs(port, dir, master, 1, lines...) })
+	check(tb, err)
+	tb.Cleanup(s.Close)
+	return s
+}
+
 func (s *Server) follow(master *Server) error {
 	if s == master {
 		return nil
@@ -67,7 +78,7 @@ func (s *Server) follow(master *Server) error {
 }
 
 // watchArgs writes the file that a Sentinel needs, and keeps.
-func watchArgs(port, dir, master string, quorum int) ([]string, error) {
+func watchArgs(port, dir, master string, quorum int, lines ...string) ([]string, error) {
 	file := filepath.Join(dir, "sentinel.conf")
 	text := fmt.Sprintf(`port %s
 bind 127.0.0.1
@@ -75,7 +86,7 @@ dir %s
 sentinel monitor %s %s %d
 sentinel down-after-milliseconds %[3]s 1000
 sentinel failover-timeout %[3]s 3000
-`, port, dir, MasterSet, strings.Replace(master, ":", " ", 1), quorum)
+`, port, dir, MasterSet, strings.Replace(master, ":", " ", 1), quorum) + strings.Join(lines, "\n") + "\n"
 	return []string{file, "--sentinel"}, os.WriteFile(file, []byte(text), 0o600)
 }
 

@@ -113,7 +113,7 @@ func BenchmarkBare(b *testing.B) {
 		n := strconv.Itoa(c)
 		room := "room " + n
 		_, err := s.pipe.exec(ctx, &script, run{[]string{s.keys.room(room)}, []string{
-			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.events(room)}})
+			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.channel(room)}})
 		return err
 	})
 }

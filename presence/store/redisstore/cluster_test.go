@@ -30,7 +30,7 @@ func TestSlotMoves(t *testing.T) {
 	servers := c.Servers
 	s := open(t, Options{URL: servers[0].URL()})
 	stays := listen(t, s, "stays")
-	cmd := s.client.B().Ssubscribe().Channel(s.keys.events("moves")).Build()
+	cmd := s.client.B().Ssubscribe().Channel(s.keys.channel("moves")).Build()
 	slot := int(cmd.Slot())
 	heard := listen(t, s, "moves")
 	from, to := servers[slot/(slotCount/2)], servers[1-slot/(slotCount/2)]

@@ -3,8 +3,8 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
-	"strings"
 	"sync"
 
 	"github.com/redis/rueidis"
@@ -15,6 +15,7 @@ import (
 // dials it again, and whoever is there by now answers.
 type dials struct {
 	network   string      // tcp or unix
+	host      string      // in the URL
 	sentinels *tls.Config // by it the client library tells that it dials a Sentinel
 	data      *tls.Config // to the servers with the members; nil: without TLS
 	watch     *tls.Config // to Sentinels; nil: without TLS
@@ -24,15 +25,21 @@ type dials struct {
 }
 
 // newDials has a client with these options dial through it.
-func newDials(opt *rueidis.ClientOption) *dials {
-	d := &dials{network: "tcp", data: opt.TLSConfig, watch: opt.Sentinel.TLSConfig, open: make(map[*dialed]struct{})}
-	if strings.HasPrefix(opt.InitAddress[0], "/") {
+func newDials(o *Options, l *location, opt *rueidis.ClientOption) (*dials, error) {
+	d := &dials{network: "tcp", open: make(map[*dialed]struct{})}
+	var err error
+	if d.data, d.watch, err = o.tlsConfigs(l); err != nil {
+		return nil, err
+	}
+	if l.unix {
 		d.network = "unix"
+	} else if d.host, _, err = net.SplitHostPort(l.addrs[0]); err != nil {
+		return nil, err
 	}
 	d.sentinels = &tls.Config{MinVersion: tls.VersionTLS12}
-	opt.Sentinel.TLSConfig = d.sentinels
+	opt.TLSConfig, opt.Sentinel.TLSConfig = d.data, d.sentinels
 	opt.DialCtxFn = d.dial
-	return d
+	return d, nil
 }
 
 // dialed is an open connection.
@@ -59,29 +66,25 @@ func (d *dials) dial(ctx context.Context, addr string, dialer *net.Dialer, kind 
 		return nil, err
 	}
 	if kind == d.sentinels {
-		return secure(ctx, conn, addr, d.watch)
+		return d.secure(ctx, conn, addr, d.watch)
 	}
 	c := &dialed{Conn: conn, dials: d, addr: addr}
 	d.mu.Lock()
 	d.open[c] = struct{}{}
 	d.mu.Unlock()
-	return secure(ctx, c, addr, d.data)
+	return d.secure(ctx, c, addr, d.data)
 }
 
 // secure does the TLS handshake on a connection, unless there is no TLS.
-func secure(ctx context.Context, conn net.Conn, addr string, c *tls.Config) (net.Conn, error) {
+func (d *dials) secure(ctx context.Context, conn net.Conn, addr string, c *tls.Config) (net.Conn, error) {
 	if c == nil {
 		return conn, nil
 	}
-	if c.ServerName == "" {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			host = addr
-		}
-		c = c.Clone()
-		c.ServerName = host
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
-	s := tls.Client(conn, c)
+	s := tls.Client(conn, forHost(c, host, d.host))
 	if err := s.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -1,19 +1,35 @@
 package redisstore
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // keys builds the names of keys and channels. Everything about one room, and
 // everything about one node, lies in one slot of a cluster.
-type keys struct{ prefix string }
+type keys struct {
+	prefix string
+	// events ends the name of a channel. Channels are common to all databases
+	// of a Redis, so it holds the number of any but the first.
+	events string
+}
 
-func (k keys) room(id string) string   { return string(k.appendRoom(nil, id)) }
-func (k keys) events(id string) string { return k.room(id) + ":events" }
-func (k keys) node(id string) string   { return k.prefix + "{node:" + escape(id) + "}:conns" }
-func (k keys) claim(id string) string  { return k.prefix + "{node:" + escape(id) + "}:claim" }
-func (k keys) user(id string) string   { return k.prefix + "user:" + id }
-func (k keys) conn(id string) string   { return k.prefix + "conn:" + id }
-func (k keys) nodes() string           { return k.prefix + "nodes" }
-func (k keys) nodesEvents() string     { return k.prefix + "nodes:events" }
+func newKeys(prefix string, db int) keys {
+	k := keys{prefix, ":events"}
+	if db != 0 {
+		k.events += ":" + strconv.Itoa(db)
+	}
+	return k
+}
+
+func (k keys) room(id string) string    { return string(k.appendRoom(nil, id)) }
+func (k keys) channel(id string) string { return k.room(id) + k.events }
+func (k keys) node(id string) string    { return k.prefix + "{node:" + escape(id) + "}:conns" }
+func (k keys) claim(id string) string   { return k.prefix + "{node:" + escape(id) + "}:claim" }
+func (k keys) user(id string) string    { return k.prefix + "user:" + id }
+func (k keys) conn(id string) string    { return k.prefix + "conn:" + id }
+func (k keys) nodes() string            { return k.prefix + "nodes" }
+func (k keys) nodesEvents() string      { return k.prefix + "nodes" + k.events }
 
 func (k keys) appendRoom(dst []byte, id string) []byte {
 	dst = append(append(dst, k.prefix...), "{room:"...)

@@ -28,7 +28,7 @@ func TestOpenFails(t *testing.T) {
 		"no Redis":       {Options{URL: "redis://u:secret@" + nobody}, nobody},
 		"wrong password": {Options{URL: "redis://:secret@" + locked.Addr}, locked.Addr},
 		"stalled":        {Options{URL: stalled.URL(), DialTimeout: 100 * time.Millisecond}, stalled.Addr},
-		"bad scheme":     {Options{URL: "http://u:secret@x"}, "scheme"},
+		"bad scheme":     {Options{URL: "http://u:secret@x"}, "begin with"},
 		"bad URL":        {Options{URL: "redis://u:secret@x:port:port"}, "Options.URL"},
 		"bad publish":    {Options{URL: "redis://x?publish=loud"}, "publish"},
 		"bad prefix":     {Options{URL: "redis://x", Prefix: "a{b}"}, "Options.Prefix"},

@@ -2,36 +2,61 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/rueidis"
 )
 
-// Options configure a Store. Only URL has no default.
+// Options configure a Store. Only URL has no default. A field that the URL says
+// otherwise, or that goes with nothing else, is refused.
 type Options struct {
 	// URL says where Redis is: redis://, rediss:// (TLS) or unix://, with
-	// user, password and database number. Further addr=host:port parameters
-	// name more nodes of a Cluster, or with master_set=name the Sentinels
-	// that watch that master; those are asked without a password. A Cluster is
-	// also found behind a single address. publish=plain is ForcePlainPublish.
+	// user, password and database number, and as parameters:
+	//
+	//	addr=host:port          more nodes of a Cluster, or more Sentinels; repeatable
+	//	db=1                    the database, for unix://
+	//	master_set=name         the addresses are Sentinels that watch this master
+	//	sentinel_username=u     for Sentinels; user and password above are for
+	//	sentinel_password=p     the servers that they watch
+	//	sentinel_tls=true       whether to use TLS with Sentinels; default: as with rediss://
+	//	ca_file=path            PEM file with the authorities to trust; default: the system's
+	//	cert_file=, key_file=   PEM files with a client certificate and its key
+	//	server_name=host        what certificates must be valid for; default: the
+	//	                        host that is dialled, or the one in the URL
+	//	skip_verify=true        takes any certificate: only for tests
+	//	publish=plain           is ForcePlainPublish
+	//	protocol=2              uses RESP2; default: RESP3 where Redis has it
+	//	client_name=name        as CLIENT LIST shows it
+	//	dial_timeout=2s         is DialTimeout
+	//
+	// Any other parameter is refused. A Cluster is also found behind a single address.
 	URL string
-	// Prefix begins every key and channel; default "prs:". It holds no braces.
+	// Prefix begins every key and channel; default "prs:". Up to 128 bytes,
+	// without braces and control characters.
 	Prefix string
 	// TTL is how long a connection's record lives without a refresh; default 30 s.
 	TTL time.Duration
-	// DialTimeout bounds how long a connection may take to be made; default 2 s.
+	// DialTimeout bounds how long a connection may take to be made; default 2 s,
+	// at most 1 min.
 	DialTimeout time.Duration
 	// ForcePlainPublish uses PUBLISH also on a Cluster of Redis 7 or newer,
 	// where SPUBLISH is the default: for a proxy that does not know it.
 	ForcePlainPublish bool
-	// Logger is told of lost subscriptions and messages that cannot be read;
-	// default: silent.
+	// TLS replaces what the URL's parameters say of TLS. It is used where the
+	// URL asks for TLS, for servers and Sentinels, and is not changed.
+	TLS *tls.Config
+	// SentinelUsername and SentinelPassword are those of the URL's parameters.
+	SentinelUsername, SentinelPassword string
+	// Logger is told of lost subscriptions, of messages that cannot be read, and
+	// of answers of Redis that need somebody's attention: a line that repeats
+	// is written once a minute. Default: silent.
 	Logger *slog.Logger
 }
 
@@ -46,39 +71,85 @@ const refreshTime = 2 * time.Second
 // buffer is the size of read and write buffers. A connection has one of each.
 const buffer = 64 << 10
 
-func (o *Options) normalize() error {
-	if o.URL == "" {
-		return errors.New("redisstore: Options.URL is empty")
+const (
+	minDialTime = time.Millisecond
+	maxDialTime = time.Minute
+	maxTTL      = 30 * 24 * time.Hour
+	maxPrefix   = 128
+)
+
+// CheckPrefix reports why a Prefix cannot be used; the empty one can.
+func CheckPrefix(prefix string) error {
+	switch {
+	case strings.ContainsAny(prefix, "{}"):
+		return errors.New("it has a brace, which would change where a Cluster keeps the keys")
+	case len(prefix) > maxPrefix:
+		return fmt.Errorf("it is longer than %d bytes", maxPrefix)
+	case !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return errors.New("it has a control character, or is not UTF-8")
 	}
-	if strings.ContainsAny(o.Prefix, "{}") {
-		return errors.New("redisstore: Options.Prefix has a brace, which would change where a Cluster keeps the keys")
+	return nil
+}
+
+// normalize checks the options, fills in the defaults, and reads the URL.
+func (o *Options) normalize() (*location, error) {
+	if o.URL == "" {
+		return nil, errors.New("redisstore: Options.URL is empty")
+	}
+	l, err := parseURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: Options.URL: %w", err)
+	}
+	if err := CheckPrefix(o.Prefix); err != nil {
+		return nil, fmt.Errorf("redisstore: Options.Prefix: %w", err)
 	}
 	if o.Prefix == "" {
 		o.Prefix = "prs:"
 	}
-	if o.TTL <= 0 {
+	if o.TTL == 0 {
 		o.TTL = 30 * time.Second
 	}
-	if o.DialTimeout <= 0 {
+	if o.TTL < time.Millisecond || o.TTL > maxTTL {
+		return nil, fmt.Errorf("redisstore: Options.TTL is %v; it must be from 1ms to %v", o.TTL, maxTTL)
+	}
+	switch {
+	case o.DialTimeout != 0 && l.dialTimeout != 0:
+		return nil, errors.New("redisstore: Options.DialTimeout and dial_timeout of Options.URL exclude each other")
+	case l.dialTimeout != 0:
+		o.DialTimeout = l.dialTimeout
+	case o.DialTimeout == 0:
 		o.DialTimeout = 2 * time.Second
+	}
+	if o.DialTimeout < minDialTime || o.DialTimeout > maxDialTime {
+		return nil, fmt.Errorf("redisstore: Options.DialTimeout is %v; it must be from %v to %v", o.DialTimeout, minDialTime, maxDialTime)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	return l, o.mergeSentinel(l)
+}
+
+// mergeSentinel adds the user and the password for Sentinels to what the URL says.
+func (o *Options) mergeSentinel(l *location) error {
+	if o.SentinelUsername == "" && o.SentinelPassword == "" {
+		return nil
+	}
+	switch {
+	case l.masterSet == "":
+		return errors.New("redisstore: Options.SentinelUsername and SentinelPassword need a master_set in Options.URL")
+	case l.sentinelPassword != "":
+		return errors.New("redisstore: Options.SentinelPassword and sentinel_password of Options.URL exclude each other")
+	case o.SentinelPassword == "":
+		return errors.New("redisstore: Options.SentinelUsername needs a SentinelPassword")
+	}
+	l.sentinelUser, l.sentinelPassword = o.SentinelUsername, o.SentinelPassword
 	return nil
 }
 
 // clientOption tunes the client library: nothing is retried, and a connection
 // that does not answer is given up soon.
-func clientOption(ctx context.Context, o *Options) (rueidis.ClientOption, error) {
-	opt, err := rueidis.ParseURL(o.URL)
-	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // the error itself repeats the URL, password and all
-		}
-		return opt, fmt.Errorf("redisstore: Options.URL: %w", err)
-	}
+func clientOption(ctx context.Context, o *Options, l *location) rueidis.ClientOption {
+	opt := l.clientOption()
 	opt.DisableCache = true
 	opt.DisableRetry = true
 	opt.ClientSetInfo = rueidis.DisableClientSetInfo // a command of Redis 7.2
@@ -96,23 +167,8 @@ func clientOption(ctx context.Context, o *Options) (rueidis.ClientOption, error)
 	opt.ClusterOption.MaxMovedRedirections = 5
 	opt.ClusterOption.ShardsRefreshInterval = refreshTime
 	opt.Sentinel.TopologyRefreshInterval = refreshTime
-	opt.Sentinel.Dialer, opt.Sentinel.TLSConfig = opt.Dialer, opt.TLSConfig
-	return opt, nil
-}
-
-// wantsPlain reads publish=plain in a URL that is known to be one.
-func wantsPlain(text string) (bool, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return false, err
-	}
-	switch how := u.Query()["publish"]; {
-	case len(how) == 0:
-		return false, nil
-	case len(how) == 1 && how[0] == "plain":
-		return true, nil
-	}
-	return false, errors.New("redisstore: Options.URL: publish can only be plain")
+	opt.Sentinel.Dialer = opt.Dialer
+	return opt
 }
 
 // addresses names where a client connects to.

@@ -10,7 +10,7 @@ import (
 
 // Subscribe implements store.Store.
 func (s *Store) Subscribe(ctx context.Context, room string, r store.Receiver) (store.Subscription, error) {
-	sub, err := s.bridge.subscribe(ctx, s.keys.events(room), room, r)
+	sub, err := s.bridge.subscribe(ctx, s.keys.channel(room), room, r)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to room %q: %w", room, err)
 	}
@@ -28,7 +28,7 @@ func (s *Store) SubscribeNodes(ctx context.Context, r store.Receiver) (store.Sub
 
 // Publish implements store.Store.
 func (s *Store) Publish(ctx context.Context, room string, payload []byte) error {
-	if err := s.cast(ctx, s.keys.events(room), payload); err != nil {
+	if err := s.cast(ctx, s.keys.channel(room), payload); err != nil {
 		return fmt.Errorf("publish to room %q: %w", room, err)
 	}
 	return nil

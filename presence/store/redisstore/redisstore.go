@@ -39,25 +39,22 @@ var _ store.Store = (*Store)(nil)
 // Open connects to Redis and checks that it answers, within the context's
 // deadline and Options.DialTimeout. Errors name the address, never the password.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if err := o.normalize(); err != nil {
-		return nil, err
-	}
-	opt, err := clientOption(ctx, &o)
+	l, err := o.normalize()
 	if err != nil {
 		return nil, err
 	}
-	plain, err := wantsPlain(o.URL)
+	opt := clientOption(ctx, &o, l)
+	dials, err := newDials(&o, l, &opt)
 	if err != nil {
 		return nil, err
 	}
-	dials := newDials(&opt)
 	log := lograte.Limit(o.Logger)
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
 	}
 	s := &Store{
-		keys:    keys{o.Prefix},
+		keys:    newKeys(o.Prefix, opt.SelectDB),
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
 		publish: "PUBLISH",
 		client:  client,
@@ -67,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	guard := newGuard(dials, log)
 	s.pipe = newPipeline(client, s.masterOf, guard)
 	scout := newScout(client, s.pipe, guard)
-	sharded, err := s.detect(ctx, scout, plain || o.ForcePlainPublish)
+	sharded, err := s.detect(ctx, scout, l.plain || o.ForcePlainPublish)
 	if err != nil {
 		scout.wg.Wait()
 		s.pipe.close()
@@ -77,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if sharded {
 		s.publish = "SPUBLISH"
 	}
-	s.scripts = loadScripts(s.publish)
+	s.scripts = loadScripts(s.publish, s.keys.events)
 	s.bridge = newBridge(client, sharded, scout, &s.layout, log)
 	return s, nil
 }

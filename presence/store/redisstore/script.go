@@ -57,9 +57,10 @@ type scripts struct {
 	beat, markDead, claim            script
 }
 
-// loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH.
-func loadScripts(publish string) scripts {
-	room := "local PUBLISH = '" + publish + "'\n" + roomText
+// loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH, and events
+// ends the names of channels.
+func loadScripts(publish, events string) scripts {
+	room := "local PUBLISH, EVENTS = '" + publish + "', '" + events + "'\n" + roomText
 	return scripts{
 		put:         newScript(room + putUsualText + putText),
 		enter:       newScript(room + enterText + putUsualText),

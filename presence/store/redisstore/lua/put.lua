@@ -75,5 +75,5 @@ end
 if not publish then
   return stands('a', answer)
 end
-call(PUBLISH, key .. ':events', value)
+call(PUBLISH, key .. EVENTS, value)
 return answer

@@ -22,7 +22,7 @@ if usual then
   else
     call('HSET', key, field, value, 'at', raised, ARGV[3], conns)
   end
-  call(PUBLISH, key .. ':events', value)
+  call(PUBLISH, key .. EVENTS, value)
   return '+' .. line
 end
 

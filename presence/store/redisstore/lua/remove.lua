@@ -28,5 +28,5 @@ else
 end
 local value = '1\t' .. epoch .. '\t0\t' .. owner .. '\t' .. user .. '\t' .. string.sub(field, 3) .. '\tl\t0\t0\t0\t'
   .. (last and 'e' or '') .. '\t' .. ARGV[7] .. '\t\n\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
-call(PUBLISH, key .. ':events', value)
+call(PUBLISH, key .. EVENTS, value)
 return value

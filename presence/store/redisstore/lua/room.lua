@@ -1,5 +1,6 @@
 -- Begins the scripts that write a room; they go on with what it has read.
--- PUBLISH or SPUBLISH is filled in for the command to publish with.
+-- PUBLISH is the command to publish with, EVENTS what the room's channel has at
+-- the end of its name; both are filled in.
 -- KEYS[1]   the room; its channel is named after it
 -- ARGV[1]   expiry, as in expiry.lua
 -- ARGV[2]   field of the member   ARGV[3] field of the user's counter
