@@ -1,6 +1,8 @@
 import { Emitter } from "./emitter.js";
 import type { Link } from "./link.js";
 import { Membership, notJoined } from "./membership.js";
+import type { PresenceSettings } from "./options.js";
+import type { Outbox } from "./outbox.js";
 import type { DefaultState, HeartbeatResponse, JoinResponse, Member } from "./protocol.js";
 import { timed } from "./timed.js";
 import type {
@@ -13,10 +15,10 @@ import type {
   EventArgs,
   EventNames,
   JoinParams,
-  PresenceOptions,
   RoomSnapshot,
   TimedEmitter,
   User,
+  VolatileEmitter,
 } from "./types.js";
 
 /**
@@ -32,7 +34,7 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
   #snapshot: RoomSnapshot<S> | undefined; // the last one handed out, while it is true
 
   /** @internal */
-  constructor(link: Link, options: Required<PresenceOptions>) {
+  constructor(link: Link, options: PresenceSettings) {
     this.#membership = new Membership(link, options, this.#emitter, () => {
       this.#snapshot = undefined;
       for (const listener of [...this.#subscribers]) listener();
@@ -125,40 +127,32 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
   }
 
   /**
-   * Sends a custom event to this room: an object as first argument gets the
-   * `roomId` that the server relays by. While the channel is not joined it
-   * waits. A function given last is called with the acknowledgement.
+   * Sends a custom event to the other members of this room. While the channel
+   * is not joined it waits. A function given last is called when the server has
+   * it. An event that is not delivered is told by `error`: the server refused
+   * it, the connection was lost, or too many wait already (`outbox_full`).
    */
   emit<K extends EventNames<E>>(event: K, ...args: EmitArgs<E, K>): void {
-    const list: unknown[] = [...args];
-    const last = list.at(-1);
-    if (typeof last === "function") {
-      list.pop();
-      this.#ask(event, list).then(last as () => void, () => undefined);
-    } else {
-      this.#membership.outbox.send(event, this.#inRoom(list));
-    }
+    this.#outbox.emit(event, args as unknown[]);
   }
 
-  /** Sends a custom event and resolves with its acknowledgement; rejects when the connection is lost before. */
-  emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>> {
-    return this.#ask(event, args);
+  /** Sends a custom event and resolves when the server has it; rejects when it is not delivered, or the connection is lost before that is known. */
+  async emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>> {
+    return this.#outbox.ask(event, args);
   }
 
   /** Emits whose acknowledgement must come within `ms`, waiting for the connection included. */
   timeout(ms: number): TimedEmitter<E> {
-    return timed((event, args) => this.#ask(event, args, ms));
+    return timed(ms, async (event, args) => this.#outbox.ask(event, args, ms));
   }
 
-  async #ask(event: string, args: unknown[], ms?: number): Promise<never> {
-    return this.#membership.outbox.ask(event, this.#inRoom(args), ms);
+  /** Emits that are dropped when they cannot be sent now, such as the position of a cursor: nobody is told. */
+  get volatile(): VolatileEmitter<E> {
+    return { emit: (event, ...args) => this.#outbox.emitVolatile(event, args) };
   }
 
-  /** The arguments with the room in the first, if that is a plain object without one. */
-  #inRoom(args: unknown[]): unknown[] {
-    const { roomId } = this.#membership;
-    if (roomId === undefined) throw notJoined();
-    const [first, ...rest] = args as [object | null | undefined, ...unknown[]];
-    return first?.constructor === Object && !("roomId" in first) ? [{ ...first, roomId }, ...rest] : args;
+  get #outbox(): Outbox {
+    if (this.#membership.roomId === undefined) throw notJoined();
+    return this.#membership.outbox;
   }
 }

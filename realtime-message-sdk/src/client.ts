@@ -1,11 +1,14 @@
-import { io, type Socket } from "socket.io-client";
+import type { Socket } from "socket.io-client";
 
 import { PresenceChannel } from "./channel.js";
+import { Connection } from "./connection.js";
+import { Emitter } from "./emitter.js";
 import { RealtimeError } from "./errors.js";
-import type { Link, LinkHooks, Loss } from "./link.js";
+import type { Link, LinkHooks } from "./link.js";
+import { given, type PresenceSettings } from "./options.js";
+import { Outbox } from "./outbox.js";
 import { watchPage } from "./page.js";
 import type { DefaultState, JoinResponse } from "./protocol.js";
-import { Retry } from "./retry.js";
 import { timed } from "./timed.js";
 import type {
   ClientEvents,
@@ -20,9 +23,11 @@ import type {
   PresenceOptions,
   RealtimeClientOptions,
   TimedEmitter,
+  VolatileEmitter,
 } from "./types.js";
+import { Wire } from "./wire.js";
 
-const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
+const PRESENCE_DEFAULTS: PresenceSettings = {
   heartbeatIntervalMs: 10_000,
   heartbeatAckTimeoutMs: 8_000,
   maxMissedHeartbeats: 2,
@@ -37,53 +42,66 @@ const PRESENCE_DEFAULTS: Required<PresenceOptions> = {
  * custom events of the connection itself; each channel may have its own.
  */
 export class RealtimeClient<E extends object = DefaultEvents> {
-  readonly #authProvider: RealtimeClientOptions["authProvider"];
-  readonly #presence: Required<PresenceOptions>;
-  readonly #socket: Socket;
-  readonly #logger: Logger;
+  readonly #presence: PresenceSettings;
+  readonly #logger: Logger | undefined;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox; // custom events of the connection itself
+  readonly #errors = new Emitter();
   readonly #link: Link;
-  readonly #retry = new Retry();
   #unwatch: (() => void) | undefined; // set between connect and disconnect
   #cached = false; // the transport was closed for the back/forward cache
 
-  /** Makes a client; nothing is sent before `connect`, or the first join. */
+  /**
+   * Makes a client; nothing is sent before `connect`, or the first join. An
+   * option that is undefined counts as left out; one that cannot work throws a
+   * TypeError or a RangeError that names it.
+   */
   constructor(options: RealtimeClientOptions) {
-    const { baseUrl, authProvider, presence, logger, ...socketOptions } = options;
-    this.#authProvider = authProvider;
-    this.#presence = { ...PRESENCE_DEFAULTS, ...presence };
-    this.#logger = logger ?? {};
-    this.#socket = io(baseUrl, {
-      ...socketOptions,
-      autoConnect: false,
-      forceNew: true,
-      auth: (send) => void this.#authenticate(send),
+    const { baseUrl, authProvider, presence, logger, ...socketOptions } = given(options);
+    if (typeof baseUrl !== "string") throw new TypeError("baseUrl must be a string.");
+    if (authProvider !== undefined && typeof authProvider !== "function") throw new TypeError("authProvider must be a function.");
+    this.#presence = { ...PRESENCE_DEFAULTS, ...given(presence) };
+    this.#logger = logger;
+    const connection = new Connection(baseUrl, socketOptions, authProvider, {
+      up: () => {
+        this.#each("up");
+        this.#outbox.open();
+      },
+      down: (loss) => {
+        this.#outbox.close();
+        this.#each("down", loss);
+      },
+      attempt: (attempt) => {
+        this.#each("attempt", attempt);
+      },
+      failed: (error, first, final) => {
+        this.#failed(error, first, final);
+      },
     });
+    this.#connection = connection;
+    this.#outbox = new Outbox(
+      new Wire(connection, (error) => {
+        this.#tell(error);
+      }),
+    );
     this.#link = {
-      socket: this.#socket,
-      reconnects: this.#socket.io.reconnection(),
+      connection,
       rooms: new Set(),
       hooks: new Set(),
       open: () => {
-        this.connect();
+        this.#watch();
+        connection.open();
       },
     };
-    this.#listen();
+    connection.socket.onAny((event: string, ...args: unknown[]) => {
+      this.#each("heard", event, args);
+    });
   }
 
   /** Connects, if that has not been done yet; a join does so by itself. Does not wait: see `on("connect")`, or join. */
   connect(): void {
-    this.#unwatch ??= watchPage({
-      pagehide: ({ persisted }) => {
-        this.#hide(persisted);
-      },
-      pageshow: ({ persisted }) => {
-        if (persisted) this.#show();
-      },
-      visibilitychange: () => {
-        if (!document.hidden) this.#each("wake");
-      },
-    });
-    this.#socket.connect();
+    this.#watch();
+    this.#connection.connect();
   }
 
   /** Leaves every room and closes the connection. `connect` opens it again; rooms are then to be joined again. */
@@ -91,24 +109,29 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#cached = false;
-    this.#retry.reset();
-    this.#socket.disconnect();
+    this.#connection.close();
     this.#each("down", "leave");
+    this.#outbox.clear(new RealtimeError("disconnected", "The client was disconnected."));
   }
 
   /** Whether there is a connection right now. */
   isConnected(): boolean {
-    return this.#socket.connected;
+    return this.getSocket().connected;
   }
 
-  /** The Socket.IO socket beneath, for what this class does not offer. Its `disconnect()` is a clean leave of every room. */
+  /**
+   * The Socket.IO socket beneath, for what this class does not offer. Its
+   * `disconnect()` is a clean leave of every room. The client reconnects by
+   * itself, as its options say; Socket.IO's `reconnect` events do not come.
+   */
   getSocket(): Socket {
-    return this.#socket;
+    return this.#connection.socket;
   }
 
   /** Listens to a custom event, or to the connection. Returns what ends that. */
   on<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): () => void {
-    this.#socket.on(event as never, listener as never);
+    if (event === "error") return this.#errors.on(event, listener as never);
+    this.getSocket().on(event as never, listener as never);
     return () => {
       this.off(event, listener);
     };
@@ -116,27 +139,38 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** Ends what `on` began. */
   off<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): void {
-    this.#socket.off(event as never, listener as never);
+    if (event === "error") this.#errors.off(event, listener as never);
+    else this.getSocket().off(event as never, listener as never);
   }
 
-  /** Sends a custom event, once connected. A function given last is called with the acknowledgement. For events of a room see `PresenceChannel.emit`. */
+  /**
+   * Sends a custom event to a handler of the application, once connected. A
+   * function given last is called with the acknowledgement. For events of a
+   * room see `PresenceChannel.emit`. One that is not sent is told by `error`:
+   * `outbox_full` when too many wait, `message_too_large`, `disconnected`.
+   */
   emit<K extends EventNames<E>>(event: K, ...args: EmitArgs<E, K>): void {
-    this.#socket.emit(event, ...(args as unknown[]));
+    this.#outbox.emit(event, args as unknown[]);
   }
 
-  /** Sends a custom event and resolves with its acknowledgement; rejects when the connection is lost before. */
+  /** Sends a custom event and resolves with its acknowledgement; rejects when it is not sent, or the connection is lost before. */
   emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>> {
-    return this.#socket.emitWithAck(event, ...(args as unknown[])) as Promise<EventAck<E, K>>;
+    return this.#outbox.ask(event, args);
   }
 
   /** Emits whose acknowledgement must come within `ms`, waiting for the connection included. */
   timeout(ms: number): TimedEmitter<E> {
-    return timed((event, args) => this.#socket.timeout(ms).emitWithAck(event, ...args) as Promise<never>);
+    return timed(ms, (event, args) => this.#outbox.ask(event, args, ms));
+  }
+
+  /** Emits that are dropped when they cannot be sent now. */
+  get volatile(): VolatileEmitter<E> {
+    return { emit: (event, ...args) => this.#outbox.emitVolatile(event, args) };
   }
 
   /** Makes a channel, in no room yet. Options not given are those of the client. */
   createPresenceChannel<S extends object = DefaultState, CE extends object = E>(options?: PresenceOptions): PresenceChannel<S, CE> {
-    return new PresenceChannel<S, CE>(this.#link, { ...this.#presence, ...options });
+    return new PresenceChannel<S, CE>(this.#link, { ...this.#presence, ...given(options) });
   }
 
   /** Makes a channel and joins a room with it, connecting if need be. Rejects as `PresenceChannel.join` does. */
@@ -153,86 +187,49 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     }
   }
 
-  #listen(): void {
-    const socket = this.#socket;
-    socket.on("connect", () => {
-      this.#retry.reset();
-      this.#each("up");
+  #watch(): void {
+    this.#unwatch ??= watchPage({
+      pagehide: ({ persisted }) => {
+        this.#hide(persisted);
+      },
+      pageshow: ({ persisted }) => {
+        if (persisted) this.#show();
+      },
+      visibilitychange: () => {
+        if (!document.hidden) this.#each("wake");
+      },
     });
-    socket.on("disconnect", (reason) => {
-      // A request caught between the loss and its notice would go out before the next join.
-      socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
-      this.#each("down", lossOf(reason));
-    });
-    socket.on("connect_error", (error) => {
-      this.#logger.warn?.("cannot connect", error);
-      // Socket.IO itself tries again what failed, but not what was refused.
-      if (!socket.active || !this.#link.reconnects) this.#refused(error);
-    });
-    socket.io.on("reconnect_attempt", (attempt) => {
-      this.#each("attempt", attempt);
-    });
-    socket.io.on("reconnect_failed", () => {
-      this.#refused(new Error("The server is unreachable."));
-    });
-    socket.onAny((event: string, ...args: unknown[]) => {
-      this.#each("heard", event, args);
-    });
-  }
-
-  #refused(cause: Error): void {
-    const { active, io: manager } = this.#socket;
-    const again = !active && this.#link.reconnects && this.#retry.attempts < manager.reconnectionAttempts();
-    this.#each("refused", new RealtimeError(active ? "disconnected" : "refused", cause.message, { cause }), !again);
-    if (again) this.#retry.later(() => this.#socket.connect(), 0, manager.reconnectionDelayMax());
-  }
-
-  async #authenticate(send: (auth: object) => void): Promise<void> {
-    const { engine } = this.#socket.io;
-    try {
-      // Not at once: Socket.IO does not notice a transport that closes while it tells of its opening.
-      send((await Promise.resolve().then(this.#authProvider)));
-    } catch (cause) {
-      this.#logger.warn?.("authProvider failed.", cause);
-      this.#each("refused", new RealtimeError("auth_failed", "authProvider failed.", { cause }), false);
-      engine.close(); // and Socket.IO tries again
-    }
   }
 
   #hide(cached: boolean): void {
     this.#each("hide");
     // An open connection keeps a page out of the back/forward cache.
-    if (!cached || !this.#socket.connected) return;
+    if (!cached || !this.isConnected()) return;
     this.#cached = true;
-    this.#socket.io.reconnection(false);
-    this.#socket.io.engine.close();
+    this.#connection.suspend();
   }
 
   #show(): void {
     this.#each("show");
     if (!this.#cached) return;
     this.#cached = false;
-    this.#socket.io.reconnection(this.#link.reconnects);
-    this.#socket.connect();
+    this.#connection.connect();
+  }
+
+  /** An attempt to connect failed: `first` of a row, `final`: the last one. */
+  #failed(error: RealtimeError, first: boolean, final: boolean): void {
+    if (this.#logger) this.#logger.warn?.(error.message, error);
+    else if (first || final) console.warn(`realtime-message: ${error.message}`);
+    if (final) this.#outbox.clear(error);
+    this.#each("refused", error, final);
+    this.#tell(error);
+  }
+
+  #tell(error: RealtimeError): void {
+    this.#errors.emit("error", error);
   }
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
     for (const hooks of [...this.#link.hooks]) (hooks[hook] as (...args: Parameters<LinkHooks[K]>) => void).apply(hooks, args);
   }
-}
-
-/** What Socket.IO's reason for a disconnect means for a membership. */
-function lossOf(reason: Socket.DisconnectReason): Loss {
-  switch (reason) {
-    case "io server disconnect":
-      return "kicked";
-    case "io client disconnect":
-      return "leave";
-    default:
-      return "connection";
-  }
-}
-
-function isPresenceRequest(packet: unknown): boolean {
-  return String((packet as { data: unknown[] }).data[0]).startsWith("presence:");
 }

@@ -2,14 +2,24 @@ import type { ErrorCode, Refusal } from "./protocol.js";
 
 /**
  * What can go wrong on this side of the wire:
- * - `disconnected`: the connection was lost before the answer came, or there was none;
+ * - `disconnected`: the connection cannot be made, or was lost before the answer came;
  * - `timeout`: no answer in time;
  * - `left`: the channel left its room, was stopped, or was removed from the room;
  * - `in_use`: the channel, or another one of the same client, is in that room already;
- * - `auth_failed`: `authProvider` threw;
- * - `refused`: the server refused the connection itself.
+ * - `auth_failed`: `authProvider` threw, or returned what is no object;
+ * - `refused`: the server refused the connection itself;
+ * - `message_too_large`: a custom event is larger than the server takes, and was not sent;
+ * - `outbox_full`: a custom event was not sent because too many wait already.
  */
-export type ClientErrorCode = "disconnected" | "timeout" | "left" | "in_use" | "auth_failed" | "refused";
+export type ClientErrorCode =
+  | "disconnected"
+  | "timeout"
+  | "left"
+  | "in_use"
+  | "auth_failed"
+  | "refused"
+  | "message_too_large"
+  | "outbox_full";
 
 /** Every error of this package: a code to branch on and a sentence to read. */
 export class RealtimeError extends Error {
@@ -36,4 +46,18 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["rate_limited", "u
 /** Reports whether the same request may be accepted later. */
 export function isTransient(refusal: Refusal): boolean {
   return TRANSIENT.has(refusal.code);
+}
+
+/**
+ * What a refused connection means. `transient`: it says nothing about the
+ * login; `hopeless`: no login changes it.
+ */
+export function refusedConnection(cause: Error & { data?: unknown }): { error: RealtimeError; transient: boolean; hopeless: boolean } {
+  const { code, retryAfterMs } = (cause.data ?? {}) as Partial<Refusal>;
+  const transient = code !== undefined && TRANSIENT.has(code);
+  const hopeless = cause.message === "Invalid namespace";
+  const message = hopeless
+    ? "Invalid namespace: the path of baseUrl names one that the server does not have. Where the server's own path is meant, use the option path."
+    : cause.message;
+  return { error: new RealtimeError(transient ? code : "refused", message, { cause, retryAfterMs }), transient, hopeless };
 }

@@ -1,5 +1,4 @@
-import type { Socket } from "socket.io-client";
-
+import type { Connection } from "./connection.js";
 import type { RealtimeError } from "./errors.js";
 
 /**
@@ -20,7 +19,7 @@ export interface LinkHooks {
   attempt(attempt: number): void;
   /** An event arrived. */
   heard(event: string, args: unknown[]): void;
-  /** The connection itself failed; `forGood`: and is not tried again. */
+  /** An attempt to connect failed; `forGood`: and it is not tried again. */
   refused(error: RealtimeError, forGood: boolean): void;
   /** The page goes away. */
   hide(): void;
@@ -32,12 +31,10 @@ export interface LinkHooks {
 
 /** What a channel needs of its client. */
 export interface Link {
-  readonly socket: Socket;
-  /** Whether a lost connection is made anew by itself. */
-  readonly reconnects: boolean;
+  readonly connection: Connection;
   /** Rooms that channels of this client are in: two in one room would be one member to the server. */
   readonly rooms: Set<string>;
-  /** Connects, if that has not been done yet. */
+  /** Connects, unless it is connected, or waits to try again. */
   open(): void;
   /** Who is told. */
   readonly hooks: Set<LinkHooks>;

@@ -1,4 +1,4 @@
-import type { PresenceOptions } from "./types.js";
+import type { PresenceSettings } from "./options.js";
 
 // A timer that fires this much too late was throttled (a tab in the
 // background) or slept (a laptop): the answer may be there, not looked at yet.
@@ -6,7 +6,7 @@ const LATE_MS = 1000;
 
 /** When to send heartbeats, and when to take a connection for dead. Owns its timers between `start` and `stop`. */
 export class Liveness {
-  readonly #options: Required<PresenceOptions>;
+  readonly #options: PresenceSettings;
   readonly #beat: () => void;
   readonly #dead: () => void;
   #interval: ReturnType<typeof setTimeout> | undefined;
@@ -14,7 +14,7 @@ export class Liveness {
   #missed = 0;
 
   /** `beat` sends a heartbeat, if it can, and calls `sent`; `dead` follows too many that were missed in a row. */
-  constructor(options: Required<PresenceOptions>, beat: () => void, dead: () => void) {
+  constructor(options: PresenceSettings, beat: () => void, dead: () => void) {
     this.#options = options;
     this.#beat = beat;
     this.#dead = dead;

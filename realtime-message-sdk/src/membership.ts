@@ -2,14 +2,16 @@ import type { Emitter } from "./emitter.js";
 import { isTransient, RealtimeError, refusalError } from "./errors.js";
 import type { Link, LinkHooks, Loss } from "./link.js";
 import { Liveness } from "./liveness.js";
+import type { PresenceSettings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { swapToken, tokenKey } from "./page.js";
 import { PatchQueue } from "./patches.js";
 import type { HeartbeatResponse, JoinResponse, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
 import { Replica } from "./replica.js";
 import { Retry } from "./retry.js";
-import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, PresenceOptions, RoomSnapshot } from "./types.js";
+import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, RoomSnapshot } from "./types.js";
 import { roomView } from "./view.js";
+import { Wire } from "./wire.js";
 
 const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ChannelEvents>([
   "connected",
@@ -38,7 +40,7 @@ export class Membership<S extends object> implements LinkHooks {
   status: ChannelStatus = "idle";
 
   readonly #link: Link;
-  readonly #options: Required<PresenceOptions>;
+  readonly #options: PresenceSettings;
   readonly #emitter: Emitter;
   readonly #changed: () => void;
   readonly #replica = new Replica<S>();
@@ -57,19 +59,23 @@ export class Membership<S extends object> implements LinkHooks {
   #fenced = false; // the membership was lost, and nothing has shown yet that its successor holds
 
   /** Tells events to the emitter, and calls `changed` after every change of `view()`. */
-  constructor(link: Link, options: Required<PresenceOptions>, emitter: Emitter, changed: () => void) {
+  constructor(link: Link, options: PresenceSettings, emitter: Emitter, changed: () => void) {
     this.#link = link;
     this.#options = options;
     this.#emitter = emitter;
     this.#changed = changed;
-    this.outbox = new Outbox(link.socket);
+    const { connection } = link;
+    const lost = (error: RealtimeError) => {
+      this.#tell("error", error);
+    };
+    this.outbox = new Outbox(new Wire(connection, lost, () => this.roomId));
     const beat = () => {
       if (this.status !== "joined") return;
       this.#patches.undo(); // one that was not answered in time is sent again
       void this.beat();
     };
     const dead = () => {
-      link.socket.io.engine.close(); // not a leave: the client reconnects
+      connection.socket.io.engine.close(); // not a leave: the client reconnects
     };
     this.#liveness = new Liveness(options, beat, dead);
   }
@@ -90,7 +96,7 @@ export class Membership<S extends object> implements LinkHooks {
   }
 
   join(params: JoinParams<S>): Promise<JoinResponse<S>> {
-    const { rooms, socket } = this.#link;
+    const { rooms, connection } = this.#link;
     const promise = new Promise<JoinResponse<S>>((resolve, reject) => {
       if (this.status === "stopped") {
         reject(left("stopped"));
@@ -105,7 +111,7 @@ export class Membership<S extends object> implements LinkHooks {
       this.#joining = { resolve, reject };
       this.show();
       this.#become("joining");
-      if (socket.connected) this.up();
+      if (connection.socket.connected) this.up();
       else this.#link.open();
     });
     promise.catch(() => undefined); // who does not look at it is told by the error event
@@ -124,7 +130,7 @@ export class Membership<S extends object> implements LinkHooks {
   async leave(): Promise<void> {
     const { roomId } = this;
     this.#end("leave");
-    const { socket } = this.#link;
+    const { socket } = this.#link.connection;
     if (roomId === undefined || !socket.connected) return;
     await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
   }
@@ -226,7 +232,7 @@ export class Membership<S extends object> implements LinkHooks {
     if (this.status !== "joined") return;
     this.outbox.close();
     this.#become("reconnecting");
-    this.#tell("disconnected", { reason, willReconnect: this.#link.reconnects });
+    this.#tell("disconnected", { reason, willReconnect: this.#link.connection.reconnects });
   }
 
   /** The membership is over and does not come back by itself. */
@@ -329,20 +335,34 @@ export class Membership<S extends object> implements LinkHooks {
     return { roomId: this.roomId, epoch: this.#epoch, patchState };
   }
 
-  /** Sends a request whose answer counts only in this session. */
+  /** Sends a request whose answer counts only in this session. One that is too large for the connection is refused here, as the server would. */
   #request<K extends keyof Answers<S>>(event: K, payload: object, handle: (answer: Answers<S>[K] | Refusal) => void): void {
+    const { connection } = this.#link;
     const session = this.#session;
-    this.#liveness.sent();
-    this.#link.socket.emit(event, payload, (answer: Answers<S>[K] | Refusal) => {
+    const answered = (answer: Answers<S>[K] | Refusal) => {
       if (session !== this.#session) return;
-      this.#liveness.heard();
+      connection.unanswered.delete(this);
       handle(answer);
+    };
+    const refusal = connection.tooLarge(event, payload);
+    if (refusal) {
+      queueMicrotask(() => {
+        answered(refusal);
+      });
+      return;
+    }
+    if (event !== "presence:heartbeat") connection.unanswered.add(this);
+    this.#liveness.sent();
+    connection.socket.emit(event, payload, (answer: Answers<S>[K] | Refusal) => {
+      if (session === this.#session) this.#liveness.heard();
+      answered(answer);
     });
   }
 
   /** What is in flight is not waited for any more. */
   #newSession(): void {
     this.#session++;
+    this.#link.connection.unanswered.delete(this);
     this.#syncing = false;
     this.#retry.cancel();
     this.#liveness.stop();
@@ -360,8 +380,10 @@ export class Membership<S extends object> implements LinkHooks {
     // The page may never run again: what waits goes now, and nobody waits for answers.
     this.#patches.undo();
     const next = this.#patches.next();
-    if (next) this.#link.socket.emit("presence:heartbeat", this.#heartbeat(next.patch));
-    this.#link.socket.emit("presence:leave", { roomId: want.roomId, graceMs: this.#options.pageGraceMs });
+    const { connection } = this.#link;
+    const heartbeat = next && this.#heartbeat(next.patch);
+    if (heartbeat && !connection.tooLarge("presence:heartbeat", heartbeat)) connection.socket.emit("presence:heartbeat", heartbeat);
+    connection.socket.emit("presence:leave", { roomId: want.roomId, graceMs: this.#options.pageGraceMs });
   }
 
   show(): void {

@@ -10,13 +10,28 @@ export interface PageHooks {
 
 /** Listens to the page's life and returns what ends that. */
 export function watchPage(hooks: PageHooks): () => void {
+  return typeof document === "undefined" ? nothing : listen(hooks as unknown as Listeners);
+}
+
+/** Calls the listener when the network is back, and returns what ends that. */
+export function watchNetwork(online: () => void): () => void {
+  // A service worker may add listeners only while its script runs for the first time.
+  return "ServiceWorkerGlobalScope" in globalThis ? nothing : listen({ online });
+}
+
+type Listeners = Readonly<Record<string, EventListener>>;
+
+function listen(listeners: Listeners): () => void {
+  if (typeof addEventListener !== "function") return nothing;
   const end = new AbortController();
-  if (typeof document !== "undefined") {
-    for (const [name, hook] of Object.entries(hooks)) addEventListener(name, hook as EventListener, end);
-  }
+  for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener, end);
   return () => {
     end.abort();
   };
+}
+
+function nothing(): void {
+  // nothing was begun
 }
 
 /** Where the token of a membership is kept while its page reloads. */

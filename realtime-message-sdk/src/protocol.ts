@@ -102,7 +102,9 @@ export type ErrorCode =
   | "rate_limited"
   | "unavailable"
   | "shutting_down"
-  | "internal";
+  | "internal"
+  | "unknown_event"
+  | "unsupported";
 
 /** A refused request's answer. */
 export interface Refusal {

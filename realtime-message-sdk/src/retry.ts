@@ -1,30 +1,43 @@
-const MIN_MS = 500;
-const MAX_MS = 30_000;
+/** How long the waits between attempts are. */
+export interface Pace {
+  /** The first wait, in ms; each later one is twice as long. */
+  readonly baseMs: number;
+  /** The longest wait, in ms. */
+  readonly maxMs: number;
+  /** The share of a wait, from 0 to 1, by which it is longer or shorter at random. */
+  readonly spread: number;
+}
 
-/** One thing to do again later: waits grow from half a second to 30 s, spread at random. */
+const DEFAULT_PACE: Pace = { baseMs: 500, maxMs: 30_000, spread: 0.5 };
+
+/** The longest time that a timer can wait: with more, it fires at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** One action to repeat later: the waits grow, and are spread at random. */
 export class Retry {
-  /** How often in a row it waited. */
+  /** How many waits there were since the last `reset`. */
   attempts = 0;
   /** Set while it waits. */
   timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Does it after the next wait, of at least `leastMs` and about `mostMs` at most; what waited already waits no longer. */
-  later(action: () => void, leastMs = 0, mostMs = MAX_MS): void {
+  /** Calls the action after the next wait, of at least `leastMs`. Replaces an action that waits already. */
+  later(action: () => void, leastMs = 0, { baseMs, maxMs, spread }: Pace = DEFAULT_PACE): void {
     this.cancel();
-    const wait = Math.min(mostMs, MIN_MS * 2 ** this.attempts++) * (0.5 + Math.random());
+    const middle = Math.min(baseMs * 2 ** this.attempts++, maxMs / (1 + spread));
+    const wait = middle * (1 + spread * (2 * Math.random() - 1));
     this.timer = setTimeout(() => {
       this.timer = undefined;
       action();
-    }, Math.max(leastMs, wait));
+    }, Math.min(Math.max(leastMs, wait), LONGEST_TIMER_MS));
   }
 
-  /** What waits is not done. */
+  /** Ends the wait; the action is not called. */
   cancel(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
   }
 
-  /** It went well: the next wait is a short one again. */
+  /** Ends the wait, and begins the next one from the shortest. */
   reset(): void {
     this.cancel();
     this.attempts = 0;

@@ -1,6 +1,6 @@
 // The public types besides what goes over the wire.
 
-import type { Socket } from "socket.io-client";
+import type { ManagerOptions, Socket, SocketOptions } from "socket.io-client";
 
 import type { RealtimeError } from "./errors.js";
 import type { DefaultState, HeartbeatResponse, JoinResponse, LeaveReason, Member, MemberStatus, PresenceEvent } from "./protocol.js";
@@ -46,27 +46,33 @@ export interface TimedEmitter<E extends object> {
   emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>>;
 }
 
-/** Where messages about what happens go. Silent by default. */
+/** What `volatile` returns. */
+export interface VolatileEmitter<E extends object> {
+  /** Sends an event if it can be sent now; returns whether it was. Others may not get it all the same. */
+  emit<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): boolean;
+}
+
+/** Where messages about what happens go: every failed attempt to connect. */
 export interface Logger {
   warn?(message: string, ...details: unknown[]): void;
 }
 
-/** How a channel behaves. */
+/** How a channel behaves. An option that is undefined counts as left out; one out of its bounds throws a RangeError. */
 export interface PresenceOptions {
-  /** Time between heartbeats, in ms. Default 10 000. */
-  readonly heartbeatIntervalMs?: number;
-  /** How long an answer may take before the heartbeat counts as missed, in ms. Default 8000. */
-  readonly heartbeatAckTimeoutMs?: number;
-  /** So many missed heartbeats in a row and the connection is taken for dead and made anew. Default 2. */
-  readonly maxMissedHeartbeats?: number;
+  /** Time between heartbeats, in ms, from 100. Default 10 000. */
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** How long an answer may take before the heartbeat counts as missed, in ms, from 100. Default 8000. */
+  readonly heartbeatAckTimeoutMs?: number | undefined;
+  /** So many missed heartbeats in a row and the connection is taken for dead and made again. From 1 to 1000, default 2. */
+  readonly maxMissedHeartbeats?: number | undefined;
   /** The name of the server's broadcasts. Default `presence:event`. */
-  readonly presenceEventName?: string;
+  readonly presenceEventName?: string | undefined;
   /** How long the membership outlives a lost connection, in ms; 0: not at all. The server may cap it. Default 15 000. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /** How long it outlives its page, for a reload to resume it, in ms. Default 3000. */
-  readonly pageGraceMs?: number;
+  readonly pageGraceMs?: number | undefined;
   /** Tells memberships of one user in one room and one tab apart, each of which is to survive a reload. Default empty. */
-  readonly resumeKey?: string;
+  readonly resumeKey?: string | undefined;
 }
 
 /** What a handshake carries for the server to know who connects. */
@@ -75,25 +81,44 @@ export type Auth = Record<string, unknown>;
 /** A transport's name, or a transport of `engine.io-client`. */
 export type Transports = NonNullable<Socket["io"]["opts"]["transports"]>;
 
-/** What a client is made of. */
-export interface RealtimeClientOptions {
+/** Options of Socket.IO that the client sets by itself. */
+type OwnOptions = "auth" | "autoConnect" | "forceNew" | "multiplex" | "retries" | "ackTimeout";
+
+type AnyOptions = ManagerOptions & SocketOptions;
+
+/**
+ * The options of `socket.io-client`, which pass through, such as
+ * `withCredentials` and `extraHeaders`. Not among them, since the client sets
+ * them by itself: `auth` (see `authProvider`), `autoConnect`, `forceNew`,
+ * `multiplex`, `retries` and `ackTimeout`.
+ */
+export type SocketIOOptions = { readonly [K in Exclude<keyof AnyOptions, OwnOptions>]?: AnyOptions[K] | undefined };
+
+/** What a client is made of: options of its own, and those of Socket.IO. An option that is undefined counts as left out. */
+export interface RealtimeClientOptions extends SocketIOOptions {
   /** Where the server is, such as `https://presence.example.com`; a path names a Socket.IO namespace. */
   readonly baseUrl: string;
-  /** Called for every connection and reconnection; what it returns is the handshake's auth payload. */
-  readonly authProvider?: () => Auth | Promise<Auth>;
+  /** Called for every connection and reconnection; what it returns, an object, is the handshake's auth payload. */
+  readonly authProvider?: (() => Auth | Promise<Auth>) | undefined;
   /** Options for all channels of this client. */
-  readonly presence?: PresenceOptions;
-  readonly logger?: Logger;
+  readonly presence?: PresenceOptions | undefined;
+  /**
+   * Is told of every failed attempt to connect. Without one, `console.warn`
+   * is told of the first in a row, and of the last when no other follows.
+   */
+  readonly logger?: Logger | undefined;
   /** Whether to reconnect when the connection is lost or refused. Default true. */
-  readonly reconnection?: boolean;
-  /** How often to try in a row. Default: without end. */
-  readonly reconnectionAttempts?: number;
-  /** The longest wait between two attempts, in ms; waits grow from 1000 up to it, and are spread at random. Default 5000. */
-  readonly reconnectionDelayMax?: number;
+  readonly reconnection?: boolean | undefined;
+  /** How often to try in a row, from 1. Default: without end. */
+  readonly reconnectionAttempts?: number | undefined;
+  /** The first wait between two attempts, in ms. Default 1000. */
+  readonly reconnectionDelay?: number | undefined;
+  /** The longest wait between two attempts, in ms; waits grow up to it, and are spread at random. Default 5000. */
+  readonly reconnectionDelayMax?: number | undefined;
   /** Default `["polling", "websocket"]`. With several servers behind a balancer without sticky sessions: `["websocket"]`. */
-  readonly transports?: Transports;
+  readonly transports?: Transports | undefined;
   /** The path of the Socket.IO server. Default `/socket.io/`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
 }
 
 /** What to join as. */
@@ -101,7 +126,7 @@ export interface JoinParams<S extends object = DefaultState> {
   readonly roomId: string;
   readonly userId: string;
   /** The state to begin with. Left out, a resumed membership keeps the one it has, a new one has `{}`. */
-  readonly state?: S;
+  readonly state?: S | undefined;
 }
 
 /**
@@ -165,7 +190,7 @@ export interface ChannelEvents<S extends object = DefaultState> {
   heartbeatAck: (response: HeartbeatResponse & { readonly latencyMs: number }) => void;
   /** The member list is different. */
   membersChanged: (change: MembersChange<S>) => void;
-  /** A request was refused. What can be repeated is repeated by itself. */
+  /** A request was refused, an attempt to connect failed, or an event was not delivered. What can be repeated is repeated by itself. */
   error: (error: RealtimeError) => void;
 }
 
@@ -181,6 +206,8 @@ export interface ClientEvents {
   connect: () => void;
   disconnect: (reason: string) => void;
   connect_error: (error: Error) => void;
+  /** An attempt to connect failed, or an event was not sent. */
+  error: (error: RealtimeError) => void;
 }
 
 /** The listener that fits an event of a client. */

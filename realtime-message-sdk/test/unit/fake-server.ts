@@ -64,11 +64,14 @@ export class Connection {
   receive({ type, data = "" }: Packet): void {
     if (!this.open || type !== "message") return;
     this.server.wire.push(data);
+    if (typeof data !== "string") return; // an attachment
     if (data.startsWith("0")) {
       this.auth = JSON.parse(data.slice(1) || "{}");
-      this.send(this.server.refuseConnect ? `44{"message":"${this.server.refuseConnect}"}`.slice(1) : `0{"sid":"${this.id}"}`);
-    } else if (data.startsWith("2")) {
-      const [, number = "", json = ""] = /^2(\d*)(.*)$/s.exec(data) ?? [];
+      const { loseConnects, refuseConnect: message, refuseData } = this.server;
+      if (loseConnects) this.lose();
+      else this.send(message ? `4${JSON.stringify({ message, data: refuseData })}` : `0{"sid":"${this.id}"}`);
+    } else if (/^[25]/.test(data)) {
+      const [, number = "", json = ""] = /^(?:2|5\d+-)(\d*)(.*)$/s.exec(data) ?? [];
       const [event, ...args] = JSON.parse(json) as [string, ...unknown[]];
       const ack = (answer: unknown) => {
         if (number) this.send(`3${number}${JSON.stringify([answer])}`);
@@ -97,10 +100,11 @@ class FakeTransport extends Transport {
         this.onError("unreachable", undefined, undefined);
         return;
       }
+      if (server.silent) return;
       this.#connection = server.connect(this);
       this.onOpen();
-      const { pingInterval, pingTimeout } = server;
-      const handshake = { sid: "engine", upgrades: [], pingInterval, pingTimeout, maxPayload: 1e6 };
+      const { pingInterval, pingTimeout, maxPayload } = server;
+      const handshake = { sid: "engine", upgrades: [], pingInterval, pingTimeout, maxPayload };
       this.deliver({ type: "open", data: JSON.stringify(handshake) });
     });
   }
@@ -140,8 +144,15 @@ export class FakeServer {
   pingInterval = 1e9;
   pingTimeout = 20_000;
   unreachable = false;
+  /** Attempts to connect are neither taken nor refused, as without a network. */
+  silent = false;
+  maxPayload = 1e6;
   /** Why connections are refused, if they are. */
   refuseConnect: string | undefined;
+  /** What a refusal carries besides. */
+  refuseData: unknown;
+  /** Connections are lost as soon as a client asks to be accepted. */
+  loseConnects = false;
   readonly connections: Connection[] = [];
   /** Everything that clients sent, as text. */
   readonly wire: string[] = [];
@@ -220,6 +231,7 @@ export class FakeServer {
       return { ok: true };
     }
     if (connId === undefined) return refusal("not_joined");
+    if (event === "presence:emit") return { ok: true };
     if (event === "presence:sync") return { ok: true, seq: room.seq, snapshot: [...room.members.values()] };
     const own = room.members.get(connId) ?? {};
     const { epoch } = own;

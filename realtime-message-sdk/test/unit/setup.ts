@@ -8,8 +8,9 @@ export class Scene {
   server = new FakeServer();
   readonly #clients: RealtimeClient[] = [];
 
+  /** A client; failures are not told on the console unless `logger: undefined` asks for it. */
   client(options: Partial<RealtimeClientOptions> = {}): RealtimeClient {
-    const client = new RealtimeClient({ baseUrl: "http://test", transports: this.server.transports, ...options });
+    const client = new RealtimeClient({ baseUrl: "http://test", transports: this.server.transports, logger: {}, ...options });
     this.#clients.push(client);
     return client;
   }
