@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -95,6 +96,11 @@ func TestPlaceholdersThatAreNone(t *testing.T) {
 func FuzzPacket(f *testing.F) {
 	for _, p := range malformedPackets {
 		f.Add([]byte(p))
+	}
+	for _, body := range hostile {
+		for packet := range strings.SplitSeq(body, "\x1e") {
+			f.Add([]byte(strings.TrimPrefix(packet, "4")))
+		}
 	}
 	args := []json.RawMessage{[]byte(`{"a":[1]}`), []byte(`"é"`), appendPlaceholder(nil, 0)}
 	for _, ns := range []string{"/", "/custom"} {
