@@ -3,6 +3,8 @@ package presence
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,10 +26,26 @@ type place struct{ room, connID string }
 type departure struct {
 	place
 	tombstone
+	userID string
+	before []formerUser // of the same place, the last of them; none usually
 }
 
-func departureOf(room string, m *store.Member, reason Reason) departure {
-	return departure{place{room, m.ConnID}, tombstone{epoch: m.Epoch, owner: m.Owner, reason: reason, joinedMs: m.JoinedMs}}
+// formerUser is who had a place until when.
+type formerUser struct {
+	userID string
+	until  time.Time
+}
+
+// maxFormer bounds the users of one place that are remembered. A client changes its
+// user a few times in a minute at most.
+const maxFormer = 4
+
+// newDeparture shares no memory with the member, which may be part of a large answer
+// of the store.
+func (e *engine) newDeparture(room string, m *store.Member, reason Reason) departure {
+	return departure{
+		place: place{room, strings.Clone(m.ConnID)}, tombstone: e.tombstoneOf(m, reason), userID: strings.Clone(m.UserID),
+	}
 }
 
 // departed are the members that this node removed of late.
@@ -40,20 +58,68 @@ type departed struct {
 func (d *departed) add(x departure, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.forget(now, maxRemembered-1)
+	if d.last == nil {
+		d.last = make(map[place]*departure)
+	}
+	x.at = now
+	if last := d.last[x.place]; last != nil {
+		x.before = last.formers(x.userID)
+	}
+	d.list = append(d.list, &x)
+	d.last[x.place] = &x
+}
+
+// expire forgets those whose time is over: nobody else may leave for hours.
+func (d *departed) expire(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(now, maxRemembered)
+	if len(d.list) == 0 {
+		d.list, d.last = nil, nil // maps never shrink
+	}
+}
+
+// forget drops those whose time is over, and the oldest above a number. The lock
+// is held.
+func (d *departed) forget(now time.Time, most int) {
 	old := 0
-	for old < len(d.list) && (now.Sub(d.list[old].at) > rememberLeaves || len(d.list)-old >= maxRemembered) {
+	for old < len(d.list) && (now.Sub(d.list[old].at) > rememberLeaves || len(d.list)-old > most) {
 		if at := d.list[old].place; d.last[at] == d.list[old] {
 			delete(d.last, at)
 		}
 		old++
 	}
 	clear(d.list[:old])
-	if d.last == nil {
-		d.last = make(map[place]*departure)
+	d.list = d.list[old:]
+}
+
+// usersBefore returns the users whose member at a place this node removed before the
+// store lost writes, and is to remember still.
+func (d *departed) usersBefore(at place, lostAt time.Time) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := d.last[at]
+	if last == nil {
+		return nil
 	}
-	x.at = now
-	d.list = append(d.list[old:], &x)
-	d.last[x.place] = &x
+	var users []string
+	for _, former := range last.formers("") {
+		if !former.until.After(lostAt) {
+			users = append(users, former.userID)
+		}
+	}
+	return users
+}
+
+// formers lists who had the place up to this departure, but for one user.
+func (x *departure) formers(except string) []formerUser {
+	if len(x.before) == 0 && x.userID == except {
+		return nil
+	}
+	all := append(slices.Clone(x.before), formerUser{x.userID, x.at})
+	all = slices.DeleteFunc(all, func(f formerUser) bool { return f.userID == except })
+	return all[max(0, len(all)-maxFormer):]
 }
 
 // of tells whether this node removed a member of late.
@@ -126,21 +192,63 @@ func (t tombstone) ends(life departureText, now time.Time) bool {
 
 // tombstones are the members that left a room of late, as its replica heard.
 type tombstones struct {
-	of map[string]tombstone // by connId
+	of    map[string]tombstone // by connId
+	swept time.Time            // when those whose time is over were last dropped
 }
 
-func (g *tombstones) add(m *store.Member, reason Reason, now time.Time) {
+// tombstoneOf shares no memory with the member, which may be part of a large
+// message of the bridge.
+func (e *engine) tombstoneOf(m *store.Member, reason Reason) tombstone {
+	return tombstone{epoch: m.Epoch, owner: e.intern(m.Owner), reason: ownCopy(reason), joinedMs: m.JoinedMs}
+}
+
+// ownCopy is a reason that shares no memory with the message that it came in.
+func ownCopy(reason Reason) Reason {
+	for _, known := range []Reason{
+		ReasonDisconnect, ReasonLeave, ReasonTimeout, ReasonNodeLost, ReasonShutdown, ReasonKicked,
+	} {
+		if reason == known {
+			return known
+		}
+	}
+	return Reason(strings.Clone(string(reason)))
+}
+
+// noteLeft remembers that a member left. The room's lock is held.
+func (r *room) noteLeft(m *store.Member, reason Reason, now time.Time) {
+	t := r.eng.tombstoneOf(m, reason)
+	t.at = now
+	r.gone.add(m.ConnID, t)
+}
+
+func (g *tombstones) add(connID string, t tombstone) {
+	g.expire(t.at)
 	if g.of == nil {
 		g.of = make(map[string]tombstone)
 	}
-	if n := len(g.of); n >= 64 && n&(n-1) == 0 { // now and then
-		for id, t := range g.of {
-			if now.Sub(t.at) > rememberLeaves || n >= maxRemembered {
-				delete(g.of, id)
-			}
+	if len(g.of) >= maxRemembered {
+		for id := range g.of {
+			delete(g.of, id)
+			break
 		}
 	}
-	g.of[m.ConnID] = tombstone{m.Epoch, m.Owner, reason, m.JoinedMs, now}
+	g.of[strings.Clone(connID)] = t
+}
+
+// expire drops those whose time is over, if it was not done of late.
+func (g *tombstones) expire(now time.Time) {
+	if len(g.of) == 0 || now.Sub(g.swept) < rememberLeaves/2 {
+		return
+	}
+	g.swept = now
+	for id, t := range g.of {
+		if now.Sub(t.at) > rememberLeaves {
+			delete(g.of, id)
+		}
+	}
+	if len(g.of) == 0 {
+		g.of = nil // a map never shrinks
+	}
 }
 
 // has tells whether a member left.
@@ -157,6 +265,21 @@ func (g *tombstones) knows(m *store.Member) bool {
 
 func (g *tombstones) reason(connID string) Reason { return g.of[connID].reason }
 
+// forgetInterval is how often it is looked who left so long ago that it need not be
+// remembered.
+const forgetInterval = rememberLeaves / 4
+
+// forgetDeparted frees what is remembered of members that left long ago.
+func (e *engine) forgetDeparted() {
+	now := e.clock.Now()
+	e.departed.expire(now)
+	for _, r := range e.openRooms() {
+		r.mu.Lock()
+		r.gone.expire(now)
+		r.mu.Unlock()
+	}
+}
+
 // left tells whether a member left of late, as this node knows, and why: by what
 // the replica heard, or by what the node did when it had another replica.
 func (r *room) left(m *store.Member) (Reason, bool) {
@@ -172,17 +295,17 @@ func (r *room) left(m *store.Member) (Reason, bool) {
 
 // leaveAgain removes a member that came back although it had left.
 func (e *engine) leaveAgain(room string, m *store.Member, reason Reason) {
-	x := departureOf(room, m, reason)
+	x := e.newDeparture(room, m, reason)
 	step := func(ctx context.Context) error {
 		_, err := e.removeAgain(ctx, x)
 		return err
 	}
-	var l lane
-	e.later(&l, func() {
+	l := &lane{roomID: room}
+	e.later(l, func() {
 		ctx, cancel := e.bounded()
 		defer cancel()
 		if step(ctx) != nil {
-			e.unsettle(&l, step)
+			e.unsettle(l, step)
 		}
 	})
 }

@@ -91,27 +91,15 @@ func (d *draining) wait(ctx context.Context, f func()) bool {
 
 // meet waits for all departures and mends that were begun before.
 func (d *draining) meet() {
-	d.meetIn(&d.eng.departures)
-	d.meetIn(&d.eng.mends)
-}
-
-// meetIn waits for what a pool was given before: it is done when every worker of
-// the pool has come here.
-func (d *draining) meetIn(p *pool) {
-	var missing atomic.Int64
-	missing.Store(int64(p.limit))
-	met := make(chan struct{})
-	d.open.Add(int64(p.limit))
-	for range p.limit {
-		p.run(func() {
-			defer d.finished()
-			if missing.Add(-1) == 0 {
-				close(met)
-			}
+	for _, p := range []*pool{&d.eng.departures, &d.eng.mends} {
+		met := p.meet()
+		d.open.Add(1)
+		d.eng.start(func() {
 			select {
 			case <-met:
 			case <-d.eng.ctx.Done():
 			}
+			d.finished()
 		})
 	}
 }
@@ -204,17 +192,6 @@ func (d *draining) handOver(ctx context.Context, l *lane, m *membership, x loss)
 	m.room.mu.Lock()
 	m.room.disown(m)
 	m.room.mu.Unlock()
-}
-
-// waiting lists the lanes that have something unsettled.
-func (m *mender) waiting() []*lane {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := make([]*lane, 0, len(m.lanes))
-	for l := range m.lanes {
-		list = append(list, l)
-	}
-	return list
 }
 
 // restPause is how often it is looked whether the reaping under way is over.

@@ -87,7 +87,8 @@ type engine struct {
 	mends      pool // apart, or who leaves would wait for what the store does not answer
 	departed   departed
 	inquiries  inquiries
-	loads      chan struct{} // one for each room that is being read again
+	loads      pool // of rooms that are being read again
+	reaps      pool // of members of dead nodes
 	nodes      store.Subscription
 	strangers  strangers
 	mender     mender
@@ -113,30 +114,44 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 	}
 	e.starter, _ = st.(store.Starter)
 	e.rename()
-	e.departures = pool{limit: departing, start: e.start}
-	e.mends = pool{limit: departing, start: e.start}
-	e.loads = make(chan struct{}, loadsAtOnce)
+	for p, limit := range map[*pool]int{
+		&e.departures: departing, &e.mends: departing, &e.loads: loadsAtOnce, &e.reaps: reapAtOnce,
+	} {
+		p.limit, p.start, p.after = limit, e.tryStart, c.AfterFunc
+	}
 	e.mender.lanes = make(map[*lane]struct{})
 	e.undertaker.graves = make(map[string]*grave)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	// Life sign first: what a subscription delivers is judged by the store's time.
+	if err := e.beat(ctx); err != nil {
+		e.cancel()
+		return nil, fmt.Errorf("presence: first life sign: %w", err)
+	}
 	var err error
 	if e.nodes, err = st.SubscribeNodes(ctx, nodesReceiver{e}); err != nil {
 		e.cancel()
+		e.forgetNode(ctx)
 		return nil, fmt.Errorf("presence: subscribe to nodes: %w", err)
 	}
-	if err := e.beat(ctx); err != nil {
-		e.close()
-		return nil, fmt.Errorf("presence: first life sign: %w", err)
-	}
-	e.every(beatInterval, e.tryBeat)
+	e.atRate(beatInterval, e.tryBeat)
 	e.every(mendInterval, e.mend)
 	e.every(auditInterval, e.audit)
 	e.every(strangersInterval, e.checkOwners)
 	e.every(quietInterval, e.checkQuiet)
+	e.every(forgetInterval, e.forgetDeparted)
 	e.every(s.ttl/3, e.refresh)
 	e.every(restTime, e.crew.dismiss)
 	e.every(s.reaperInterval, e.reaper())
 	return e, nil
+}
+
+// forgetNode takes back the life sign of a node that could not start.
+func (e *engine) forgetNode(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.storeTimeout)
+	defer cancel()
+	if err := e.store.Retire(ctx, e.self()); err != nil { // else its lease runs out
+		e.log.Warn("taking back the life sign failed", "node", e.self(), "error", err)
+	}
 }
 
 // self is the node's id. It changes when the node finds itself declared dead.
@@ -164,6 +179,26 @@ func (e *engine) every(d time.Duration, f func()) {
 			t := e.clock.AfterFunc(d, func() { tick <- struct{}{} })
 			select {
 			case <-tick:
+				f()
+			case <-e.ctx.Done():
+				t.Stop()
+				return
+			}
+		}
+	})
+}
+
+// atRate runs f again and again, each run d after the one before began, or at
+// once when that one took longer, until the engine closes.
+func (e *engine) atRate(d time.Duration, f func()) {
+	e.start(func() {
+		tick := make(chan struct{}, 1)
+		for began := e.clock.Now(); ; {
+			wait := max(began.Add(d).Sub(e.clock.Now()), 0)
+			t := e.clock.AfterFunc(wait, func() { tick <- struct{}{} })
+			select {
+			case <-tick:
+				began = e.clock.Now()
 				f()
 			case <-e.ctx.Done():
 				t.Stop()
@@ -204,60 +239,25 @@ func (e *engine) closeWithin(ctx context.Context) error {
 	return err
 }
 
-// mendInterval is how often writes in doubt are tried again.
-const mendInterval = 500 * time.Millisecond
-
-// mender knows the lanes that have something unsettled.
-type mender struct {
-	mu    sync.Mutex
-	lanes map[*lane]struct{}
-}
-
-// unsettle remembers a write whose fate is unknown until settle could find it
-// out or make it irrelevant. Called by operations of the lane only.
-func (e *engine) unsettle(l *lane, settle func(context.Context) error) {
-	l.unsettled = append(l.unsettled, settle)
-	e.doubt()
-	e.mender.mu.Lock()
-	e.mender.lanes[l] = struct{}{}
-	e.mender.mu.Unlock()
-}
-
-// mend has every unsettled lane try again, behind what it is doing.
-func (e *engine) mend() {
-	e.mender.mu.Lock()
-	lanes := e.mender.lanes
-	e.mender.lanes = make(map[*lane]struct{})
-	e.mender.mu.Unlock()
-	for l := range lanes {
-		e.laterBy(&e.mends, l, func(deadline time.Time) {
-			ctx, cancel := e.until(deadline) // or requests behind it would wait twice
-			defer cancel()
-			if l.settle(ctx) != nil {
-				e.mender.mu.Lock()
-				e.mender.lanes[l] = struct{}{}
-				e.mender.mu.Unlock()
-			}
-		})
-	}
-}
-
 // later posts an operation to a lane when the departures have a turn for it.
 func (e *engine) later(l *lane, op func()) { e.laterBy(&e.departures, l, func(time.Time) { op() }) }
 
 // laterBy is later with a pool, for an operation that shall end at a time counted
-// from when it is posted.
+// from when it is posted. No turn waits for a lane that is busy, which may be in the
+// application's code: the lane goes on with the operation by itself.
 func (e *engine) laterBy(p *pool, l *lane, op func(deadline time.Time)) {
-	p.run(func() {
-		done := make(chan struct{})
+	c := p.begin()
+	p.run(l.roomID, func() {
 		deadline := e.clock.Now().Add(e.storeTimeout)
-		l.post(func() {
-			defer close(done)
+		do := func() {
+			defer p.done(c)
 			op(deadline)
-		}, 0, e.start)
-		select {
-		case <-done:
-		case <-e.ctx.Done():
 		}
+		if l.begin() {
+			do()
+			l.finish(e.start)
+			return
+		}
+		l.post(do, 0, e.start)
 	})
 }

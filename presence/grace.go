@@ -69,7 +69,7 @@ func (m *membership) writing(make func() store.Put) func(context.Context) error 
 // meanwhile gets none; what it left in the indexes is cleaned up.
 func (m *membership) beginGrace(l *lane, x loss) {
 	e, r := m.room.eng, m.room
-	g := &grace{m: m, loss: x}
+	g := &grace{lane: lane{roomID: r.id}, m: m, loss: x}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {

@@ -93,7 +93,7 @@ func (m *membership) undecided(g *grace, told *departure) bool {
 	if told == nil {
 		return false
 	}
-	r.gone.add(told.ended(m.connID), told.reason, r.eng.clock.Now())
+	r.noteLeft(told.ended(m.connID), told.reason, r.eng.clock.Now())
 	return true
 }
 
@@ -227,7 +227,7 @@ func (i *inquiries) tell(texts []departureText) {
 	for _, t := range texts {
 		q := i.open[place{t.Room, t.ConnID}]
 		if q != nil && q.joinedMs == t.JoinedMs && q.epoch <= t.Epoch {
-			q.told = &departure{q.place, tombstone{epoch: t.Epoch, owner: t.Owner, reason: t.Reason, joinedMs: t.JoinedMs}}
+			q.told = &departure{place: q.place, tombstone: tombstone{epoch: t.Epoch, owner: t.Owner, reason: t.Reason, joinedMs: t.JoinedMs}}
 		}
 	}
 }

@@ -74,6 +74,9 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 	if err := st.settle(ctx); err != nil {
 		return err
 	}
+	if err := st.sock.eng.mender.admits(st.roomID); err != nil {
+		return err
+	}
 	if st.room == nil {
 		r, err := st.sock.eng.acquire(ctx, st.roomID)
 		if err != nil {
@@ -135,6 +138,10 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 	}
 	m.epoch.Store(st.epochAbove(m.connID) + 1)
 	m.clientEpoch.Store(m.epoch.Load())
+	// The node's own index entry names one user: the one before would be forgotten.
+	if err := e.eraseFormerUsers(ctx, m.entry()); err != nil {
+		return err
+	}
 	waiting := r.expect(m)
 	defer r.unexpect(waiting)
 

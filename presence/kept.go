@@ -54,7 +54,7 @@ func (r *room) toldOf(m *store.Member, told *departure) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gone.add(told.ended(m.ConnID), told.reason, r.eng.clock.Now())
+	r.noteLeft(told.ended(m.ConnID), told.reason, r.eng.clock.Now())
 	r.refetch() // shows the leave
 }
 

@@ -54,7 +54,7 @@ func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 		switch res.Outcome {
 		case store.Applied:
 			removed++
-			e.departed.add(departureOf(t.RoomID, m, ReasonKicked), e.clock.Now())
+			e.departed.add(e.newDeparture(t.RoomID, m, ReasonKicked), e.clock.Now())
 		case store.Fenced, store.Expired:
 			missed = max(missed, res.Outcome)
 		}

@@ -13,6 +13,8 @@ const maxQueued = 1024
 // lane runs operations one at a time in the order posted, on a goroutine that
 // exists only while there are some.
 type lane struct {
+	roomID string // the room that its operations are about; "" if they are about none
+
 	mu    sync.Mutex
 	queue []func()
 	busy  bool
@@ -118,50 +120,4 @@ func (l *lane) settle(ctx context.Context) error {
 	}
 	l.unsettled = nil
 	return nil
-}
-
-// pool runs functions on a bounded number of goroutines, the rest waits in
-// order: so that ten thousand connections that end at once are not ten
-// thousand goroutines at the store. A lane that waits for its turn here is free
-// for other operations.
-type pool struct {
-	limit int
-	start func(func()) // runs a goroutine; its owner waits for it
-
-	mu      sync.Mutex
-	queue   []func()
-	workers int
-}
-
-func (p *pool) run(f func()) {
-	p.mu.Lock()
-	p.queue = append(p.queue, f)
-	more := p.workers < p.limit
-	if more {
-		p.workers++
-	}
-	p.mu.Unlock()
-	if more {
-		p.start(p.work)
-	}
-}
-
-func (p *pool) work() {
-	for f := p.next(); f != nil; f = p.next() {
-		f()
-	}
-}
-
-func (p *pool) next() func() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.queue) == 0 {
-		p.queue = nil
-		p.workers--
-		return nil
-	}
-	f := p.queue[0]
-	p.queue[0] = nil
-	p.queue = p.queue[1:]
-	return f
 }

@@ -9,7 +9,7 @@ import (
 
 const (
 	// beatInterval is how often a node gives its life sign and learns the
-	// store's time.
+	// store's time, however long the one before took.
 	beatInterval = time.Second
 	// steadyGap is how far apart two good beats may be for a node to judge others.
 	steadyGap = 2 * time.Second
@@ -92,8 +92,14 @@ func (e *engine) mayJudge(now time.Time) bool {
 	return !l.last.IsZero() && now.Sub(l.last) <= steadyGap && now.Sub(l.steady) >= e.leaseTime+steadyExtra
 }
 
+// beatTimeout is how long one life sign may take: never so long that the next one
+// is late, and at most a quarter of the lease, so that three may fail.
+func (e *engine) beatTimeout() time.Duration {
+	return min(beatInterval, e.leaseTime/4, e.storeTimeout)
+}
+
 func (e *engine) tryBeat() {
-	ctx, cancel := e.bounded()
+	ctx, cancel := context.WithTimeout(e.ctx, e.beatTimeout())
 	defer cancel()
 	if err := e.beat(ctx); err != nil && e.ctx.Err() == nil {
 		e.steady.Store(false)

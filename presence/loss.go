@@ -86,7 +86,8 @@ func (e *engine) repeatIn(room string, list []departure) error {
 }
 
 // registerAll writes the index entries of all members of this node again: they
-// lie elsewhere than the members, and may be lost when those are not.
+// lie elsewhere than the members, and may be lost when those are not. The entry of
+// another user who had the member's place before may be back, and is removed.
 func (e *engine) registerAll() {
 	for _, m := range e.memberships() {
 		m.room.mu.Lock()
@@ -110,6 +111,9 @@ func (e *engine) registerAll() {
 			step := func(ctx context.Context) error {
 				if m.owner != e.self() {
 					return nil // its restore under the node's new id sees to it
+				}
+				if err := e.eraseFormerUsers(ctx, m.entry()); err != nil {
+					return err
 				}
 				return e.register(ctx, m.entry())
 			}

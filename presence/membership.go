@@ -311,8 +311,8 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		r.letGo(m, nil, reason)
 		return r.disownEntry(ctx, m.entry())
 	}
-	left := store.Member{ConnID: m.connID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
-	e.departed.add(departureOf(r.id, &left, reason), e.clock.Now()) // Missing: a try before this one may have done it
+	left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
+	e.departed.add(e.newDeparture(r.id, &left, reason), e.clock.Now()) // Missing: a try before this one may have done it
 	r.letGo(m, &left, reason)
 	return r.eraseEntry(ctx, m.entry())
 }
@@ -344,7 +344,7 @@ func (r *room) letGo(m *membership, left *store.Member, reason Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if left != nil {
-		r.gone.add(left, reason, r.eng.clock.Now())
+		r.noteLeft(left, reason, r.eng.clock.Now())
 	}
 	if m.seat == nil {
 		r.disown(m)

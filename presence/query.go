@@ -74,7 +74,8 @@ func publicMember(m *store.Member, seenMs int64) Member {
 }
 
 // roomsOf reads where a user is. The index is only a hint: what it names is
-// looked up, and an entry that a lost answer left behind is removed.
+// looked up. An entry without a member is skipped, never removed: its member may
+// be on its way in on any node, and only the owner writes its entries.
 func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error) {
 	found, err := e.store.UserMembers(ctx, userID)
 	if err != nil {
@@ -88,14 +89,6 @@ func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error)
 		}
 		if len(room.Members) == 1 && room.Members[0].UserID == userID {
 			locations = append(locations, Location{RoomID: l.Room, ConnID: l.ConnID})
-			continue
-		}
-		if e.owns(l.Room, l.ConnID) {
-			continue // on its way in
-		}
-		stale := store.Entry{Node: e.self(), Room: l.Room, ConnID: l.ConnID, UserID: userID}
-		if err := e.unregister(ctx, stale); err != nil {
-			e.log.Warn("removing a stale index entry failed", "user", userID, "room", l.Room, "error", err)
 		}
 	}
 	return locations, nil

@@ -31,6 +31,7 @@ type undertaker struct {
 // grave is a dead node as this one knows it.
 type grave struct {
 	busy    bool
+	batch   int       // how many entries are read at once
 	emptied time.Time // when it was first found without entries
 	closed  bool
 }
@@ -43,11 +44,11 @@ func (e *engine) bury(dead []string) {
 	u := &e.undertaker
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	maps.DeleteFunc(u.graves, func(node string, g *grave) bool { return g.closed && !slices.Contains(dead, node) })
+	maps.DeleteFunc(u.graves, func(node string, g *grave) bool { return !g.busy && !slices.Contains(dead, node) })
 	for _, node := range dead {
 		g := u.graves[node]
 		if g == nil {
-			g = &grave{}
+			g = &grave{batch: reapBatch}
 			u.graves[node] = g
 		}
 		waiting := !g.emptied.IsZero() && e.clock.Now().Sub(g.emptied) < reapAgain
@@ -86,7 +87,7 @@ func (e *engine) reapSome(node string, g *grave) (more bool) {
 	if err != nil || !mine || e.draining.Load() {
 		return false
 	}
-	entries, err := e.store.NodeEntries(ctx, node, reapBatch)
+	entries, err := e.store.NodeEntries(ctx, node, g.batch)
 	if err != nil {
 		return false
 	}
@@ -98,7 +99,14 @@ func (e *engine) reapSome(node string, g *grave) (more bool) {
 	for _, entry := range entries {
 		rooms[entry.Room] = append(rooms[entry.Room], entry)
 	}
-	return e.reapRooms(rooms)
+	if !e.reapRooms(rooms) {
+		// Those that failed may be the first again: what lies behind them must not
+		// wait for them.
+		g.batch = min(2*g.batch, auditEntries)
+		return false
+	}
+	g.batch = reapBatch
+	return true
 }
 
 // closeGrave ends the work on a node that has no entries left: for now, and
@@ -117,14 +125,20 @@ func (e *engine) closeGrave(ctx context.Context, node string, g *grave) {
 // reapRooms works on some pieces of rooms at a time. It reports whether all went
 // well.
 func (e *engine) reapRooms(rooms map[string][]store.Entry) bool {
-	var wg sync.WaitGroup
 	var failed atomic.Bool
-	turn := make(chan struct{}, reapAtOnce)
+	var open atomic.Int64
+	done := make(chan struct{})
+	finished := func() {
+		if open.Add(-1) == 0 {
+			close(done)
+		}
+	}
+	open.Store(1) // this function's own
 	for room, all := range rooms {
 		for entries := range slices.Chunk(all, reapPiece) {
-			turn <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-turn }()
+			open.Add(1)
+			e.reaps.run(room, func() {
+				defer finished()
 				if err := e.reapRoom(room, entries); err != nil {
 					failed.Store(true)
 					e.doubt()
@@ -133,8 +147,13 @@ func (e *engine) reapRooms(rooms map[string][]store.Entry) bool {
 			})
 		}
 	}
-	wg.Wait()
-	return !failed.Load()
+	finished()
+	select {
+	case <-done:
+		return !failed.Load()
+	case <-e.ctx.Done(): // the rest is not begun any more
+		return false
+	}
 }
 
 func (e *engine) reapRoom(room string, entries []store.Entry) error {
@@ -184,7 +203,7 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 	if err != nil || res.Outcome == store.Fenced || res.Outcome == store.Expired {
 		return err // the entry stays, and is looked at again
 	}
-	e.departed.add(departureOf(entry.Room, m, reason), e.clock.Now())
+	e.departed.add(e.newDeparture(entry.Room, m, reason), e.clock.Now())
 	return e.erase(ctx, entry)
 }
 
@@ -197,7 +216,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	}
 	defer e.release(r)
 	if reason, ok := r.left(stands); ok { // and the store lost that
-		gone, err := e.removeAgain(ctx, departureOf(entry.Room, stands, reason))
+		gone, err := e.removeAgain(ctx, e.newDeparture(entry.Room, stands, reason))
 		if err != nil || !gone {
 			return err // the entry stays, and is looked at again
 		}
@@ -239,7 +258,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		r.unexpect(coming)
 		return m.unregister(ctx)
 	}
-	m.beginGrace(new(lane), x)
+	m.beginGrace(&lane{roomID: r.id}, x)
 	if err := e.connJoin(ctx, m.conn()); err != nil {
 		return err
 	}

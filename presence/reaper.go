@@ -54,6 +54,7 @@ func (e *engine) refresh() {
 	flush := func() {
 		ctx, cancel := e.bounded()
 		defer cancel()
+		defer func() { batch = batch[:0] }()
 		missing, err := e.store.ConnRefresh(ctx, e.self(), batch)
 		if err != nil && e.ctx.Err() == nil {
 			e.log.Warn("refresh of connections failed", "count", len(batch), "error", err)
@@ -65,7 +66,6 @@ func (e *engine) refresh() {
 				}
 			}
 		}
-		batch = batch[:0]
 	}
 	for id, rooms := range conns {
 		batch = append(batch, store.Seen{ConnID: id, SeenMs: rooms[0].SeenMs})

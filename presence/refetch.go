@@ -3,7 +3,6 @@ package presence
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 	"unique"
@@ -32,8 +31,8 @@ func (r *room) install(loaded store.Room) {
 // resumeEvents takes what came during a load. The lock is held.
 func (r *room) resumeEvents() {
 	r.loading, r.heardAt = false, r.eng.clock.Now()
-	held := r.held
-	r.held = nil
+	held := r.held.events
+	r.held = heldEvents{}
 	for i := range held {
 		if r.loading {
 			return // one of them asked for another load, and that has the rest
@@ -54,44 +53,58 @@ func (r *room) refetch() {
 		return
 	}
 	r.loading = true
-	r.eng.start(r.reload)
+	r.reloadAfter(0, firstReloadWait)
 }
 
-// reload tries until the store answers or nobody needs the room any more.
-func (r *room) reload() {
+// firstReloadWait and lastReloadWait are how long a room waits that could not be
+// loaded: longer each time.
+const (
+	firstReloadWait = 100 * time.Millisecond
+	lastReloadWait  = 2 * time.Second
+)
+
+// reloadAfter loads the room in a while, and again and again, until the store answers
+// or nobody needs the room any more. It does not block.
+func (r *room) reloadAfter(wait, next time.Duration) {
 	e := r.eng
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		ctx, cancel := e.bounded()
-		began := e.clock.Now()
-		loaded, dead, err := r.read(ctx)
-		cancel()
-		if err == nil {
-			r.mu.Lock()
-			r.reconcile(loaded, dead)
-			r.readAt = began
-			r.mu.Unlock()
-			return
-		}
-		e.log.Warn("refetch failed", "room", r.id, "error", err)
-		if !e.sleep(wait) || r.abandoned() {
-			return
-		}
+	load := func() { e.loads.run(r.id, func() { r.reload(next) }) }
+	if wait == 0 {
+		load()
+		return
 	}
+	e.clock.AfterFunc(wait, func() {
+		if e.ctx.Err() == nil && !r.abandoned() {
+			load()
+		}
+	})
 }
 
-// loadsAtOnce bounds the rooms that a node reads at the same time.
+// reload is one try.
+func (r *room) reload(wait time.Duration) {
+	e := r.eng
+	ctx, cancel := e.bounded()
+	defer cancel()
+	began := e.clock.Now()
+	loaded, dead, err := r.read(ctx)
+	if err != nil {
+		e.log.Warn("refetch failed", "room", r.id, "error", err)
+		r.reloadAfter(wait, min(2*wait, lastReloadWait))
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reconcile(loaded, dead)
+	r.readAt = began
+}
+
+// loadsAtOnce bounds the rooms that a node reads at the same time; those that take
+// long apart.
 const loadsAtOnce = 64
 
 // read loads the room and, after a reset, which owners of members that are
 // missing are dead.
 func (r *room) read(ctx context.Context) (loaded store.Room, dead map[string]bool, err error) {
 	e := r.eng
-	select {
-	case e.loads <- struct{}{}:
-		defer func() { <-e.loads }()
-	case <-ctx.Done():
-		return loaded, nil, fmt.Errorf("load room %q: wait for a turn: %w", r.id, ctx.Err())
-	}
 	if loaded, err = e.store.Load(ctx, r.id); err != nil {
 		return loaded, nil, err
 	}
@@ -164,9 +177,10 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 		r.keep(how, r.members, fresh, dead)
 	}
 	r.dropGone(how, r.members, fresh)
+	same := how != surelyReset && r.sameAs(fresh, &loaded)
 	r.suspect = false
 	events := difference(r.members, fresh, r.at())
-	users, old := countUsers(r.members), r.members
+	users, old := countUsers(r.members), r.members // each event's own, and after them all of fresh
 	r.members = fresh
 	for _, e := range events {
 		switch e.Type {
@@ -186,10 +200,14 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 				m = &guess
 			}
 			users[e.UserID]--
-			r.gone.add(m, e.Reason, now)
+			r.noteLeft(m, e.Reason, now)
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
 		r.show(e, shown(fresh, old, e.ConnID))
+	}
+	if r.users = nil; !same {
+		r.users = users
+		r.lookAgain()
 	}
 	if loaded.Seq < r.pos.Seq {
 		r.floor = r.at()
@@ -204,10 +222,41 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	r.resumeEvents()
 }
 
+// lookAgain has a room that shows what the store has not loaded again: until then it
+// counts its users itself. The lock is held.
+func (r *room) lookAgain() {
+	if r.looking || r.keeping { // which sees to that
+		return
+	}
+	r.looking = true
+	r.eng.clock.AfterFunc(keepMissing, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.looking = false
+		if r.users != nil && r.eng.ctx.Err() == nil {
+			r.refetch()
+		}
+	})
+}
+
+// sameAs reports whether the members to be shown are those that the store has. The
+// lock is held.
+func (r *room) sameAs(fresh map[string]*member, loaded *store.Room) bool {
+	if len(fresh) != len(loaded.Members) {
+		return false
+	}
+	for _, m := range fresh {
+		if m.unsure {
+			return false
+		}
+	}
+	return true
+}
+
 // heldReason is why a member left, by the events that are held back. The lock is held.
 func (r *room) heldReason(m *store.Member) (why Reason) {
-	for i := range r.held {
-		e := &r.held[i]
+	for i := range r.held.events {
+		e := &r.held.events[i]
 		if e.Intent == store.IntentLeave && e.Member.ConnID == m.ConnID && e.Member.Epoch >= m.Epoch {
 			why = e.Reason
 		}

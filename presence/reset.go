@@ -56,7 +56,7 @@ func (r *room) wasReset(loaded *store.Room) reset {
 // get time for that unless their owner is dead. The lock is held.
 func (r *room) keep(how reset, old, loaded map[string]*member, dead map[string]bool) {
 	now := r.eng.clock.Now()
-	r.keeping, r.counts = false, true
+	r.keeping = false
 	for id, m := range old {
 		stands, own := loaded[id], r.owned[id]
 		switch {
@@ -103,7 +103,6 @@ func (r *room) keepOwn(old, loaded map[string]*member) {
 		}
 		m.unsure = true
 		loaded[id] = m
-		r.counts = true
 		r.question(own)
 	}
 }
@@ -120,7 +119,6 @@ func (r *room) dropGone(how reset, old, loaded map[string]*member) {
 			continue
 		}
 		delete(loaded, id)
-		r.counts = true
 		r.eng.leaveAgain(r.id, &m.Member, r.gone.reason(id))
 	}
 }
@@ -140,7 +138,7 @@ func (r *room) leaves(e *store.Event) bool {
 		}
 		own.removed = true
 	}
-	r.gone.add(lifeOf(e, m), e.Reason, r.eng.clock.Now())
+	r.noteLeft(lifeOf(e, m), e.Reason, r.eng.clock.Now())
 	return true
 }
 

@@ -74,7 +74,7 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	m := &membership{
-		room: r, owner: e.self(), connID: stands.ConnID, userID: p.userID, state: p.state, token: p.resume,
+		room: r, owner: e.self(), connID: t.connID, userID: p.userID, state: p.state, token: p.resume,
 		joinedMs: stands.JoinedMs, place: -1,
 	}
 	m.setGrace(stands.GraceMs)

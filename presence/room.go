@@ -38,13 +38,16 @@ type room struct {
 	again   bool // once more after that
 	keeping bool // some members are shown that the store lost
 	asking  bool // the other nodes are to be asked about these
-	counts  bool // what is shown was once not what the store had: connections of users are counted here
+	// users are the connections of each user by what is shown; nil while that is
+	// what the store has, whose own count goes with each event.
+	users   map[string]int
+	looking bool // the room is to be loaded again while users are counted
 	suspect bool // it may have lost writes
 	// heard is where the last event stood that came over the bridge.
 	heard store.Position
 	gone  tombstones
 	moves moves
-	held  []store.Event
+	held  heldEvents
 
 	owned    map[string]*membership // by connId
 	audience []*membership          // those whose sockets hear the room
@@ -190,7 +193,7 @@ func (r *room) HandleEvent(e store.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.loading {
-		r.held = append(r.held, e)
+		r.hold(e)
 		return
 	}
 	r.take(&e)
@@ -275,25 +278,32 @@ func (r *room) apply(e *store.Event) {
 	r.pos, r.heardAt = e.Position, r.eng.clock.Now()
 	old := r.members[e.Member.ConnID]
 	event := r.describe(e, old)
-	if event != nil && (r.counts || len(r.members) < fewMembers) {
-		// The store counts what it has, this is what is shown: the same, but
-		// for events that were on their way when the store lost data.
-		event.UserConns = r.countAfter(e)
-	}
 	switch {
 	case e.Intent == store.IntentLeave:
 		delete(r.members, e.Member.ConnID)
-		r.gone.add(lifeOf(e, old), e.Reason, r.heardAt)
+		if old != nil {
+			r.countUser(old.UserID, -1)
+		}
+		r.noteLeft(lifeOf(e, old), e.Reason, r.heardAt)
 	case old != nil && old.unsure && old.Owner == e.Member.Owner && old.newerThan(&e.Member):
 		event = nil // of before the store lost what is shown
 	case r.takenOverLate(e, old):
 		event = nil
-		r.counts = true
+		r.countUsersHere()
+		r.lookAgain()
 		r.eng.leaveAgain(r.id, &e.Member, r.gone.reason(e.Member.ConnID))
 	default:
 		m := &member{Member: e.Member, seenMs: e.AtMs}
 		r.share(m, old)
 		r.members[m.ConnID] = m
+		if old == nil {
+			r.countUser(m.UserID, 1)
+		}
+	}
+	if event != nil && (r.users != nil || len(r.members) < fewMembers) {
+		// The store counts what it has, this is what is shown: the same, but
+		// for events that were on their way when the store lost data.
+		event.UserConns = r.connsOf(event.UserID)
 	}
 	r.show(event, &e.Member)
 	r.follow(e)
@@ -366,16 +376,33 @@ func (r *room) describe(e *store.Event, old *member) *Event {
 	return event
 }
 
-// countAfter is how many members the event's user has after it, by the replica.
-func (r *room) countAfter(e *store.Event) int {
-	n := 0
-	for id, m := range r.members {
-		if m.UserID == e.Member.UserID && id != e.Member.ConnID {
+// countUser counts a member of a user in or out, where users are counted. The lock is
+// held.
+func (r *room) countUser(user string, by int) {
+	if r.users == nil {
+		return
+	}
+	if r.users[user] += by; r.users[user] == 0 {
+		delete(r.users, user)
+	}
+}
+
+// countUsersHere begins to count users. The lock is held.
+func (r *room) countUsersHere() {
+	if r.users == nil {
+		r.users = countUsers(r.members)
+	}
+}
+
+// connsOf is how many members a user has, by the replica. The lock is held.
+func (r *room) connsOf(user string) (n int) {
+	if r.users != nil {
+		return r.users[user]
+	}
+	for _, m := range r.members {
+		if m.UserID == user {
 			n++
 		}
-	}
-	if e.Intent != store.IntentLeave {
-		n++
 	}
 	return n
 }
@@ -435,6 +462,10 @@ func (r *room) follow(e *store.Event) {
 		case e.Reason == ReasonNodeLost && m.seat != nil && !m.leaving:
 			r.restoreLive(m) // the node was taken for dead
 		default:
+			if !m.leaving { // another node removed it, and may die before it repeats that
+				left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: e.Member.Epoch, Owner: m.owner, JoinedMs: m.joinedMs}
+				r.eng.departed.add(r.eng.newDeparture(r.id, &left, e.Reason), r.eng.clock.Now())
+			}
 			m.epoch.Store(e.Member.Epoch) // what comes after is above it
 			r.evict(m, evictRemoved, e.Reason)
 		}

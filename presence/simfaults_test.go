@@ -213,7 +213,7 @@ func (s *simulation) strike() {
 		s.mem.Wipe()
 		for _, n := range s.crashed { // its last writes may be on their way
 			if time.Since(n.ended) < 5*time.Second {
-				s.forgotten = append(s.forgotten, n.index())
+				s.forget(n)
 			}
 		}
 		s.noteSilent()

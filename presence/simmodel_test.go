@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,8 +269,31 @@ func (s *simulation) noteForgotten(n *simNode) {
 	id := n.eng.self()
 	states, err := s.mem.NodeStates(context.Background(), []string{id})
 	if err == nil && states[0] == store.NodeUnknown {
-		s.forgotten = append(s.forgotten, n.index())
+		s.forget(n)
 	}
+}
+
+// forget notes that nobody can find the index of a node that crashed any more.
+func (s *simulation) forget(n *simNode) {
+	s.forgotten = append(s.forgotten, n)
+}
+
+// mayBeLeft reports whether a key is left of a node that nobody can find: its index,
+// or the entry of a user in whom that is named.
+func (s *simulation) mayBeLeft(key string) bool {
+	user, isUser := strings.CutPrefix(key, "user:")
+	known := make(map[store.Location]bool)
+	for _, n := range s.forgotten {
+		if key == n.index() {
+			return true
+		}
+		entries, _ := s.mem.NodeEntries(context.Background(), n.eng.self(), 1<<20)
+		for _, e := range entries {
+			known[store.Location{Room: e.Room, ConnID: e.ConnID}] = e.UserID == user
+		}
+	}
+	at, _ := s.mem.UserMembers(context.Background(), user)
+	return isUser && !slices.ContainsFunc(at, func(l store.Location) bool { return !known[l] })
 }
 
 // check compares the world at rest with what everybody believes: I1 and I4.

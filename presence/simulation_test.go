@@ -107,7 +107,7 @@ type simulation struct {
 
 	enabled   faultSet
 	happened  faultSet
-	forgotten []string // keys that may be left
+	forgotten []*simNode // whose index may be left
 	crashed   []*simNode
 	rewind    func()    // to the store as it was a while ago
 	saved     time.Time // when
@@ -313,7 +313,7 @@ func (s *simulation) checkEmpty() {
 		}
 	}
 	left := slices.DeleteFunc(s.mem.Keys(), func(key string) bool {
-		return key == "nodes" || strings.HasSuffix(key, ":claim") || slices.Contains(s.forgotten, key)
+		return key == "nodes" || strings.HasSuffix(key, ":claim") || s.mayBeLeft(key)
 	})
 	if len(left) > 0 {
 		s.w.t.Errorf("left behind: %q", left)

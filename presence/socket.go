@@ -30,9 +30,8 @@ type socket struct {
 // in the order sent.
 type seat struct {
 	lane
-	sock   *socket
-	roomID string
-	room   *room // acquired by the first join; of the lane
+	sock *socket
+	room *room // acquired by the first join; of the lane
 
 	member atomic.Pointer[membership] // nil: not in the room
 
@@ -118,7 +117,7 @@ func (s *socket) wantedSeats() (n int, last *seat) {
 func (s *socket) seatFor(room string) *seat {
 	st := s.seatOf(room)
 	if st == nil {
-		st = &seat{sock: s, roomID: room}
+		st = &seat{lane: lane{roomID: room}, sock: s}
 		st.lane.idle = st.dropIfVacant
 		s.seats = append(s.seats, st)
 	}

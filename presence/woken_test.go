@@ -194,7 +194,7 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
 		busy := make(chan struct{})
 		for range departing {
-			w.nodes[0].departures.run(func() { <-busy })
+			w.nodes[0].departures.run("r", func() { <-busy })
 		}
 		a.end(ReasonDisconnect, false)
 		l[0].Thaw()

@@ -73,7 +73,8 @@ type Store interface {
 	// write that carries an ExpiresMs does nothing, or only a part, when it
 	// runs after that, and then returns an error that wraps ErrUnavailable.
 	Register(ctx context.Context, e Entry) error
-	// Unregister removes both index entries of a member.
+	// Unregister removes both index entries of a member; only that of its user when
+	// the Node is empty.
 	Unregister(ctx context.Context, e Entry) error
 	// Disown removes only the node's index entry: the member lives on, owned
 	// by another node.

@@ -21,8 +21,11 @@ func (s *Store) Register(ctx context.Context, e store.Entry) error {
 
 // Unregister implements store.Store.
 func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
-	return s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e,
-		[]string{s.keys.node(e.Node), s.keys.user(e.UserID)}, nil)
+	keys := []string{s.keys.node(e.Node), s.keys.user(e.UserID)}
+	if e.Node == "" {
+		keys = keys[1:]
+	}
+	return s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e, keys, nil)
 }
 
 // Disown implements store.Store.

@@ -46,6 +46,14 @@ var indexTests = []test{
 		s.must(s.b.Unregister(s.ctx, now))
 		s.noKeys()
 	}},
+	{"only the user's entry is removed without a node", func(s *suite) {
+		e := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "u1", Epoch: 1}
+		s.must(s.b.Register(s.ctx, e))
+		s.must(s.b.Unregister(s.ctx, store.Entry{Room: "r1", ConnID: "c1", UserID: "u1"}))
+		same(s, s.b.Keys(), []string{"{node:n1}:conns"})
+		s.must(s.b.Unregister(s.ctx, e))
+		s.noKeys()
+	}},
 	{"odd ids", func(s *suite) {
 		for i, id := range oddIDs {
 			e := store.Entry{Node: "n1", Room: id, ConnID: "conn-_1", UserID: oddIDs[(i+1)%len(oddIDs)], Epoch: 1<<53 - 1}

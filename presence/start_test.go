@@ -1,0 +1,66 @@
+package presence_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/socketio"
+)
+
+// interrupted is a store whose subscriptions are lost as soon as they are in place.
+type interrupted struct{ store.Store }
+
+func (s interrupted) SubscribeNodes(ctx context.Context, r store.Receiver) (store.Subscription, error) {
+	sub, err := s.Store.SubscribeNodes(ctx, r)
+	r.HandleInterrupt("", true)
+	return sub, err
+}
+
+func (s interrupted) Subscribe(ctx context.Context, room string, r store.Receiver) (store.Subscription, error) {
+	sub, err := s.Store.Subscribe(ctx, room, r)
+	r.HandleInterrupt(room, true)
+	return sub, err
+}
+
+// The store says that it may have lost writes before a server has done anything: it
+// starts all the same.
+func TestANoticeOfALossAtTheStart(t *testing.T) {
+	server, err := socketio.NewServer(socketio.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := memstore.New(memstore.Options{})
+	defer st.Close(t.Context())
+	url := serveOn(t, server, presence.Options{Store: interrupted{st}})
+	if ack := connect(t, url, "").ask("presence:join", `{"roomId":"r","userId":"u"}`); !strings.HasPrefix(ack, `{"ok":true`) {
+		t.Errorf("a join: %s", ack)
+	}
+}
+
+// deafStore has no channel of all nodes.
+type deafStore struct{ store.Store }
+
+func (s deafStore) SubscribeNodes(context.Context, store.Receiver) (store.Subscription, error) {
+	return nil, store.ErrUnavailable
+}
+
+// A server that cannot start leaves no life sign behind, for others to find it dead.
+func TestAServerThatCannotStartLeavesNothing(t *testing.T) {
+	server, err := socketio.NewServer(socketio.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(t.Context())
+	st := memstore.New(memstore.Options{})
+	defer st.Close(t.Context())
+	if _, err := presence.Init(t.Context(), presence.Options{IO: server, Store: deafStore{st}}); err == nil {
+		t.Fatal("it started")
+	}
+	if keys := st.Keys(); len(keys) > 0 {
+		t.Errorf("left behind: %q", keys)
+	}
+}
