@@ -106,6 +106,7 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 		p, err = parseJoin(payload, l)
 		line = p.roomID + " " + p.userID
 		add("state", p.state != nil, string(p.state))
+		add("keepState", p.keepState, true)
 		add("resume", p.resume != "", p.resume)
 		add("grace", p.grace.given, p.grace.value)
 		add("sender", p.sender, true)

@@ -96,7 +96,7 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 		if st.sock.isClosed() {
 			return nil // it must not take from a newer socket what it cannot use
 		}
-		done, err := st.resume(ctx, p, a)
+		done, err := st.resume(ctx, p.unlessNew(), a)
 		if done || err != nil {
 			return err
 		}
@@ -245,7 +245,9 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	next := before
 	next.Epoch++
 	next.Write++
-	next.State = p.state
+	if !p.keepState {
+		next.State = p.state
+	}
 	if next.State == nil {
 		next.State = emptyState
 	}

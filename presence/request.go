@@ -32,9 +32,21 @@ type JoinRequest struct {
 type joinPayload struct {
 	roomID, userID string
 	state          []byte // nil: left out
+	keepState      bool   // state is for a new member alone
 	resume         string
 	grace          optional
 	sender         bool // the socket wants to be told who sends it events
+}
+
+// unlessNew is the join of a membership that is there already, which keeps its
+// state if the join says so.
+func (p *joinPayload) unlessNew() *joinPayload {
+	if !p.keepState {
+		return p
+	}
+	kept := *p
+	kept.state = nil
+	return &kept
 }
 
 // heartbeatPayload is a presence:heartbeat. Its slices are borrowed from the payload.
@@ -119,6 +131,8 @@ func parseJoin(payload []byte, l limits) (p joinPayload, err error) {
 			p.userID, err = parseID("userId", value, l)
 		case rawjson.KeyIs(key, "state"):
 			state, err = parseObject("state", value)
+		case rawjson.KeyIs(key, "keepState"):
+			p.keepState, err = parseBool("keepState", value)
 		case rawjson.KeyIs(key, "resume"):
 			p.resume, err = parseToken(value)
 		case rawjson.KeyIs(key, "graceMs"):
@@ -278,16 +292,6 @@ func parseKeys(field string, value []byte) ([]byte, error) {
 	return value, err
 }
 
-func parseBool(field string, value []byte) (bool, error) {
-	switch string(value) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, invalid("%s must be true or false.", field)
-}
-
 func parseToken(value []byte) (string, error) {
 	if value[0] != '"' {
 		return "", invalid("resume must be a string.")
@@ -309,6 +313,16 @@ func parseCount(field string, value []byte) (optional, error) {
 		return optional{}, invalid("%s must be an integer from 0.", field)
 	}
 	return optional{n, true}, nil
+}
+
+func parseBool(field string, value []byte) (bool, error) {
+	switch string(value) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, invalid("%s must be true or false.", field)
 }
 
 // parseGrace reads a grace in ms and caps it.

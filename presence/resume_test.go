@@ -57,6 +57,31 @@ func TestResumeWithAnotherStateShowsOneUpdate(t *testing.T) {
 	})
 }
 
+// A join that brings a state to begin with does not overwrite the one that a
+// resumed membership has, and needs no second step for a new member.
+func TestKeepStateIsForANewMemberAlone(t *testing.T) {
+	for _, to := range []int{0, 1} {
+		inWorld(t, 2, func(w *world) {
+			a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+			first := a.join("r", "ann", `,"state":{"x":1},"graceMs":15000,"keepState":true`)
+			b.join("r", "bob", "")
+			a.patch(`{"y":2}`)
+			b.heard()
+			a.end(ReasonDisconnect, false)
+			a2 := w.connect(w.nodes[to], "a2")
+			if ack := a2.join("r", "ann", token(first)+`,"state":{"x":9},"keepState":true`); !ack.Resumed {
+				t.Errorf("to node %d: %+v", to, ack)
+			}
+			want(t, "b hears nothing of a resume", b.heard(), "")
+			a2.join("r", "ann", `,"state":{"x":9},"keepState":true`) // once more, by the same connection
+			want(t, "b", b.heard(), `join ann@r {"x":1,"y":2}`)
+			w.agree("r")
+			w.connect(w.nodes[to], "a3").join("r", "ann", `,"resume":"nobody.x","state":{"x":9},"keepState":true`)
+			want(t, "b", b.heard(), `join ann@r {"x":9}`)
+		})
+	}
+}
+
 func TestGraceShowsAwayAndThenLeave(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
