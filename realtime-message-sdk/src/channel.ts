@@ -1,4 +1,5 @@
 import { Emitter } from "./emitter.js";
+import type { RealtimeError } from "./errors.js";
 import type { Link } from "./link.js";
 import { Membership, notJoined } from "./membership.js";
 import type { PresenceSettings } from "./options.js";
@@ -15,6 +16,7 @@ import type {
   EventArgs,
   EventNames,
   JoinParams,
+  Patch,
   RoomSnapshot,
   TimedEmitter,
   User,
@@ -27,20 +29,17 @@ import type {
  * server has them. Made by `RealtimeClient.createPresenceChannel`.
  */
 export class PresenceChannel<S extends object = DefaultState, E extends object = DefaultEvents> {
+  /** Vue leaves this object as it is, as if by `markRaw`: its own reactivity is of no use here, see `subscribe`. @internal */
+  readonly __v_skip = true;
   readonly #emitter = new Emitter();
-  readonly #subscribers = new Set<() => void>();
+  readonly #subscribers = new Emitter();
   readonly #membership: Membership<S>;
-  readonly #link: Link;
-  #snapshot: RoomSnapshot<S> | undefined; // the last one handed out, while it is true
 
   /** @internal */
   constructor(link: Link, options: PresenceSettings) {
-    this.#membership = new Membership(link, options, this.#emitter, () => {
-      this.#snapshot = undefined;
-      for (const listener of [...this.#subscribers]) listener();
+    this.#membership = new Membership(link, options, this.#emitter, (own) => {
+      this.#subscribers.emit("", own);
     });
-    this.#link = link;
-    link.hooks.add(this.#membership);
   }
 
   /** Where the channel stands. */
@@ -48,12 +47,17 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
     return this.#membership.status;
   }
 
-  /** The room's members by connId. Empty while in no room; the last known ones while reconnecting. */
+  /** Why the channel is no member, or not yet; see `RoomSnapshot.error`. */
+  get error(): RealtimeError | undefined {
+    return this.getSnapshot().error;
+  }
+
+  /** The room's members by connId, in the order of joining. Empty while in no room; the last known ones while reconnecting. */
   get members(): ReadonlyMap<string, Member<S>> {
     return this.getSnapshot().members;
   }
 
-  /** The room's users by userId, each with its connections. */
+  /** The room's users by userId, each with its connections, in the order of joining. */
   get users(): ReadonlyMap<string, User<S>> {
     return this.getSnapshot().users;
   }
@@ -65,15 +69,15 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
 
   /** Everything at one moment. The same object until something is different; an arrow function, so that it can be passed on. */
   readonly getSnapshot = (): RoomSnapshot<S> => {
-    return (this.#snapshot ??= this.#membership.view());
+    return this.#membership.view();
   };
 
-  /** Calls the listener after every change of `getSnapshot()`; returns what ends that. */
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#subscribers.add(listener);
-    return () => {
-      this.#subscribers.delete(listener);
-    };
+  /**
+   * Calls the listener after every change of `getSnapshot()`; returns what ends that. `own`
+   * is true when this side did something, or the status is another: what a user waits to see.
+   */
+  readonly subscribe = (listener: (own: boolean) => void): (() => void) => {
+    return this.#subscribers.on("", listener);
   };
 
   /**
@@ -90,16 +94,21 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
    * once in `self` and `members`. What is changed while offline, or faster than answers come,
    * is sent together. Resolves when the server has it; rejects if it refuses it for good.
    */
-  updateState(patch: Partial<S>): Promise<HeartbeatResponse> {
-    return this.#membership.beat(patch);
+  updateState<P extends Partial<S>>(patch: P & Patch<S, P>): Promise<HeartbeatResponse> {
+    return this.#membership.patch(patch);
+  }
+
+  /** Deletes keys of the own state, as `updateState` changes them. What is done last to a key holds. */
+  deleteState(keys: readonly (keyof S & string)[]): Promise<HeartbeatResponse> {
+    return this.#membership.delete(keys);
   }
 
   /**
    * Sends a heartbeat now; there is seldom a need to, as the channel does by itself.
    * With `patchState` it is `updateState`. Resolves with the answer, which is that of the next join when the connection is lost before.
    */
-  sendHeartbeat(options?: { readonly patchState?: Partial<S> }): Promise<HeartbeatResponse> {
-    return this.#membership.beat(options?.patchState);
+  sendHeartbeat<P extends Partial<S>>(options?: { readonly patchState?: P & Patch<S, P> }): Promise<HeartbeatResponse> {
+    return options?.patchState ? this.#membership.patch(options.patchState) : this.#membership.beat();
   }
 
   /** Leaves the room. Resolves when the server knows, or cannot be told. The channel can join again. */
@@ -110,13 +119,13 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
   /** Leaves without waiting and lets go of every listener and timer. The channel is of no use afterwards. */
   stop(): void {
     if (this.status === "stopped") return;
-    this.#membership.stop();
-    this.#link.hooks.delete(this.#membership);
-    this.#emitter.clear();
-    this.#subscribers.clear();
+    this.#membership.stop(() => {
+      this.#emitter.clear();
+      this.#subscribers.clear();
+    });
   }
 
-  /** Listens to an event of the channel, or to a custom event of its room. Returns what ends that. */
+  /** Listens to an event of the channel, or to a custom event of its room, whose sender is the last argument. Returns what ends that. */
   on<K extends keyof ChannelEvents<S> | EventNames<E>>(event: K, listener: ChannelListener<S, E, K>): () => void {
     return this.#emitter.on(event, listener as (...args: never[]) => void);
   }

@@ -8,7 +8,7 @@ import type { Link, LinkHooks } from "./link.js";
 import { given, type PresenceSettings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { watchPage } from "./page.js";
-import type { DefaultState, JoinResponse } from "./protocol.js";
+import type { DefaultState, JoinResponse, Sender } from "./protocol.js";
 import { timed } from "./timed.js";
 import type {
   ClientEvents,
@@ -37,16 +37,20 @@ const PRESENCE_DEFAULTS: PresenceSettings = {
   resumeKey: "",
 };
 
+const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ClientEvents>(["connect", "disconnect", "connect_error", "error"]);
+
 /**
  * One connection to a server, and the channels that share it. `E` are the
  * custom events of the connection itself; each channel may have its own.
  */
 export class RealtimeClient<E extends object = DefaultEvents> {
+  /** Vue leaves this object as it is. @internal */
+  readonly __v_skip = true;
   readonly #presence: PresenceSettings;
   readonly #logger: Logger | undefined;
   readonly #connection: Connection;
   readonly #outbox: Outbox; // custom events of the connection itself
-  readonly #errors = new Emitter();
+  readonly #emitter = new Emitter();
   readonly #link: Link;
   #unwatch: (() => void) | undefined; // set between connect and disconnect
   #cached = false; // the transport was closed for the back/forward cache
@@ -64,6 +68,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#logger = logger;
     const connection = new Connection(baseUrl, socketOptions, authProvider, {
       up: () => {
+        this.#link.senders = false; // until a join is answered with it
         this.#each("up");
         this.#outbox.open();
       },
@@ -88,14 +93,24 @@ export class RealtimeClient<E extends object = DefaultEvents> {
       connection,
       rooms: new Set(),
       hooks: new Set(),
+      senders: false,
+      askedMs: 0,
       open: () => {
         this.#watch();
         connection.open();
       },
     };
-    connection.socket.onAny((event: string, ...args: unknown[]) => {
-      this.#each("heard", event, args);
+    const { socket } = connection;
+    socket.onAny((event: string, ...args: unknown[]) => {
+      const sender = this.#link.senders && !event.startsWith("presence:") ? takeSender(args) : null;
+      this.#each("heard", event, args, sender);
+      if (!OWN_EVENTS.has(event)) this.#emitter.emit(event, ...args, sender);
     });
+    for (const name of ["connect", "disconnect", "connect_error"] as const) {
+      socket.on(name, (...args: unknown[]) => {
+        this.#emitter.emit(name, ...args);
+      });
+    }
   }
 
   /** Connects, if that has not been done yet; a join does so by itself. Does not wait: see `on("connect")`, or join. */
@@ -128,19 +143,14 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     return this.#connection.socket;
   }
 
-  /** Listens to a custom event, or to the connection. Returns what ends that. */
+  /** Listens to a custom event, whichever room it is for, with its sender as last argument; or to the connection. Returns what ends that. */
   on<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): () => void {
-    if (event === "error") return this.#errors.on(event, listener as never);
-    this.getSocket().on(event as never, listener as never);
-    return () => {
-      this.off(event, listener);
-    };
+    return this.#emitter.on(event, listener as (...args: never[]) => void);
   }
 
   /** Ends what `on` began. */
   off<K extends keyof ClientEvents | EventNames<E>>(event: K, listener: ClientListener<E, K>): void {
-    if (event === "error") this.#errors.off(event, listener as never);
-    else this.getSocket().off(event as never, listener as never);
+    this.#emitter.off(event, listener as (...args: never[]) => void);
   }
 
   /**
@@ -196,7 +206,8 @@ export class RealtimeClient<E extends object = DefaultEvents> {
         if (persisted) this.#show();
       },
       visibilitychange: () => {
-        if (!document.hidden) this.#each("wake");
+        // One heartbeat tells whether the connection lives.
+        if (!document.hidden) [...this.#link.hooks].some((hooks) => hooks.wake());
       },
     });
   }
@@ -226,10 +237,16 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   }
 
   #tell(error: RealtimeError): void {
-    this.#errors.emit("error", error);
+    this.#emitter.emit("error", error);
   }
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {
     for (const hooks of [...this.#link.hooks]) (hooks[hook] as (...args: Parameters<LinkHooks[K]>) => void).apply(hooks, args);
   }
+}
+
+/** Takes the sender out of the arguments of an event: the last one, but for a function that acknowledges the event. */
+function takeSender(args: unknown[]): Sender | null {
+  const at = typeof args.at(-1) === "function" ? -2 : -1;
+  return args.splice(at, 1)[0] as Sender | null;
 }

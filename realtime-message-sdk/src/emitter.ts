@@ -1,26 +1,33 @@
-/** Listeners by event name. A listener may be added or removed while one runs; what it throws is reported, and stops nobody. */
-export class Emitter {
-  readonly #listeners = new Map<string, Set<(...args: never[]) => void>>();
+type Listener = (...args: never[]) => void;
 
-  /** Adds a listener and returns what removes it. */
-  on(event: string, listener: (...args: never[]) => void): () => void {
-    let set = this.#listeners.get(event);
-    if (!set) this.#listeners.set(event, (set = new Set()));
-    set.add(listener);
+/** Listeners by event name. What a listener throws is reported, and stops nobody. */
+export class Emitter {
+  readonly #registrations = new Set<{ readonly event: string; readonly listener: Listener }>();
+
+  /** Adds a listener and returns what removes it. A listener that is added twice is called twice, and removed once for each. */
+  on(event: string, listener: Listener): () => void {
+    const registration = { event, listener };
+    this.#registrations.add(registration);
     return () => {
-      set.delete(listener);
+      this.#registrations.delete(registration);
     };
   }
 
-  off(event: string, listener: (...args: never[]) => void): void {
-    this.#listeners.get(event)?.delete(listener);
+  /** Removes a listener, once. */
+  off(event: string, listener: Listener): void {
+    for (const registration of this.#registrations) {
+      if (registration.event !== event || registration.listener !== listener) continue;
+      this.#registrations.delete(registration);
+      return;
+    }
   }
 
-  /** Calls the listeners in the order in which they were added. */
+  /** Calls the listeners in the order in which they were added: not those added meanwhile, nor those removed meanwhile. */
   emit(event: string, ...args: unknown[]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+    for (const registration of [...this.#registrations]) {
+      if (registration.event !== event || !this.#registrations.has(registration)) continue;
       try {
-        (listener as (...args: unknown[]) => void)(...args);
+        (registration.listener as (...args: unknown[]) => void)(...args);
       } catch (error) {
         // An application's mistake must not keep the member list from being right.
         queueMicrotask(() => {
@@ -31,6 +38,6 @@ export class Emitter {
   }
 
   clear(): void {
-    this.#listeners.clear();
+    this.#registrations.clear();
   }
 }

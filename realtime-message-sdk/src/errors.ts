@@ -4,7 +4,8 @@ import type { ErrorCode, Refusal } from "./protocol.js";
  * What can go wrong on this side of the wire:
  * - `disconnected`: the connection cannot be made, or was lost before the answer came;
  * - `timeout`: no answer in time;
- * - `left`: the channel left its room, was stopped, or was removed from the room;
+ * - `left`: the channel left its room, or was stopped;
+ * - `kicked`: the server removed the member from the room;
  * - `in_use`: the channel, or another one of the same client, is in that room already;
  * - `auth_failed`: `authProvider` threw, or returned what is no object;
  * - `refused`: the server refused the connection itself;
@@ -15,6 +16,7 @@ export type ClientErrorCode =
   | "disconnected"
   | "timeout"
   | "left"
+  | "kicked"
   | "in_use"
   | "auth_failed"
   | "refused"

@@ -1,5 +1,6 @@
 import type { Connection } from "./connection.js";
 import type { RealtimeError } from "./errors.js";
+import type { Sender } from "./protocol.js";
 
 /**
  * How the connection of a socket ended:
@@ -18,15 +19,15 @@ export interface LinkHooks {
   /** The client tries to connect again, for the n-th time in a row. */
   attempt(attempt: number): void;
   /** An event arrived. */
-  heard(event: string, args: unknown[]): void;
+  heard(event: string, args: unknown[], sender: Sender | null): void;
   /** An attempt to connect failed; `forGood`: and it is not tried again. */
   refused(error: RealtimeError, forGood: boolean): void;
   /** The page goes away. */
   hide(): void;
   /** The page is back from the back/forward cache. */
   show(): void;
-  /** The page can be seen again. */
-  wake(): void;
+  /** The page can be seen again. Returns whether the connection was looked after. */
+  wake(): boolean;
 }
 
 /** What a channel needs of its client. */
@@ -36,6 +37,10 @@ export interface Link {
   readonly rooms: Set<string>;
   /** Connects, unless it is connected, or waits to try again. */
   open(): void;
-  /** Who is told. */
+  /** Who is told: the channels that are in a room, or want to be. */
   readonly hooks: Set<LinkHooks>;
+  /** Custom events of this connection have their sender as last argument. */
+  senders: boolean;
+  /** When this connection was last asked something: one heartbeat speaks for all channels. Unix time in ms. */
+  askedMs: number;
 }

@@ -5,10 +5,11 @@ import { Liveness } from "./liveness.js";
 import type { PresenceSettings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { swapToken, tokenKey } from "./page.js";
-import { PatchQueue } from "./patches.js";
-import type { HeartbeatResponse, JoinResponse, PresenceEvent, Refusal, SyncResponse } from "./protocol.js";
+import { asSent, type Changes, deleted, PatchQueue } from "./patches.js";
+import type { HeartbeatResponse, JoinResponse, Member, PresenceEvent, Refusal, Sender, SyncResponse } from "./protocol.js";
 import { Replica } from "./replica.js";
 import { Retry } from "./retry.js";
+import { Steps } from "./steps.js";
 import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, RoomSnapshot } from "./types.js";
 import { roomView } from "./view.js";
 import { Wire } from "./wire.js";
@@ -42,7 +43,8 @@ export class Membership<S extends object> implements LinkHooks {
   readonly #link: Link;
   readonly #options: PresenceSettings;
   readonly #emitter: Emitter;
-  readonly #changed: () => void;
+  readonly #notify: (own: boolean) => void;
+  readonly #steps = new Steps();
   readonly #replica = new Replica<S>();
   readonly #patches = new PatchQueue();
   readonly #retry = new Retry();
@@ -57,13 +59,18 @@ export class Membership<S extends object> implements LinkHooks {
   #session = 0; // answers to requests of an earlier one mean nothing any more
   #syncing = false; // a sync is under way, or waits to be tried again
   #fenced = false; // the membership was lost, and nothing has shown yet that its successor holds
+  #error: RealtimeError | undefined; // why this is no member, while it is none
+  #view: RoomSnapshot<S> | undefined; // the last one handed out, while it is true
+  #own: Member<S> | undefined; // what `#self` was made from
+  #self: Member<S> | undefined; // the own member, with patches that are on their way
+  #untold: boolean | undefined; // a change of the view is to be told; true: an own one
 
-  /** Tells events to the emitter, and calls `changed` after every change of `view()`. */
-  constructor(link: Link, options: PresenceSettings, emitter: Emitter, changed: () => void) {
+  /** Tells events to the emitter, and calls `notify` after every change of `view()`: `own` if it is this side's doing. */
+  constructor(link: Link, options: PresenceSettings, emitter: Emitter, notify: (own: boolean) => void) {
     this.#link = link;
     this.#options = options;
     this.#emitter = emitter;
-    this.#changed = changed;
+    this.#notify = notify;
     const { connection } = link;
     const lost = (error: RealtimeError) => {
       this.#tell("error", error);
@@ -77,7 +84,7 @@ export class Membership<S extends object> implements LinkHooks {
     const dead = () => {
       connection.socket.io.engine.close(); // not a leave: the client reconnects
     };
-    this.#liveness = new Liveness(options, beat, dead);
+    this.#liveness = new Liveness(options, link, beat, dead);
   }
 
   /** The room that the channel is in, or wants to be in. */
@@ -85,60 +92,111 @@ export class Membership<S extends object> implements LinkHooks {
     return this.#want?.roomId;
   }
 
-  /** The room as it is now. */
+  /** The room as it is now: the same object until something is different. */
   view(): RoomSnapshot<S> {
+    return (this.#view ??= this.#look());
+  }
+
+  #look(): RoomSnapshot<S> {
     const { members } = this.#replica;
     const own = members.get(this.#connId);
-    const state = own && this.#patches.over(own.state);
-    if (!own || state === own.state) return roomView(this.status, members, own);
-    const self = { ...own, state: state as S };
-    return roomView(this.status, new Map(members).set(this.#connId, self), self);
+    const self = own && this.#withPatches(own);
+    const shown = self && self !== own ? new Map(members).set(this.#connId, self) : members;
+    return roomView(this.status, shown, self, this.#error);
+  }
+
+  /** The own member as it will be when all patches have arrived. The same object until that is different. */
+  #withPatches(own: Member<S>): Member<S> {
+    const state = this.#patches.over(own.state);
+    if (own !== this.#own || !this.#self || !alike(state, this.#self.state)) {
+      this.#own = own;
+      this.#self = state === own.state ? own : { ...own, state };
+    }
+    return this.#self;
   }
 
   join(params: JoinParams<S>): Promise<JoinResponse<S>> {
-    const { rooms, connection } = this.#link;
     const promise = new Promise<JoinResponse<S>>((resolve, reject) => {
-      if (this.status === "stopped") {
-        reject(left("stopped"));
-        return;
-      }
-      if (this.#want || rooms.has(params.roomId)) {
-        reject(new RealtimeError("in_use", "The channel or client is in a room already."));
-        return;
-      }
-      this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
-      rooms.add(params.roomId);
-      this.#joining = { resolve, reject };
-      this.show();
-      this.#become("joining");
-      if (connection.socket.connected) this.up();
-      else this.#link.open();
+      this.#steps.run(() => {
+        try {
+          this.#begin(params);
+          this.#joining = { resolve, reject };
+        } catch (thrown) {
+          const error = thrown as RealtimeError;
+          reject(error);
+          this.#fail(error, !this.#want);
+        }
+      });
     });
     promise.catch(() => undefined); // who does not look at it is told by the error event
     return promise;
   }
 
+  /** Throws what speaks against joining. */
+  #begin(params: JoinParams<S>): void {
+    const { rooms, hooks, connection } = this.#link;
+    if (this.status === "stopped") throw left("stopped");
+    if (this.#want || rooms.has(params.roomId)) throw new RealtimeError("in_use", "The channel or client is in a room already.");
+    this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
+    rooms.add(params.roomId);
+    hooks.add(this);
+    this.show();
+    this.#error = undefined;
+    this.#become("joining");
+    if (connection.socket.connected) this.up();
+    else this.#link.open();
+  }
+
+  /** Changes keys of the own state. */
+  patch(patch: Changes): Promise<HeartbeatResponse> {
+    return this.#change(() => asSent(patch));
+  }
+
+  /** Deletes keys of the own state. */
+  delete(keys: readonly string[]): Promise<HeartbeatResponse> {
+    return this.#change(() => deleted(keys));
+  }
+
+  #change(make: () => Changes): Promise<HeartbeatResponse> {
+    try {
+      return this.beat(make());
+    } catch (thrown) {
+      const error = thrown as RealtimeError;
+      this.#tell("error", error);
+      const refused = Promise.reject<HeartbeatResponse>(error);
+      refused.catch(() => undefined); // told by the error event
+      return refused;
+    }
+  }
+
   /** Sends a heartbeat, when one can be sent. */
-  beat(patch?: object): Promise<HeartbeatResponse> {
+  beat(changes?: Changes): Promise<HeartbeatResponse> {
     if (!this.#want) return Promise.reject(notJoined());
-    const promise = this.#patches.add(patch && asSent(patch));
-    this.#flush();
-    if (patch) this.#changed();
-    return promise;
+    return this.#steps.run(() => {
+      const promise = this.#patches.add(changes);
+      this.#flush();
+      if (changes) this.#changed(true);
+      return promise;
+    });
   }
 
-  async leave(): Promise<void> {
-    const { roomId } = this;
-    this.#end("leave");
-    const { socket } = this.#link.connection;
-    if (roomId === undefined || !socket.connected) return;
-    await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
+  leave(): Promise<void> {
+    return this.#steps.run(async () => {
+      const { roomId } = this;
+      this.#end("leave");
+      const { socket } = this.#link.connection;
+      if (roomId === undefined || !socket.connected) return;
+      await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
+    });
   }
 
-  /** Leaves for good. */
-  stop(): void {
-    void this.leave();
-    this.#become("stopped");
+  /** Leaves for good; `last` is called when that was told. */
+  stop(last: () => void): void {
+    this.#steps.run(() => {
+      void this.leave();
+      this.#become("stopped");
+      this.#steps.news(last);
+    });
   }
 
   // --- Becoming a member ---
@@ -147,12 +205,22 @@ export class Membership<S extends object> implements LinkHooks {
     const want = this.#want;
     if (!want) return;
     this.#newSession();
+    // The state asked for is one to begin with: a membership that the page before left keeps the one it has.
+    const keepState = this.#state === undefined && this.#token !== undefined;
     // With a state to begin from, patches travel in the join itself.
-    const base = this.#state ?? want.state;
-    const state = base && this.#patches.over(base);
+    const base = keepState ? undefined : (this.#state ?? want.state);
+    const state = base ? this.#patches.over(base) : want.state;
     if (base) this.#patches.next();
     const { roomId, userId } = want;
-    const payload = { roomId, userId, graceMs: this.#options.graceMs, resume: this.#token, state };
+    const payload = {
+      roomId,
+      userId,
+      graceMs: this.#options.graceMs,
+      resume: this.#token,
+      state,
+      keepState: (keepState && want.state !== undefined) || undefined,
+      sender: true,
+    };
     this.#request("presence:join", payload, (answer) => {
       if (answer.ok) this.#joined(answer);
       else this.#notTaken(answer);
@@ -164,10 +232,13 @@ export class Membership<S extends object> implements LinkHooks {
     this.#connId = connId;
     this.#epoch = epoch;
     this.#token = resume;
+    this.#link.senders ||= answer.sender === true;
+    this.#error = undefined;
     this.status = "joined";
     if (!this.#fenced) this.#retry.reset();
     this.#patches.accept({ ok: true, changed: true, epoch, seq: answer.seq });
     this.#joining?.resolve(answer); // the first time; later it does nothing
+    this.#changed(true);
     this.#settle(this.#replica.load(answer.seq, answer.snapshot), true);
     this.#tell("connected", answer);
     this.outbox.open();
@@ -190,7 +261,7 @@ export class Membership<S extends object> implements LinkHooks {
 
   /** Does what is due once more, a little later. */
   #again(error: RealtimeError): void {
-    this.#tell("error", error);
+    this.#fail(error);
     this.#retry.later(() => {
       if (this.status !== "joined") this.up();
       else if (this.#replica.gap) this.#sync();
@@ -201,12 +272,14 @@ export class Membership<S extends object> implements LinkHooks {
   // --- Ceasing to be one ---
 
   down(loss: Loss): void {
-    if (loss === "connection") {
-      this.#newSession();
-      this.#lose(loss);
-    } else {
-      this.#end(loss);
-    }
+    this.#steps.run(() => {
+      if (loss === "connection") {
+        this.#newSession();
+        this.#lose(loss);
+      } else {
+        this.#end(loss);
+      }
+    });
   }
 
   /** The server says that this connection is no member. Another join makes it one: at once the first time, later the next. */
@@ -240,6 +313,7 @@ export class Membership<S extends object> implements LinkHooks {
     if (!this.#want) return;
     const was = this.status;
     this.#link.rooms.delete(this.#want.roomId);
+    this.#link.hooks.delete(this);
     this.#newSession();
     this.#want = this.#token = this.#state = undefined;
     this.#connId = "";
@@ -249,35 +323,38 @@ export class Membership<S extends object> implements LinkHooks {
     this.outbox.clear(error);
     this.#replica.clear();
     this.#joining?.reject(error);
-    this.status = "idle";
-    this.#changed();
+    this.#joining = undefined;
+    this.#error = reason === "leave" ? undefined : error;
+    this.#become("idle");
     if (was !== "joining") this.#tell("disconnected", { reason, willReconnect: false });
   }
 
   // --- Being one ---
 
-  heard(event: string, args: unknown[]): void {
+  heard(event: string, args: unknown[], sender: Sender | null): void {
     const { roomId } = this;
     if (roomId === undefined) return;
     const first = args[0] as { roomId?: unknown } | null | undefined;
-    if (event === this.#options.presenceEventName) {
-      if (first?.roomId === roomId) this.#settle(this.#replica.receive(first as PresenceEvent<S>));
-    } else if (!OWN_EVENTS.has(event) && (first?.roomId ?? roomId) === roomId) {
-      this.#emitter.emit(event, ...args);
-    }
+    this.#steps.run(() => {
+      if (event === this.#options.presenceEventName) {
+        if (first?.roomId === roomId) this.#settle(this.#replica.receive(first as PresenceEvent<S>));
+      } else if (!OWN_EVENTS.has(event) && ((sender ?? first)?.roomId ?? roomId) === roomId) {
+        this.#steps.news(() => {
+          this.#emitter.emit(event, ...args, sender);
+        });
+      }
+    });
   }
 
   /** After the replica took something in: tells of it, and does what it asks for. */
   #settle(applied: readonly PresenceEvent<S>[], loaded = false): void {
-    const session = this.#session;
     this.#patches.seen(this.#replica.seq);
     this.#state = this.#replica.get(this.#connId)?.state ?? this.#state;
     const change = this.#replica.takeChange();
-    if (change || loaded) this.#changed();
+    if (change || loaded) this.#changed(false);
     if (loaded) this.#tell("snapshot", this.view().members);
     for (const event of applied) this.#tell("presenceEvent", event);
     if (change) this.#tell("membersChanged", change);
-    if (session !== this.#session) return; // a listener left, say
     const own = applied.find((event) => event.type === "leave" && event.connId === this.#connId);
     if (own?.type === "leave") this.#removed(own.reason);
     else if (this.#replica.gap && !this.#syncing) this.#sync();
@@ -324,15 +401,17 @@ export class Membership<S extends object> implements LinkHooks {
         this.#again(refusalError(answer));
       } else {
         this.#patches.refuse(refusalError(answer));
-        this.#tell("error", refusalError(answer));
+        this.#changed(true); // the patch is taken back
+        this.#fail(refusalError(answer));
       }
-      if (next.patch) this.#changed();
       this.#flush();
     });
   }
 
-  #heartbeat(patchState?: object): object {
-    return { roomId: this.roomId, epoch: this.#epoch, patchState };
+  #heartbeat(changes?: Changes): object {
+    const gone = changes && Object.keys(changes).filter((key) => changes[key] === undefined);
+    // Deleted keys are no JSON, so `patchState` holds the others.
+    return { roomId: this.roomId, epoch: this.#epoch, patchState: changes, removeState: gone?.length ? gone : undefined };
   }
 
   /** Sends a request whose answer counts only in this session. One that is too large for the connection is refused here, as the server would. */
@@ -342,7 +421,9 @@ export class Membership<S extends object> implements LinkHooks {
     const answered = (answer: Answers<S>[K] | Refusal) => {
       if (session !== this.#session) return;
       connection.unanswered.delete(this);
-      handle(answer);
+      this.#steps.run(() => {
+        handle(answer);
+      });
     };
     const refusal = connection.tooLarge(event, payload);
     if (refusal) {
@@ -377,6 +458,7 @@ export class Membership<S extends object> implements LinkHooks {
     if (!want) return;
     swapToken(this.#tokenKey(want), this.#token);
     if (this.status !== "joined") return;
+    this.#liveness.doubt();
     // The page may never run again: what waits goes now, and nobody waits for answers.
     this.#patches.undo();
     const next = this.#patches.next();
@@ -390,8 +472,10 @@ export class Membership<S extends object> implements LinkHooks {
     if (this.#want) this.#token = swapToken(this.#tokenKey(this.#want)) ?? this.#token;
   }
 
-  wake(): void {
-    if (this.status === "joined") this.#liveness.probe();
+  wake(): boolean {
+    if (this.status !== "joined") return false;
+    this.#liveness.probe();
+    return true;
   }
 
   #tokenKey({ roomId, userId }: JoinParams<S>): string {
@@ -406,17 +490,43 @@ export class Membership<S extends object> implements LinkHooks {
 
   refused(error: RealtimeError, forGood: boolean): void {
     if (!this.#want) return;
+    this.#steps.run(() => {
+      this.#fail(error);
+      if (forGood) this.#end("refused", error);
+    });
+  }
+
+  /** Something went wrong; while this is no member, it is the reason. */
+  #fail(error: RealtimeError, reason = this.status !== "joined"): void {
+    if (reason) {
+      this.#error = error;
+      this.#changed(true);
+    }
     this.#tell("error", error);
-    if (forGood) this.#end("refused", error);
   }
 
   #tell<K extends keyof ChannelEvents<S>>(event: K, ...args: Parameters<ChannelEvents<S>[K]>): void {
-    this.#emitter.emit(event, ...args);
+    this.#steps.news(() => {
+      this.#emitter.emit(event, ...args);
+    });
   }
 
   #become(status: ChannelStatus): void {
     this.status = status;
-    this.#changed();
+    this.#changed(true);
+  }
+
+  /** The view is different: told once, however often that happens in a step. */
+  #changed(own: boolean): void {
+    this.#view = undefined;
+    const untold = this.#untold;
+    this.#untold = own || untold === true;
+    if (untold !== undefined) return;
+    this.#steps.news(() => {
+      const byThisSide = this.#untold === true;
+      this.#untold = undefined;
+      this.#notify(byThisSide);
+    });
   }
 }
 
@@ -432,11 +542,11 @@ function lossIn(answer: HeartbeatResponse | Refusal): "stale" | "not_joined" | u
 }
 
 function left(reason: string): RealtimeError {
-  return new RealtimeError("left", `The channel is in no room: ${reason}.`);
+  return new RealtimeError(reason === "kicked" ? reason : "left", `The channel is in no room: ${reason}.`);
 }
 
-/** A state as the wire carries it, and a copy that nobody changes. */
-function asSent<S extends object>(state: S): S {
-  const copy: unknown = JSON.parse(JSON.stringify(state));
-  return copy as S;
+/** Whether two states hold the same values. */
+function alike(a: object, b: object): boolean {
+  const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
+  return left.length === right.size && left.every(([key, value]) => right.has(key) && right.get(key) === value);
 }

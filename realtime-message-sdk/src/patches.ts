@@ -1,3 +1,4 @@
+import { RealtimeError } from "./errors.js";
 import type { HeartbeatResponse } from "./protocol.js";
 
 interface Waiter {
@@ -5,8 +6,11 @@ interface Waiter {
   reject(error: Error): void;
 }
 
+/** Changes of a state, key by key: the new value, or `undefined` for a key that is deleted. */
+export type Changes = Readonly<Record<string, unknown>>;
+
 interface Batch {
-  patch: object | undefined;
+  patch: Changes | undefined;
   waiters: Waiter[];
 }
 
@@ -20,10 +24,10 @@ export class PatchQueue {
   sent: Batch | undefined;
   #waiting: Batch | undefined;
   /** Accepted ones whose event has not come yet, with its seq: until then the member list does not show them. */
-  #accepted: { patch: object | undefined; seq: number }[] = [];
+  #accepted: { patch: Changes | undefined; seq: number }[] = [];
 
   /** Takes a heartbeat; the promise settles with the answer to the request that carries it. */
-  add(patch?: object): Promise<HeartbeatResponse> {
+  add(patch?: Changes): Promise<HeartbeatResponse> {
     const promise = new Promise<HeartbeatResponse>((resolve, reject) => {
       this.#waiting = merge(this.#waiting, { patch, waiters: [{ resolve, reject }] });
     });
@@ -74,7 +78,7 @@ export class PatchQueue {
   /** The state as it will be when all patches have arrived. The same object when there is none. */
   over<S extends object>(state: S): S {
     const all = [...this.#accepted, this.sent, this.#waiting];
-    return all.reduce((result, batch) => (batch?.patch ? { ...result, ...batch.patch } : result), state);
+    return all.reduce((result, batch) => (batch?.patch ? apply(result, batch.patch) : result), state);
   }
 
   #takeSent(): Batch | undefined {
@@ -84,8 +88,41 @@ export class PatchQueue {
   }
 }
 
+function apply<S extends object>(state: S, changes: Changes): S {
+  const entries = Object.entries({ ...state, ...changes }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as S;
+}
+
 function merge(first: Batch | undefined, then: Batch | undefined): Batch | undefined {
   if (!first || !then) return first ?? then;
   const patch = first.patch && then.patch ? { ...first.patch, ...then.patch } : (first.patch ?? then.patch);
   return { patch, waiters: [...first.waiters, ...then.waiters] };
+}
+
+/** A state or a patch as the wire carries it, and a copy that nobody changes. Throws a RealtimeError for what is no JSON object. */
+export function asSent<T extends object>(given: T): T {
+  return sendable(() => {
+    const copy: unknown = JSON.parse(JSON.stringify(given, refuseCode));
+    if (typeof copy !== "object" || !copy || Array.isArray(copy)) throw new TypeError("it is no object");
+    return copy as T;
+  });
+}
+
+/** The deletion of keys as changes. Throws a RealtimeError if they are no list. */
+export function deleted(keys: readonly string[]): Changes {
+  return sendable(() => Object.fromEntries(keys.map((key) => [key, undefined])));
+}
+
+function sendable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    throw new RealtimeError("invalid_payload", `This cannot be sent: ${(cause as Error).message}.`, { cause });
+  }
+}
+
+/** JSON leaves functions and symbols out without a word. */
+function refuseCode(key: string, value: unknown): unknown {
+  if (typeof value === "function" || typeof value === "symbol") throw new TypeError(`${key} is a ${typeof value}`);
+  return value;
 }

@@ -70,6 +70,18 @@ export interface JoinResponse<S extends object = DefaultState> {
   readonly seq: number;
   /** Whether a membership from before was taken over. */
   readonly resumed: boolean;
+  /** Custom events of this connection name their sender from now on. Left out by servers that cannot do so. */
+  readonly sender?: boolean;
+}
+
+/** Who sent a custom event, as the server knows it: no client can pass for another. */
+export interface Sender {
+  readonly connId: string;
+  readonly userId: string;
+  /** The room through which it was heard. */
+  readonly roomId: string;
+  /** When the server had it: Unix time in milliseconds, by its clock. */
+  readonly ts: number;
 }
 
 /** The answer to a heartbeat or a patch. */

@@ -4,84 +4,81 @@ import { useCallback, useEffect, useState, useSyncExternalStore } from "react";
 
 import type { PresenceChannel } from "./channel.js";
 import { RealtimeError } from "./errors.js";
-import type { DefaultState, Member } from "./protocol.js";
-import type { DefaultEvents, JoinParams, PresenceOptions, RoomSnapshot } from "./types.js";
+import { framesOf } from "./frames.js";
+import type { DefaultState, HeartbeatResponse, Member } from "./protocol.js";
+import { type ChannelMaker, roomKey, SharedRoom } from "./shared.js";
+import type { DefaultEvents, JoinParams, Patch, PresenceOptions, RoomSnapshot } from "./types.js";
+
+export type { ChannelMaker };
 
 /** What `useRoom` returns: the room as it is now, and the channel to act through. */
 export interface Room<S extends object = DefaultState, E extends object = DefaultEvents> extends RoomSnapshot<S> {
   /** Undefined before the first effect, and while there are no params. */
   readonly channel: PresenceChannel<S, E> | undefined;
-  /** Why the room cannot be joined; undefined while it can. */
-  readonly error: RealtimeError | undefined;
 }
 
-/** What makes channels: any RealtimeClient, whatever its custom events are. */
-export interface ChannelMaker {
-  createPresenceChannel<S extends object, E extends object>(options?: PresenceOptions): PresenceChannel<S, E>;
-}
+/** Changes keys of the own state, as `PresenceChannel.updateState` does. The promise may be ignored. */
+export type UpdateState<S extends object> = <P extends Partial<S>>(patch: P & Patch<S, P>) => Promise<HeartbeatResponse>;
 
-const NOBODY: RoomSnapshot<never> = { status: "idle", members: new Map(), users: new Map(), self: undefined };
+const NOBODY: RoomSnapshot<never> = { status: "idle", members: new Map(), users: new Map(), self: undefined, error: undefined };
 
 /**
  * Is a member of a room while the component is mounted. Another room, user,
- * client or resume key leaves the one and joins the other; `state` is the one to begin
- * with, and later changes of it and of the other options are not looked at. `null` as params: in no room.
+ * client or resume key leaves the one and joins the other; `null` as params: in no room.
+ *
+ * Components of one client that ask for the same room, user and resume key are one member, which
+ * leaves with the last of them; `state` and `options` are those of the first, and later
+ * changes of them are not looked at. As another user the room is
+ * joined when the others have unmounted; `error` has the code `in_use` until then.
  */
 export function useRoom<S extends object = DefaultState, E extends object = DefaultEvents>(
   client: ChannelMaker,
   params: JoinParams<S> | null,
   options?: PresenceOptions,
 ): Room<S, E> {
-  const [channel, setChannel] = useState<PresenceChannel<S, E>>();
-  const [error, setError] = useState<RealtimeError>();
-  const roomId = params?.roomId;
-  const userId = params?.userId;
-  const resumeKey = options?.resumeKey;
+  const [held, setHeld] = useState<SharedRoom<S, E>>();
+  const key = params && roomKey(params, options);
 
   useEffect(() => {
     if (!params) return undefined;
-    const made = client.createPresenceChannel<S, E>(options);
-    let over = false;
-    setChannel(made);
-    setError(undefined);
-    // Later than this effect: what is unmounted at once, as in strict mode, joins nothing.
-    queueMicrotask(() => {
-      if (over) return;
-      made.join(params).catch((reason: unknown) => {
-        if (!over && reason instanceof RealtimeError) setError(reason);
-      });
-    });
+    const room = SharedRoom.acquire<S, E>(client, params, options);
+    setHeld(room);
     return () => {
-      over = true;
-      made.stop();
-      setChannel(undefined);
+      room.release();
+      setHeld(undefined);
     };
     // params and options are often new objects at each rendering: what they mean is compared.
-  }, [client, roomId, userId, resumeKey]);
+  }, [client, key]);
 
-  const { status, members, users, self } = usePresence(channel);
-  return { channel, error, status, members, users, self };
+  // Between a change and its effect there is no room, rather than the one before.
+  const channel = held?.client === client && held.key === key ? held.channel : undefined;
+  const { status, members, users, self, error } = usePresence(channel);
+  return { channel, status, members, users, self, error };
 }
 
-/** The room of a channel as it is now; of nobody without a channel. */
+/**
+ * The room of a channel as it is now; of nobody without a channel. Renders once per
+ * animation frame for what others do, at once for what this side does.
+ */
 export function usePresence<S extends object, E extends object>(channel: PresenceChannel<S, E> | undefined): RoomSnapshot<S> {
-  const get = channel?.getSnapshot ?? nobody;
-  return useSyncExternalStore<RoomSnapshot<S>>(channel?.subscribe ?? never, get, nobody);
+  const frames = channel && framesOf<S>(channel);
+  return useSyncExternalStore<RoomSnapshot<S>>(frames?.subscribe ?? never, frames?.getSnapshot ?? nobody, nobody);
 }
 
 /** The own member of a channel, and what changes its state. Renders only when the own member is different. */
 export function useSelf<S extends object, E extends object>(
   channel: PresenceChannel<S, E> | undefined,
-): [self: Member<S> | undefined, updateState: (patch: Partial<S>) => void] {
+): [self: Member<S> | undefined, updateState: UpdateState<S>] {
+  const frames = channel && framesOf<S>(channel);
   const self = useSyncExternalStore(
-    channel?.subscribe ?? never,
-    () => channel?.self,
+    frames?.subscribe ?? never,
+    () => frames?.getSnapshot().self,
     () => undefined,
   );
-  const updateState = useCallback(
-    (patch: Partial<S>) => {
-      channel?.updateState(patch).catch(() => undefined); // refusals are told by the channel's error event
-    },
+  const updateState = useCallback<UpdateState<S>>(
+    (patch: Partial<S>) =>
+      // Checked by the type of this function.
+      channel?.updateState(patch as never) ?? Promise.reject(new RealtimeError("not_joined", "There is no channel yet.")),
     [channel],
   );
   return [self, updateState];

@@ -8,6 +8,7 @@ import type { MembersChange } from "./types.js";
 export class Replica<S extends object> {
   #members = new Map<string, Member<S>>();
   #shared = false; // #members was handed out: copy before the next change
+  #sorted = true; // #members is in the order of joining
   /** The room's sequence number that the members stand at. */
   seq = -1;
   /** An event is held back because one before it is missing: a sync is due. */
@@ -16,9 +17,10 @@ export class Replica<S extends object> {
   #current = false; // false: events are held back until a join or a sync is answered
   #before = new Map<string, Member<S> | undefined>(); // members touched since takeChange, as they were
 
-  /** By connId; never changed after it was handed out. */
+  /** By connId, in the order of joining; never changed after it was handed out. */
   get members(): ReadonlyMap<string, Member<S>> {
-    this.#shared = true;
+    if (!this.#sorted) this.#members = new Map([...this.#members].sort(([, a], [, b]) => byJoining(a, b)));
+    this.#shared = this.#sorted = true;
     return this.#members;
   }
 
@@ -27,7 +29,7 @@ export class Replica<S extends object> {
     for (const connId of this.#members.keys()) this.#touch(connId);
     for (const { connId } of snapshot) this.#touch(connId);
     this.#members = new Map(snapshot.map((member) => [member.connId, member]));
-    this.#shared = this.gap = false;
+    this.#shared = this.#sorted = this.gap = false;
     this.#current = true;
     this.seq = seq;
     return this.#drain();
@@ -101,13 +103,19 @@ export class Replica<S extends object> {
       this.#members.delete(connId);
       return;
     }
-    const joinedMs = event.type === "update" && old ? old.joinedMs : ts;
+    this.#sorted &&= old !== undefined;
+    const joinedMs = old?.joinedMs ?? ts; // a member that joins once more keeps it
     this.#members.set(connId, { connId, userId, state: event.state, epoch, status: event.status, joinedMs, lastSeenMs: ts });
   }
 
   #touch(connId: string): void {
     if (!this.#before.has(connId)) this.#before.set(connId, this.#members.get(connId));
   }
+}
+
+/** The order of joining. Two that joined in the same millisecond are in the same order on every page, and after every reconnect. */
+function byJoining(a: Member<object>, b: Member<object>): number {
+  return a.joinedMs - b.joinedMs || (a.connId < b.connId ? -1 : 1);
 }
 
 /** Whether two members look the same; when they were last seen is not looked at. */

@@ -3,7 +3,7 @@
 import type { ManagerOptions, Socket, SocketOptions } from "socket.io-client";
 
 import type { RealtimeError } from "./errors.js";
-import type { DefaultState, HeartbeatResponse, JoinResponse, LeaveReason, Member, MemberStatus, PresenceEvent } from "./protocol.js";
+import type { DefaultState, HeartbeatResponse, JoinResponse, LeaveReason, Member, MemberStatus, PresenceEvent, Sender } from "./protocol.js";
 
 /**
  * Custom events when none are declared. Declare yours as an interface of
@@ -23,6 +23,14 @@ export type EventNames<E extends object> = keyof E & string;
 
 /** The arguments of a custom event. */
 export type EventArgs<E extends object, K extends EventNames<E>> = E[K] extends (...args: infer A) => unknown ? A : never;
+
+/**
+ * What a listener of a custom event gets: the arguments, then who sent it. `null`: the server or its application,
+ * or nobody knows, as the server is too old to say. Of events that are not declared the type says nothing.
+ */
+export type HeardArgs<E extends object, K extends EventNames<E>> = number extends EventArgs<E, K>["length"]
+  ? EventArgs<E, K>
+  : [...EventArgs<E, K>, sender: Sender | null];
 
 /** What a custom event is acknowledged with. */
 export type EventAck<E extends object, K extends EventNames<E>> = E[K] extends (...args: never[]) => infer R ? R : never;
@@ -121,11 +129,27 @@ export interface RealtimeClientOptions extends SocketIOOptions {
   readonly path?: string | undefined;
 }
 
+/**
+ * A patch of a state: the keys that it may have, with their values. A value that is `undefined` cannot
+ * be sent, and is an error of type; what removes a key is `deleteState`.
+ */
+export type Patch<S extends object, P extends object> = {
+  [K in keyof P]: K extends keyof S ? Sendable<P, K> : never;
+};
+
+type Sendable<P, K extends keyof P> = object extends Pick<P, K>
+  ? P[K] // may be left out, as in a Partial<S>
+  : unknown extends P[K]
+    ? P[K]
+    : undefined extends P[K]
+      ? never
+      : P[K];
+
 /** What to join as. */
 export interface JoinParams<S extends object = DefaultState> {
   readonly roomId: string;
   readonly userId: string;
-  /** The state to begin with. Left out, a resumed membership keeps the one it has, a new one has `{}`. */
+  /** The state of a new member; left out, `{}`. A membership that is resumed after a reload keeps the one it has. */
   readonly state?: S | undefined;
 }
 
@@ -151,12 +175,17 @@ export interface User<S extends object = DefaultState> {
 /** A room at one moment. Never changed: the same object until something is different. */
 export interface RoomSnapshot<S extends object = DefaultState> {
   readonly status: ChannelStatus;
-  /** By connId. */
+  /** By connId, in the order of joining. */
   readonly members: ReadonlyMap<string, Member<S>>;
-  /** By userId. */
+  /** By userId, in the order of joining. */
   readonly users: ReadonlyMap<string, User<S>>;
   /** This channel's own member, own patches that are on their way included. */
   readonly self: Member<S> | undefined;
+  /**
+   * Why the channel is no member, or not yet: the last thing that went wrong. It may be trying again: see `status`.
+   * Undefined while it is a member, and after it left by itself.
+   */
+  readonly error: RealtimeError | undefined;
 }
 
 /** What is different since the last `membersChanged`. */
@@ -198,7 +227,7 @@ export interface ChannelEvents<S extends object = DefaultState> {
 export type ChannelListener<S extends object, E extends object, K> = K extends keyof ChannelEvents<S>
   ? ChannelEvents<S>[K]
   : K extends EventNames<E>
-    ? (...args: EventArgs<E, K>) => void
+    ? (...args: HeardArgs<E, K>) => void
     : never;
 
 /** What a client tells about its connection, besides custom events. */
@@ -214,5 +243,5 @@ export interface ClientEvents {
 export type ClientListener<E extends object, K> = K extends keyof ClientEvents
   ? ClientEvents[K]
   : K extends EventNames<E>
-    ? (...args: EventArgs<E, K>) => void
+    ? (...args: HeardArgs<E, K>) => void
     : never;

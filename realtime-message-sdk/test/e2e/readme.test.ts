@@ -41,7 +41,7 @@ afterAll(async () => {
 
 test("there are as many blocks as meant", () => {
   expect(programs).toHaveLength(6);
-  expect([...readme.matchAll(/^```\w/gm)]).toHaveLength(11);
+  expect([...readme.matchAll(/^```\w/gm)]).toHaveLength(12);
 });
 
 test.each(programs.map((_, index) => index))("program %i runs", async (index) => {

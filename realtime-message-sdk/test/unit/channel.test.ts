@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { RealtimeError } from "../../src/index.js";
+import { type DefaultState, RealtimeError } from "../../src/index.js";
 import { refusal } from "./fake-server.js";
 import { pass, scenes, settle, told } from "./setup.js";
 
@@ -11,7 +11,7 @@ describe("joining", () => {
   test("connects, sends what was asked for and answers with the snapshot", async () => {
     s.scene.server.broadcast("r", bob);
     const { channel, response } = await s.scene.client().joinRoom({ roomId: "r", userId: "ann", state: { a: 1 } });
-    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", state: { a: 1 }, graceMs: 15_000 });
+    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", state: { a: 1 }, graceMs: 15_000, sender: true });
     expect(response.resumed).toBe(false);
     expect([...channel.members.keys()]).toEqual(["b", "socket-1"]);
     expect(channel.self).toMatchObject({ connId: "socket-1", userId: "ann", state: { a: 1 }, status: "online" });
@@ -175,6 +175,32 @@ describe("the member list", () => {
     expect(channel.users.get("bob")?.status).toBe("away");
   });
 
+  test("members and users keep their order over reconnects, gaps and changes", async () => {
+    const { server } = s.scene;
+    server.broadcast("r", { ...bob, connId: "z", userId: "zoe", ts: 1000 });
+    server.broadcast("r", { ...bob, connId: "b2", userId: "bob", ts: 2000 });
+    server.broadcast("r", { ...bob, connId: "b1", userId: "bea", ts: 2000 }); // in the same millisecond
+    const channel = await s.scene.joined();
+    const order = () => [[...channel.members.keys()], [...channel.users.keys()]];
+    const expected = [["z", "b1", "b2", "socket-1"], ["zoe", "bea", "bob", "ann"]];
+    expect(order()).toEqual(expected);
+    server.answer = (request) => {
+      const answer = server.carryOut(request) as { snapshot?: unknown[] };
+      return { ...answer, ...(answer.snapshot && { snapshot: [...answer.snapshot].reverse() }) };
+    };
+    server.last.lose();
+    await pass(2000);
+    expect(order()).toEqual(expected);
+    server.missed("r", { ...bob, connId: "z", userId: "zoe", ts: 1000, type: "update" });
+    server.broadcast("r", { ...bob, connId: "z", userId: "zoe", ts: 1000, type: "update" });
+    await settle();
+    expect(order()).toEqual(expected);
+    server.broadcast("r", { ...bob, connId: "b1", userId: "bea", ts: 3000, epoch: 2 }); // joins once more
+    server.broadcast("r", { ...bob, connId: "first", userId: "fay", ts: 500 }); // by a server whose clock is behind
+    await settle();
+    expect(order()).toEqual([["first", "z", "b1", "b2", "socket-1"], ["fay", "zoe", "bea", "bob", "ann"]]);
+  });
+
   test("subscribers are called at each change until they unsubscribe", async () => {
     const channel = await s.scene.joined();
     let calls = 0;
@@ -319,11 +345,91 @@ describe("the own state", () => {
     expect([channel.status, channel.self?.state]).toEqual(["joined", { a: 0 }]);
   });
 
+  test("a key is deleted at once, with what else waits, and the last change of it holds", async () => {
+    const channel = await s.scene.joined({ state: { a: 1, b: 1, c: 1 } });
+    const { server } = s.scene;
+    const first = channel.deleteState(["a"]);
+    expect(channel.self?.state).toEqual({ b: 1, c: 1 });
+    const others = [channel.updateState({ b: 2, d: 1 }), channel.deleteState(["b", "c"]), channel.updateState({ c: 3 })];
+    expect(channel.self?.state).toEqual({ c: 3, d: 1 });
+    await Promise.all([first, ...others]);
+    expect(channel.self?.state).toEqual({ c: 3, d: 1 });
+    expect(server.room("r").members.get("socket-1")?.state).toEqual({ c: 3, d: 1 });
+    expect(server.named("presence:heartbeat").map(({ payload }) => [payload.patchState, payload.removeState])).toEqual([
+      [{}, ["a"]],
+      [{ c: 3, d: 1 }, ["b"]],
+    ]);
+  });
+
+  test("a key deleted offline is missing in the state of the next join", async () => {
+    const channel = await s.scene.joined({ state: { a: 1, b: 1 } });
+    const { server } = s.scene;
+    server.last.lose();
+    const done = channel.deleteState(["a"]);
+    await pass(2000);
+    await done;
+    expect(server.named("presence:join").at(-1)?.payload.state).toEqual({ b: 1 });
+    expect(server.named("presence:heartbeat")).toEqual([]);
+  });
+
+  test("a refused deletion is taken back", async () => {
+    const channel = await s.scene.joined({ state: { a: 1 } });
+    s.scene.server.answer = ({ payload }) => (payload.removeState ? refusal("forbidden") : undefined);
+    await expect(channel.deleteState(["a"])).rejects.toMatchObject({ code: "forbidden" });
+    expect(channel.self?.state).toEqual({ a: 1 });
+  });
+
+  const circle: Record<string, unknown> = {};
+  circle.self = circle;
+  test.each<[string, object]>([
+    ["a BigInt", { n: 1n }],
+    ["a circle", circle],
+    ["a toJSON that throws", { at: { toJSON: () => JSON.parse("{") as unknown } }],
+    ["a function", { call: () => 1 }],
+    ["a function deep inside", { list: [{ call: () => 1 }] }],
+    ["a symbol", { sign: Symbol("s") }],
+    ["a function as patch", () => 1],
+    ["a list as patch", [1]],
+    ["text as patch", "text" as unknown as object],
+    ["null as patch", null as unknown as object],
+  ])("%s is refused, told, and changes nothing", async (_, patch) => {
+    const channel = await s.scene.joined({ state: { a: 1 } });
+    const errors = told<RealtimeError>(channel, "error");
+    await expect(channel.updateState(patch)).rejects.toMatchObject({ name: "RealtimeError", code: "invalid_payload" });
+    void channel.updateState(patch); // nobody looks: no unhandled rejection
+    await settle();
+    expect(errors).toMatchObject([{ code: "invalid_payload" }, { code: "invalid_payload" }]);
+    expect([channel.self?.state, channel.status, channel.error]).toEqual([{ a: 1 }, "joined", undefined]);
+    expect(s.scene.server.named("presence:heartbeat")).toEqual([]);
+
+    const other = s.scene.client().createPresenceChannel();
+    if (Object.is(patch, null)) return; // joins without a state
+    await expect(other.join({ roomId: "r2", userId: "ann", state: patch as DefaultState })).rejects.toMatchObject({ code: "invalid_payload" });
+    expect([other.status, other.error?.code]).toEqual(["idle", "invalid_payload"]);
+  });
+
+  test("keys to delete that are none are refused", async () => {
+    const channel = await s.scene.joined();
+    for (const keys of ["a", undefined] as never[]) {
+      await expect(channel.deleteState(keys)).rejects.toMatchObject({ code: "invalid_payload" });
+    }
+  });
+
+  test("the own member is the same object while only others change", async () => {
+    const channel = await s.scene.joined({ state: { a: 1 } });
+    s.scene.server.answer = ({ event }) => (event === "presence:heartbeat" ? null : undefined);
+    void channel.updateState({ a: 2 });
+    const { self } = channel;
+    s.scene.server.broadcast("r", bob);
+    await settle();
+    expect([channel.members.size, channel.self === self, self?.state]).toEqual([2, true, { a: 2 }]);
+  });
+
   test("is a copy in JSON: later changes of the object given are not seen", async () => {
     const channel = await s.scene.joined();
-    const given = { list: [1], at: new Date(0), nothing: undefined };
+    const given: DefaultState = { list: [1], at: new Date(0), nothing: undefined };
     await channel.updateState(given);
-    given.list.push(2);
+    (given.list as number[]).push(2);
     expect(channel.self?.state).toEqual({ list: [1], at: "1970-01-01T00:00:00.000Z" });
   });
 });

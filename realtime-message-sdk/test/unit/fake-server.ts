@@ -153,6 +153,8 @@ export class FakeServer {
   refuseData: unknown;
   /** Connections are lost as soon as a client asks to be accepted. */
   loseConnects = false;
+  /** Whether custom events name their sender to those who ask; older servers do not. */
+  namesSenders = false;
   readonly connections: Connection[] = [];
   /** Everything that clients sent, as text. */
   readonly wire: string[] = [];
@@ -236,8 +238,10 @@ export class FakeServer {
     const own = room.members.get(connId) ?? {};
     const { epoch } = own;
     if (Number(payload.epoch) < Number(epoch)) return { ok: true, changed: false, epoch, stale: true };
-    if (event !== "presence:heartbeat" || !payload.patchState) return { ok: true, changed: false, epoch };
+    const remove = (payload.removeState ?? []) as string[];
+    if (event !== "presence:heartbeat" || (!payload.patchState && remove.length === 0)) return { ok: true, changed: false, epoch };
     const state = { ...(own.state as Json), ...(payload.patchState as Json) };
+    for (const key of remove) Reflect.deleteProperty(state, key);
     this.broadcast(String(payload.roomId), { ...own, type: "update", state });
     return { ok: true, changed: true, epoch, seq: room.seq };
   }
@@ -252,13 +256,14 @@ export class FakeServer {
     room.tokens.set(token, connId);
     for (const [other, id] of room.sockets) if (id === connId) room.sockets.delete(other);
     if (old && resumed) {
-      room.members.set(connId, { ...old, epoch, state: payload.state ?? old.state });
+      room.members.set(connId, { ...old, epoch, state: payload.keepState ? old.state : (payload.state ?? old.state) });
     } else {
       this.broadcast(String(roomId), { type: "join", connId, userId, epoch, state: payload.state ?? {} });
     }
     room.sockets.set(connection, connId);
     const self = { connId, epoch, graceMs: payload.graceMs, resume: token };
-    return { ok: true, snapshot: [...room.members.values()], self, seq: room.seq, resumed: resumed !== undefined };
+    const sender = this.namesSenders && payload.sender === true ? { sender: true } : {};
+    return { ok: true, snapshot: [...room.members.values()], self, seq: room.seq, resumed: resumed !== undefined, ...sender };
   }
 }
 

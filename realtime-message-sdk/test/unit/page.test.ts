@@ -66,7 +66,7 @@ describe("in a page", () => {
     page.tell("pagehide");
     s.scene.server.last.lose(true);
     const again = await s.scene.joined();
-    expect(s.scene.server.named("presence:join")[1]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, resume: "token-socket-1" });
+    expect(s.scene.server.named("presence:join")[1]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, resume: "token-socket-1", sender: true });
     expect(again.self).toMatchObject({ connId: "socket-1", state: { a: 1 } });
     expect(page.stored.size).toBe(0);
   });
@@ -79,6 +79,34 @@ describe("in a page", () => {
     void channel.join({ roomId: "r", userId: "ann" });
     await channel.updateState({ b: 2 });
     expect(channel.self?.state).toEqual({ a: 1, b: 2 });
+  });
+
+  test("a state to begin with does not replace that of the page before", async () => {
+    const before = await s.scene.joined({ state: { a: 1 } });
+    await before.updateState({ a: 2 });
+    page.tell("pagehide");
+    s.scene.server.last.lose(true);
+    const channel = s.scene.client().createPresenceChannel();
+    const joined = channel.join({ roomId: "r", userId: "ann", state: { a: 1 } });
+    const patched = channel.updateState({ b: 1 });
+    expect((await joined).resumed).toBe(true);
+    expect(s.scene.server.named("presence:join")[1]?.payload).toMatchObject({ state: { a: 1 }, keepState: true });
+    expect(channel.self?.state).toEqual({ a: 2, b: 1 });
+    await patched;
+    s.scene.server.last.lose(); // what this page knows by itself is sent whole again
+    await pass(2000);
+    expect(s.scene.server.named("presence:join")[2]?.payload).toMatchObject({ state: { a: 2, b: 1 } });
+    expect(s.scene.server.named("presence:join")[2]?.payload.keepState).toBeUndefined();
+  });
+
+  test("a state to begin with is there at once when nothing is left to resume", async () => {
+    await s.scene.joined({ state: { a: 1 } });
+    page.tell("pagehide");
+    s.scene.server.last.lose(true);
+    s.scene.server.room("r").tokens.clear();
+    const channel = s.scene.client().createPresenceChannel();
+    const { resumed, snapshot } = await channel.join({ roomId: "r", userId: "ann", state: { a: 7 } });
+    expect([resumed, snapshot.at(-1)?.state, channel.self?.state]).toEqual([false, { a: 7 }, { a: 7 }]);
   });
 
   test("a token is for one room, user and resume key", async () => {

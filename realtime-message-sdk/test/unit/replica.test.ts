@@ -107,7 +107,7 @@ describe("patches", () => {
 
   test("a key named __proto__ is a key", () => {
     const queue = new PatchQueue();
-    void queue.add(JSON.parse('{"__proto__": 1}') as object);
+    void queue.add(JSON.parse('{"__proto__": 1}') as Record<string, unknown>);
     void queue.add({ b: 1 });
     expect(JSON.stringify(queue.over({}))).toBe('{"__proto__":1,"b":1}');
   });

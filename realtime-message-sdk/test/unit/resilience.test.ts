@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 
+import type { PresenceChannel } from "../../src/index.js";
 import { refusal } from "./fake-server.js";
 import { pass, scenes, settle, told } from "./setup.js";
 
@@ -100,6 +101,60 @@ describe("heartbeats", () => {
     expect(s.scene.server.named("presence:heartbeat")).toHaveLength(10);
   });
 
+  test("one speaks for all channels of a client, and each finds out in its turn that it is no member", async () => {
+    const client = s.scene.client();
+    const channels: PresenceChannel[] = [];
+    for (let n = 0; n < 10; n++) {
+      channels.push(await s.scene.joined({ roomId: `room ${String(n)}` }, client));
+      await pass(100);
+    }
+    const { server } = s.scene;
+    await pass(60_000);
+    expect(server.named("presence:heartbeat")).toHaveLength(6);
+    const asked = () => server.named("presence:heartbeat").map(({ payload }) => payload.roomId);
+    await pass(40_000);
+    expect(new Set(asked()).size).toBe(10);
+    const [, , , , , , , seventh] = channels;
+    if (!seventh) throw new Error("no channel");
+    const losses = told(seventh, "disconnected");
+    server.room("room 7").sockets.clear(); // and no event says so
+    await pass(100_000);
+    expect(losses).toEqual([{ reason: "not_joined", willReconnect: true }]);
+    expect(channels.map(({ status }) => status)).toEqual(Array(10).fill("joined"));
+    channels[0]?.stop();
+    server.requests.length = 0;
+    await pass(180_000);
+    expect(server.named("presence:heartbeat")).toHaveLength(18);
+    expect(new Set(asked()).size).toBe(9);
+  });
+
+  test("the channel that beats most often sets the pace", async () => {
+    const client = s.scene.client();
+    await s.scene.joined({ roomId: "slow" }, client);
+    const fast = client.createPresenceChannel({ heartbeatIntervalMs: 2000 });
+    await fast.join({ roomId: "fast", userId: "ann" });
+    await pass(60_000);
+    expect(s.scene.server.named("presence:heartbeat").length).toBeLessThanOrEqual(30);
+    expect(s.scene.server.named("presence:heartbeat").length).toBeGreaterThanOrEqual(29);
+  });
+
+  test("are sent although the clock was set back", async () => {
+    await s.scene.joined();
+    await pass(5000);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    await pass(30_000);
+    expect(s.scene.server.named("presence:heartbeat").length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("a half-open connection of several channels is noticed as soon as that of one", async () => {
+    const client = s.scene.client();
+    const channels = [await s.scene.joined({}, client), await s.scene.joined({ roomId: "r2" }, client)];
+    s.scene.server.last.lose(true);
+    await pass(10_000 + 8000 + 8000 + 2000);
+    expect(s.scene.server.connections).toHaveLength(2);
+    expect(channels.map(({ status }) => status)).toEqual(["joined", "joined"]);
+  });
+
   test("two missed ones in a row, and the connection is made anew without a leave", async () => {
     const channel = await s.scene.joined();
     const { server } = s.scene;
@@ -171,7 +226,7 @@ describe("a membership that the server does not know", () => {
     await settle();
     expect(await Promise.all(patches)).toMatchObject([{ changed: true }, { changed: true }]);
     const joins = server.named("presence:join");
-    expect(joins.slice(1).map(({ payload }) => payload)).toEqual([{ roomId: "r", userId: "ann", graceMs: 15_000, state: { a: 1, b: 2 } }]);
+    expect(joins.slice(1).map(({ payload }) => payload)).toEqual([{ roomId: "r", userId: "ann", graceMs: 15_000, state: { a: 1, b: 2 }, sender: true }]);
     expect(losses).toEqual([{ reason, willReconnect: true }]);
   });
 
@@ -406,7 +461,7 @@ describe("custom events", () => {
     const late = expect(client.timeout(10).emitWithAck("silence")).rejects.toThrow();
     await pass(10);
     await late;
-    expect(got).toEqual([[1, 2], "yes"]);
+    expect(got).toEqual([[1, 2, null], "yes"]);
   });
 });
 
