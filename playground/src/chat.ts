@@ -24,11 +24,12 @@ export class Chat {
       void this.#send();
     });
     this.element = h("section", { class: "card chat" }, h("h3", { id: `${id}-chat` }, "Chat"), this.#list, form);
-    channel.on("chat:message", (value: unknown) => {
+    channel.on("chat:message", (value: unknown, sender) => {
       const message = readMessage(value);
       if (!message) return;
-      this.#say(message.userId, message.text);
-      log({ kind: "chat", text: `from ${message.userId}`, ms: Date.now() - message.sentMs });
+      const userId = sender?.userId ?? message.userId; // the server knows better than the message
+      this.#say(userId, message.text);
+      log({ kind: "chat", text: `from ${userId}`, ms: Date.now() - message.sentMs });
     });
   }
 
