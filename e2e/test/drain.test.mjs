@@ -81,7 +81,8 @@ describeStack('SIGTERM to one of two nodes with many clients', { backend: 'serve
     const closings = clients.map((client) => client.closedAt).sort((a, b) => a - b);
     const spread = closings.at(-1) - closings[0];
     t.diagnostic(`${clients.length} connections closed over ${spread} ms, after ${answers.flat().length} answers`);
-    assert.ok(spread > DRAIN_MS / 2, `all closed within ${spread} ms`);
+    const later = answers.filter((acks) => acks.some((ack) => ack.at > closings[0]));
+    assert.ok(later.length >= clients.length / 3, `${later.length} connections were answered after the first had closed`);
     assert.ok(answers.flat().length > clients.length, 'requests were answered during the drain');
     await stopping.stop();
 
@@ -93,7 +94,7 @@ describeStack('SIGTERM to one of two nodes with many clients', { backend: 'serve
       for (const { userId, ts, reason } of leaves()) {
         const { closedAt, graceMs } = clients.find((client) => client.userId === userId);
         assert.equal(reason, 'shutdown');
-        assert.ok(Math.abs(ts - closedAt - graceMs) < DRAIN_MS / 2, `${userId} left ${ts - closedAt} ms after its connection closed`);
+        assert.ok(Math.abs(ts - closedAt - graceMs) < DRAIN_MS, `${userId} left ${ts - closedAt} ms after its connection closed`);
       }
     }
   });
@@ -101,7 +102,7 @@ describeStack('SIGTERM to one of two nodes with many clients', { backend: 'serve
   /** Sends requests until the connection closes, and returns what came back. */
   async function askUntilClosed(client, [room]) {
     const acks = [];
-    const ask = (name, payload, isRight) => client.wire.emit(name, [payload], (ack) => acks.push({ name, ack, right: isRight(ack) }));
+    const ask = (name, payload, isRight) => client.wire.emit(name, [payload], (ack) => acks.push({ name, ack, right: isRight(ack), at: Date.now() }));
     for (let n = 1; !client.wire.closeReason; n++) {
       ask('presence:heartbeat', { roomId: room }, (ack) => ack.ok);
       ask('presence:heartbeat', { roomId: room, patchState: { n } }, (ack) => ack.ok && ack.changed);
