@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 )
 
 // Server is a Socket.IO server. Mount it at /socket.io/ of any mux. Unless
@@ -33,7 +34,7 @@ type Server struct {
 	client *clientFiles // nil: not handed out
 
 	maxPayload int          // of the engine
-	refusals   *slog.Logger // for lines that clients cause
+	refusals   *slog.Logger // for lines that clients cause: throttled
 
 	// base ends when the server has closed. Inline handlers get it: it costs
 	// nothing per connection.
@@ -61,7 +62,7 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	engine := s.engine.Config()
 	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
-	s.refusals = s.log
+	s.refusals = lograte.Limit(s.log)
 	if !cfg.NoClient {
 		s.client = newClientFiles()
 	}
