@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,57 @@ func TestPostEndsWithItsSession(t *testing.T) {
 				ending()
 			})
 		})
+	}
+}
+
+// Over HTTP/2 a body has the deadlines of its stream.
+func TestPostOverHTTP2(t *testing.T) {
+	srv, err := NewServer(Config{}, func(s *Session) Handler { return echoer{s} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(srv)
+	web.EnableHTTP2 = true
+	web.StartTLS()
+	defer web.Close()
+	defer srv.Close(t.Context())
+	do := func(method, query string, body io.Reader) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, web.URL+"/?EIO=4&transport=polling"+query, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := web.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.ProtoMajor != 2 {
+			t.Fatal(res.Proto, err)
+		}
+		return res.StatusCode, string(text)
+	}
+	_, open := do("GET", "", nil)
+	id := parseOpen(t, open).SID
+	if code, text := do("POST", "&sid="+id, strings.NewReader("4hello")); code != 200 || text != "ok" {
+		t.Errorf("post: %d %s", code, text)
+	}
+	if code, text := do("GET", "&sid="+id, nil); code != 200 || text != "4hello" {
+		t.Errorf("poll: %d %s", code, text)
+	}
+	for _, query := range []string{"&sid=nobody", "&sid=" + id} {
+		body, rest := io.Pipe()
+		go func() {
+			rest.Write([]byte("4"))
+			if s := srv.session(id); strings.HasSuffix(query, id) {
+				s.abort(ReasonForcedClose)
+			}
+		}()
+		if code, text := do("POST", query, body); code != 400 {
+			t.Errorf("unfinished post, %s: %d %s", query, code, text)
+		}
+		rest.Close()
 	}
 }
 

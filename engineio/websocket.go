@@ -1,7 +1,9 @@
 package engineio
 
 import (
+	"context"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"net"
@@ -61,13 +63,20 @@ func closeCode(reason CloseReason) ws.StatusCode {
 func (c *wsCarrier) ended() {}
 
 // cut closes the connection, which ends the reading goroutine. Only a TCP or unix connection is
-// known not to block in Close: TLS says goodbye first.
+// known not to block in Close: TLS says goodbye first, for seconds where the client takes nothing,
+// unless the server is over before.
 func (c *wsCarrier) cut() {
 	if c.raw != nil {
 		c.conn.Close()
 		return
 	}
-	c.s.srv.spawn(func() { c.conn.Close() })
+	srv := c.s.srv
+	srv.spawn(func() {
+		if secured, ok := c.conn.(*tls.Conn); ok {
+			defer context.AfterFunc(srv.over, func() { secured.NetConn().Close() })()
+		}
+		c.conn.Close()
+	})
 }
 
 // isWebSocket says whether r is a valid opening handshake.

@@ -25,3 +25,11 @@ func defaultOf(files int) int {
 	}
 	return max(1, files-min(maxRest, max(minRest, files/8)))
 }
+
+// overOf is how many connections there may be beyond a limit: half of what is left for the rest.
+func overOf(files, limit int) int {
+	if files == 0 || limit == 0 {
+		return maxOver
+	}
+	return min(maxOver, max(minOver, (files-limit)/2))
+}

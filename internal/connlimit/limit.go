@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// maxOver is how many connections beyond the limit are open at a time, to be told so. The oldest of
-	// them makes room for the next.
-	maxOver = 32
+	// minOver and maxOver bound how many connections beyond the limit are open at a time, to be told
+	// so: the oldest of them makes room for the next. The more, the longer has each to send its request.
+	minOver = 8
+	maxOver = 256
 	// spares is how many descriptors are kept to be given up when none is left: then a few connections
 	// can be accepted all the same.
 	spares = 4
@@ -27,8 +28,9 @@ const (
 // Limit bounds the open connections of all its listeners together, hijacked ones included. It is safe for
 // concurrent use.
 type Limit struct {
-	max  int
-	warn func(max, open int)
+	max     int
+	maxOver int
+	warn    func(max, open int)
 
 	mu     sync.Mutex
 	open   int     // connections, those in over included
@@ -43,7 +45,7 @@ type Limit struct {
 // New returns a limit of max connections, 0 for none. Once a minute at most it calls warn, which must
 // not block, when connections are refused.
 func New(max int, warn func(max, open int)) *Limit {
-	l := &Limit{max: max, warn: warn}
+	l := &Limit{max: max, maxOver: overOf(openFiles(), max), warn: warn}
 	l.fresh.init()
 	l.idle.init()
 	l.refill()
@@ -134,7 +136,7 @@ func (l *Limit) admit(conn net.Conn) net.Conn {
 		drop = l.idle.first()
 	}
 	if c.over = full && drop == nil || l.short; c.over {
-		if len(l.over) >= maxOver {
+		if len(l.over) >= l.maxOver {
 			drop = l.over[0]
 		}
 		l.over = append(l.over, c)

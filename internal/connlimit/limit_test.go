@@ -163,10 +163,11 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 // Many that are to be refused and send nothing do not keep the next from being answered.
 func TestSilentConnectionsBeyondTheLimit(t *testing.T) {
 	e, _ := serve(t, 1)
+	e.limit.maxOver = 20
 	if e.ask(e.dial(), "/hijack") != 101 {
 		t.Fatal("not taken")
 	}
-	for range 3 * maxOver {
+	for range 3 * e.limit.maxOver {
 		e.dial()
 	}
 	if got := e.ask(e.dial(), "/"); got != 503 {
@@ -174,7 +175,7 @@ func TestSilentConnectionsBeyondTheLimit(t *testing.T) {
 	}
 	e.limit.mu.Lock()
 	defer e.limit.mu.Unlock()
-	if n := len(e.limit.over); n > maxOver {
+	if n := len(e.limit.over); n > e.limit.maxOver {
 		t.Errorf("%d beyond the limit", n)
 	}
 }
@@ -229,6 +230,11 @@ func TestDefault(t *testing.T) {
 	for files, want := range map[int]int{0: 0, 8: 1, 64: 48, 256: 224, 1024: 896, 4096: 3968, 1 << 20: 1<<20 - 128} {
 		if got := defaultOf(files); got != want {
 			t.Errorf("%d files: %d, want %d", files, got, want)
+		}
+	}
+	for _, test := range [][3]int{{0, 0, 256}, {1024, 896, 64}, {64, 48, 8}, {1 << 20, 100, 256}, {64, 64, 8}} {
+		if got := overOf(test[0], test[1]); got != test[2] {
+			t.Errorf("%d files, limit %d: %d, want %d", test[0], test[1], got, test[2])
 		}
 	}
 	if Default() > Most() {
