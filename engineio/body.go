@@ -7,27 +7,10 @@ import (
 	"time"
 )
 
-// restTimeout is how long the rest of a body is waited for that nobody wants any more. The request is
-// answered before; closing at once could destroy the answer on its way.
-const restTimeout = time.Second
-
 // longAgo is the deadline that ends a read or write that is under way.
 var longAgo = time.Unix(1, 0)
 
 var errEnded = errors.New("engineio: the session has ended")
-
-// giveUpBody lets r be answered at once although its body has not been read, and its connection be
-// closed then. Without it net/http reads the body first, for as long as the client takes to send it.
-func giveUpBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 {
-		return
-	}
-	if r.ProtoMajor == 1 { // HTTP/2 has a stream for each request
-		w.Header().Set("Connection", "close")
-	}
-	// Unsupported: then the HTTP server's own limits hold.
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout))
-}
 
 // postReader reads the body of a POST. Each part of it must come within StallTimeout, and the end of
 // the session ends a read: its client could not be answered, nor be asked for a pong, meanwhile.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // sendRaw opens a connection and writes to it what a client sends that does not go on.
@@ -143,7 +144,7 @@ func TestRefusedBodiesAreNotWaitedFor(t *testing.T) {
 				e := newPipeEnv(t, Config{})
 				conn := e.sendRaw(request(e.openPolling()) + "4")
 				status, answer, end := answered(t, conn)
-				if status/100 != 4 || answer != 0 || end > restTimeout+500*time.Millisecond {
+				if status/100 != 4 || answer != 0 || end > httpbody.RestTimeout+500*time.Millisecond {
 					t.Errorf("answered %d after %v, ended after %v", status, answer, end)
 				}
 			})
@@ -166,7 +167,7 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newPipeEnv(t, Config{})
 				conn := e.sendRaw(request(e.openPolling()) + "4")
-				if _, answer, end := answered(t, conn); answer != 0 || end > restTimeout {
+				if _, answer, end := answered(t, conn); answer != 0 || end > httpbody.RestTimeout {
 					t.Errorf("answered after %v, ended after %v", answer, end)
 				}
 			})
@@ -193,7 +194,7 @@ func TestPostEndsWithItsSession(t *testing.T) {
 				synctest.Wait()
 				ending := async(func() { end(e, e.session()) })
 				status, answer, gone := answered(t, conn)
-				if status != 400 || answer != 0 || gone > restTimeout+500*time.Millisecond {
+				if status != 400 || answer != 0 || gone > httpbody.RestTimeout+500*time.Millisecond {
 					t.Errorf("answered %d after %v, ended after %v", status, answer, gone)
 				}
 				ending()

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // Request is what is kept of the HTTP request that opened a session.
@@ -19,7 +21,7 @@ type Request struct {
 // ServeHTTP serves one request of any transport.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		giveUpBody(w, r)
+		httpbody.Drop(w, r)
 	}
 	if headerTooLarge(r) {
 		bigHeader.write(w, r)

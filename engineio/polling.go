@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 const (
@@ -263,7 +265,7 @@ func (c *pollCarrier) startAnswer(ctl *http.ResponseController) {
 	defer s.mu.Unlock()
 	timeout := s.srv.cfg.StallTimeout
 	if state(s.state.Load()) == stateClosed { // nothing will cut this answer short
-		timeout = min(timeout, restTimeout)
+		timeout = min(timeout, httpbody.RestTimeout)
 	}
 	ctl.SetWriteDeadline(time.Now().Add(timeout)) // unsupported: then without
 	c.answering = ctl

@@ -3,6 +3,8 @@ package engineio
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // refusal is how a request is turned down; on the wire {"code":…,"message":…}.
@@ -28,7 +30,7 @@ var (
 
 // write answers r. It does not wait for a body that is still on its way.
 func (f refusal) write(w http.ResponseWriter, r *http.Request) {
-	giveUpBody(w, r)
+	httpbody.Drop(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // The client for browsers, as the npm package socket.io-client has it;
@@ -36,6 +38,7 @@ func (c *clientFiles) serve(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.HasPrefix(name, "socket.io.") || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
+	httpbody.Drop(w, r)
 	switch name {
 	case "socket.io.js", "socket.io.min.js":
 		c.script.serve(w, r)

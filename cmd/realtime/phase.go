@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // phase is where the server stands between its start and its end.
@@ -34,7 +36,7 @@ func (p *phase) readyz(w http.ResponseWriter, _ *http.Request) {
 func (p *phase) whenStarted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.v.Load() == starting {
-			dropBody(w, r)
+			httpbody.Drop(w, r)
 			answer(w, http.StatusServiceUnavailable, "starting")
 			return
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
+	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 )
 
 // socketPath is where Socket.IO is, with a slash at the end or without.
@@ -38,28 +39,18 @@ func newLimit(c *config.Config, log *slog.Logger) (*connlimit.Limit, error) {
 // front refuses connections beyond the limit, but for health checks, and bodies
 // that nobody reads.
 func (s *server) front(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != socketPath && !strings.HasPrefix(r.URL.Path, socketPath+"/") {
-		dropBody(w, r)
+	if r.Method != http.MethodPost || r.URL.Path != socketPath && !strings.HasPrefix(r.URL.Path, socketPath+"/") {
+		httpbody.Drop(w, r)
 	}
 	if connlimit.Refused(r) {
 		w.Header().Set("Connection", "close")
 		if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
-			dropBody(w, r)
+			httpbody.Drop(w, r)
 			answer(w, http.StatusServiceUnavailable, "too many connections")
 			return
 		}
 	}
 	s.mux.ServeHTTP(w, r)
-}
-
-// dropBody lets a request be answered before its body has come, which net/http
-// would wait for without end.
-func dropBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 {
-		return
-	}
-	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second)) // net/http supports it
 }
 
 // httpServer bounds headers and idle connections only: a long poll stays open

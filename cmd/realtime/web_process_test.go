@@ -60,6 +60,8 @@ func TestUnfinishedRequestsDoNotHoldUpADrain(t *testing.T) {
 		"POST " + handshake + "&sid=nobody": 400,
 		"POST " + handshake:                 400,
 		"GET /healthz":                      200,
+		"GET /socket.io/socket.io.js":       200,
+		"GET /socket.io/socket.io.js.map":   404,
 		"POST /healthz":                     404,
 		"GET /nothing":                      404,
 		"POST /":                            200,
