@@ -90,6 +90,50 @@ describe.each(["memory", "redis"])("on %s", (store) => {
     expect(heard).toEqual([{ text: "hi" }]);
   });
 
+  test("listeners are told who sent an event, and the channel of its room alone hears it", async () => {
+    const [room, other] = [fresh(), fresh()];
+    const ann = await join(room, "ann");
+    const both = client();
+    const { channel: bob } = await both.joinRoom({ roomId: room, userId: "bob" });
+    const { channel: elsewhere } = await both.joinRoom({ roomId: other, userId: "bob" });
+    const heard: unknown[][] = [];
+    bob.on("chat:message", (...args) => heard.push(args));
+    elsewhere.on("chat:message", () => heard.push(["elsewhere"]));
+    for (const text of ["six", null, { roomId: other }]) await ann.timeout(10_000).emitWithAck("chat:message", text);
+    await until("bob hears ann", () => heard.length >= 3);
+    const sender = { connId: ann.self?.connId, userId: "ann", roomId: room, ts: expect.any(Number) as number };
+    expect(heard).toEqual([["six", sender], [null, sender], [{ roomId: other }, sender]]);
+  });
+
+  test("keys are deleted in one step with what is changed", async () => {
+    const room = fresh();
+    const [ann, bob] = [await join(room, "ann", { a: 1, b: 1 }), await join(room, "bob")];
+    const seen = events(bob);
+    await ann.deleteState(["a"]);
+    await Promise.all([ann.updateState({ c: 1 }), ann.deleteState(["b"])]);
+    await until("bob sees it", () => JSON.stringify(bob.users.get("ann")?.members[0]?.state) === '{"c":1}');
+    expect(seen.every(({ type }) => type === "update")).toBe(true);
+    expect(view(ann)).toEqual(view(bob));
+  });
+
+  test("a reload keeps its state although its join brings one; a new member has it from the first event on", async () => {
+    const room = fresh();
+    const ann = await join(room, "ann");
+    const seen = events(ann);
+    const tab = new Tab();
+    tab.load();
+    const before = await join(room, "bob", { n: 1 });
+    await before.updateState({ n: 2 });
+    tab.hide();
+    end(clients.at(-1));
+    tab.load();
+    const after = await join(room, "bob", { n: 1 });
+    expect(after.self).toMatchObject({ connId: before.self?.connId, state: { n: 2 } });
+    await after.leave();
+    await until("ann sees bob leave", () => !ann.users.has("bob"));
+    expect(seen.map(({ type, state }) => `${type} ${JSON.stringify(state)}`)).toEqual(['join {"n":1}', 'update {"n":2}', "leave null"]);
+  });
+
   test("a lost connection is resumed unseen, with what was patched meanwhile", async () => {
     const room = fresh();
     const [ann, bob] = [await join(room, "ann"), await join(room, "bob", { n: 0 })];

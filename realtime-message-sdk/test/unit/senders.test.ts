@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { describe, expect, test } from "vitest";
 
 import type { DefaultState, PresenceChannel, Sender } from "../../src/index.js";
@@ -72,6 +74,18 @@ describe("a server that names senders", () => {
     await settle();
     expect(server.wire.at(-1)).toBe('37[["hi",null]]');
   });
+});
+
+test("the sender is what the server's fixtures say", async () => {
+  const fixtures = JSON.parse(readFileSync(new URL("../../../presence/testdata/wire/senders.json", import.meta.url), "utf8")) as { roomId: string; wire: string }[];
+  s.scene.server.namesSenders = true;
+  for (const { roomId, wire } of fixtures) {
+    const channel = await s.scene.joined({ roomId });
+    const list = heard(channel);
+    s.scene.server.last.send(`2["chat",1,${wire}]`);
+    await settle();
+    expect(list).toEqual([[1, JSON.parse(wire)]]);
+  }
 });
 
 test("a server that does not know senders leaves the arguments as they are", async () => {
