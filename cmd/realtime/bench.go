@@ -44,8 +44,8 @@ type benchCmd struct {
 	Transport   *string  `env:"TRANSPORT" placeholder:"NAME" help:"websocket or polling (websocket)."`
 	Base        bool     `name:"base-protocol" env:"BASE_PROTOCOL" help:"Use no field beyond the founding protocol, for servers that know no more."`
 
-	ServerPIDs []int `name:"server-pid" env:"SERVER_PID" placeholder:"PID,..." help:"Processes of the servers, to read their CPU time and memory (Linux)."`
-	RedisPIDs  []int `name:"redis-pid" env:"REDIS_PID" placeholder:"PID,..." help:"Processes of Redis, likewise."`
+	ServerPIDs pids `name:"server-pid" env:"SERVER_PID" placeholder:"PID,..." help:"Processes of the servers, to read their CPU time and memory (Linux)."`
+	RedisPIDs  pids `name:"redis-pid" env:"REDIS_PID" placeholder:"PID,..." help:"Processes of Redis, likewise."`
 
 	JSON     bool   `name:"json" xor:"form" help:"Print the report as JSON instead of a table."`
 	Benchfmt bool   `name:"benchfmt" xor:"form" help:"Print the report for benchstat instead of a table."`
@@ -55,13 +55,16 @@ type benchCmd struct {
 // Run puts the load on the servers and prints what it measured. Errors and
 // missing events fail it. A first signal ends the load, a second the command.
 func (c *benchCmd) Run(out output) error {
+	for _, text := range out.warnings {
+		fmt.Fprintln(out.stderr, "realtime:", text)
+	}
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next one is not caught
+	context.AfterFunc(ctx, func() { time.AfterFunc(echoTime, stop) }) // the next one is not caught then
 	show := newProgress(out.stderr)
 	cfg.OnInterval, cfg.OnProgress = show.interval, show.progress
 	report, err := bench.Run(ctx, cfg)

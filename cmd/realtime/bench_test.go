@@ -14,7 +14,7 @@ import (
 func parseBench(t *testing.T, env config.Env, args ...string) (benchCmd, error) {
 	t.Helper()
 	var c cli
-	_, err := config.Parse(&c, append([]string{"bench"}, args...), env)
+	_, _, err := config.Parse(&c, append([]string{"bench"}, args...), env)
 	return c.Bench, err
 }
 

@@ -18,8 +18,10 @@ type cli struct {
 }
 
 // output is where a subcommand writes: the ready line to stdout, logs to stderr.
+// Warnings about the environment belong into its log.
 type output struct {
 	stdout, stderr io.Writer
+	warnings       []string
 }
 
 // run carries out one command line and returns the exit code.
@@ -29,16 +31,16 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return fail(stderr, err)
 	}
 	var commands cli
-	ctx, err := config.Parse(&commands, args, env,
+	ctx, warnings, err := config.Parse(&commands, joinPIDs(args), env,
 		kong.Name("realtime"),
 		kong.Description("Presence for applications that talk Socket.IO. Every flag can also be set by the variable "+
 			"that its help names, in the environment or in a .env file."),
 		kong.Writers(stdout, stderr),
-		kong.Bind(output{stdout, stderr}),
 	)
 	if err != nil {
 		return fail(stderr, err)
 	}
+	ctx.Bind(output{stdout, stderr, warnings})
 	if err := ctx.Run(); err != nil {
 		return fail(stderr, err)
 	}
@@ -50,10 +52,19 @@ func fail(stderr io.Writer, err error) int {
 	return 1
 }
 
-func newLogger(c *config.Config, w io.Writer) *slog.Logger {
+// newLogger makes the log, which begins with the warnings.
+func newLogger(c *config.Config, out output) *slog.Logger {
+	log := slog.New(newHandler(c, out.stderr))
+	for _, text := range out.warnings {
+		log.Warn(text)
+	}
+	return log
+}
+
+func newHandler(c *config.Config, w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.NewTextHandler(w, options)
 }

@@ -11,7 +11,7 @@ func TestDefaultsOfSubcommands(t *testing.T) {
 	parse := func(env config.Env, args ...string) cli {
 		t.Helper()
 		var c cli
-		if _, err := config.Parse(&c, args, env); err != nil {
+		if _, _, err := config.Parse(&c, args, env); err != nil {
 			t.Fatal(err)
 		}
 		return c

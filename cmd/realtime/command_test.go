@@ -179,7 +179,7 @@ func TestSecondSignalDuringTheDrain(t *testing.T) {
 	if code, _ := get(t, p.url()+"/socket.io/?EIO=4&transport=polling"); code != http.StatusServiceUnavailable {
 		t.Errorf("a new connection: %d", code)
 	}
-	p.signal(syscall.SIGTERM)
+	p.signalUntilExit(syscall.SIGTERM)
 	p.wantExit(1)
 }
 
@@ -190,7 +190,7 @@ func TestSecondSignal(t *testing.T) {
 	}
 	p.signal(syscall.SIGTERM)
 	p.stderr.await(t, "draining")
-	p.signal(syscall.SIGTERM)
+	p.signalUntilExit(syscall.SIGTERM)
 	p.wantExit(1)
 	if text := p.stderr.String(); !strings.Contains(text, "second signal, without") {
 		t.Errorf("stderr: %s", text)

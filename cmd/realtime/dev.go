@@ -23,7 +23,7 @@ func (c *devCmd) Run(out output) error {
 	if err != nil {
 		return fmt.Errorf("opening the page: %w", err)
 	}
-	s, err := newServer(&c.Config, newLogger(&c.Config, out.stderr))
+	s, err := newServer(&c.Config, newLogger(&c.Config, out))
 	if err != nil {
 		return err
 	}

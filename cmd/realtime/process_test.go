@@ -73,6 +73,22 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
+// signalUntilExit sends a signal again and again: those that come at once count
+// as one.
+func (p *process) signalUntilExit(s syscall.Signal) {
+	p.t.Helper()
+	for end := time.After(patience); ; {
+		_ = p.cmd.Process.Signal(s) // fails when it has exited
+		select {
+		case <-p.exited:
+			return
+		case <-end:
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // wantExit waits for the end and checks the exit code.
 func (p *process) wantExit(code int) {
 	p.t.Helper()

@@ -16,7 +16,7 @@ type serveCmd struct {
 func (c *serveCmd) Run(out output) error {
 	pace := gcpace.Start()
 	defer pace.Stop()
-	s, err := newServer(&c.Config, newLogger(&c.Config, out.stderr))
+	s, err := newServer(&c.Config, newLogger(&c.Config, out))
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,39 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// What comes within a second of the first signal is that signal again, however
+// often it comes; a later one is the second.
+func TestSignalsAtOnceAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSignals()
+		defer s.stop()
+		send := func() {
+			s.raw <- syscall.SIGTERM
+			synctest.Wait()
+		}
+		send()
+		if s.first.Err() == nil {
+			t.Error("the first signal was not seen")
+		}
+		for range 10 {
+			send()
+		}
+		time.Sleep(echoTime - 1)
+		send()
+		if s.second.Err() != nil {
+			t.Error("one signal was taken for two")
+		}
+		time.Sleep(1)
+		send()
+		if s.second.Err() == nil {
+			t.Error("the second signal was not seen")
+		}
+	})
+}
 
 // A signal that comes when all is done must not kill the process.
 func TestSignalOnTheWayOut(t *testing.T) {

@@ -21,7 +21,7 @@ var testVars = kong.Vars{"host": "", "host_text": "all interfaces", "cors": "", 
 
 func parse(env Env, args ...string) (testCLI, error) {
 	var cli testCLI
-	_, err := Parse(&cli, args, env, testVars)
+	_, _, err := Parse(&cli, args, env, testVars)
 	return cli, err
 }
 
@@ -208,7 +208,7 @@ func TestHelpNamesVariables(t *testing.T) {
 	var out strings.Builder
 	var cli testCLI
 	exited := false
-	_, _ = Parse(&cli, []string{"--help"}, nil, testVars, kong.Writers(&out, &out), kong.Exit(func(int) { exited = true }))
+	_, _, _ = Parse(&cli, []string{"--help"}, nil, testVars, kong.Writers(&out, &out), kong.Exit(func(int) { exited = true }))
 	if !exited {
 		t.Fatal("no help")
 	}

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
-
-	"github.com/joho/godotenv"
 )
 
 // Env holds environment variables by name.
@@ -17,15 +16,13 @@ type Env map[string]string
 // ReadEnv joins the variables of the process, in the form of os.Environ, with
 // those of a .env file; the process wins. A file that does not exist is empty.
 func ReadEnv(environ []string, file string) (Env, error) {
-	env, err := godotenv.Read(file)
-	switch pathErr := (*fs.PathError)(nil); {
-	case errors.Is(err, fs.ErrNotExist):
-		env = map[string]string{}
-	case errors.As(err, &pathErr):
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the settings file: %w", err)
-	case err != nil:
-		// The parser's own error quotes the file, secrets included.
-		return nil, fmt.Errorf("%s: must hold lines of the form NAME=value, and # comments", file)
+	}
+	env, err := parseDotEnv(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, entry := range environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 // Parse fills cli from the arguments and, for flags that are not among them,
 // from env. Errors name the flag or the variable that a bad value came from.
-func Parse(cli any, args []string, env Env, options ...kong.Option) (*kong.Context, error) {
+// Warnings name variables that seem to be meant as settings and are none, or
+// are settings by accident: sentences for whoever starts the command.
+func Parse(cli any, args []string, env Env, options ...kong.Option) (ctx *kong.Context, warnings []string, err error) {
 	p := parser{env: env, vars: map[*kong.Value]string{}}
 	options = append(options,
 		kong.PostBuild(p.detach),
@@ -21,16 +24,22 @@ func Parse(cli any, args []string, env Env, options ...kong.Option) (*kong.Conte
 	)
 	k, err := kong.New(cli, options...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ctx, err := k.Parse(args)
+	ctx, err = k.Parse(args)
 	if bad, ok := errors.AsType[*variableError](err); ok {
-		return nil, bad
+		return nil, nil, bad
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return ctx, p.unknown()
+	var settings []string
+	for _, flag := range ctx.Flags() {
+		if name := p.vars[flag.Value]; name != "" {
+			settings = append(settings, name)
+		}
+	}
+	return ctx, hints(env, settings, p.known()), p.unknown()
 }
 
 type parser struct {
@@ -63,7 +72,7 @@ func (p *parser) help(v *kong.Value) string {
 func (p *parser) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	name := p.vars[flag.Value]
 	text, ok := p.env[name]
-	if name == "" || !ok {
+	if name == "" || !ok || isLink(name, text) {
 		return nil, nil
 	}
 	token := kong.Token{Type: kong.FlagValueToken, Value: text}
@@ -86,25 +95,19 @@ func (e *variableError) Unwrap() error { return e.err }
 // unknown refuses variables with our prefix that no flag has: a misspelt name
 // must not silently leave a default in force.
 func (p *parser) unknown() error {
-	var known []string
-	for _, name := range p.vars {
-		if strings.HasPrefix(name, prefix) {
-			known = append(known, name)
-		}
-	}
-	slices.Sort(known)
-	known = slices.Compact(known)
+	known := slices.DeleteFunc(p.known(), func(name string) bool { return !strings.HasPrefix(name, prefix) })
 	for _, name := range p.env.sorted() {
-		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
-			continue
-		}
-		// Kubernetes sets these for a Service named "presence".
-		if strings.HasPrefix(name, prefix+"PORT") || strings.HasPrefix(name, prefix+"SERVICE_") {
+		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || isLink(name, p.env[name]) {
 			continue
 		}
 		return fmt.Errorf("%s: no such setting; the names are %s", name, strings.Join(known, ", "))
 	}
 	return nil
+}
+
+// known are the variables of all commands.
+func (p *parser) known() []string {
+	return slices.Compact(slices.Sorted(maps.Values(p.vars)))
 }
 
 const prefix = "PRESENCE_"
