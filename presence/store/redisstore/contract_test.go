@@ -23,6 +23,12 @@ type backend struct {
 // open opens a store with a prefix of its own choosing on an emptied server.
 func open(t testing.TB, o Options) *backend {
 	t.Helper()
+	return openAs(t, o, o.URL)
+}
+
+// openAs is open where another user looks at what lies in Redis.
+func openAs(t testing.TB, o Options, rawURL string) *backend {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	o.TTL = storetest.TTL
@@ -30,7 +36,7 @@ func open(t testing.TB, o Options) *backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt, err := rueidis.ParseURL(o.URL)
+	opt, err := rueidis.ParseURL(rawURL)
 	if err != nil {
 		t.Fatal(err)
 	}

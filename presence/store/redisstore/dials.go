@@ -59,6 +59,9 @@ func (c *dialed) Close() error {
 
 // dial implements rueidis.ClientOption.DialCtxFn.
 func (d *dials) dial(ctx context.Context, addr string, dialer *net.Dialer, kind *tls.Config) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && host == "" {
+		addr = net.JoinHostPort(d.host, port) // MOVED to a server of a cluster that has no host of its own
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout) // the TLS handshake included
 	defer cancel()
 	conn, err := dialer.DialContext(ctx, d.network, addr)

@@ -102,7 +102,7 @@ func parseSlots(ranges []rueidis.RedisMessage, asked string) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &layout{slots: slices.Repeat([]int16{-1}, slotCount)}
+	l, unknown := &layout{slots: slices.Repeat([]int16{-1}, slotCount)}, false
 	for _, r := range ranges {
 		parts, err := r.ToArray()
 		if err != nil || len(parts) < 3 {
@@ -114,24 +114,39 @@ func parseSlots(ranges []rueidis.RedisMessage, asked string) (*layout, error) {
 		if errors.Join(err1, err2, err3) != nil || from < 0 || to >= slotCount {
 			return nil, errSlots
 		}
+		if addr == "" {
+			unknown = true
+			continue
+		}
 		i := l.index(addr)
 		for s := from; s <= to; s++ {
 			l.slots[s] = i
 		}
 	}
+	if unknown {
+		return l, errNoHost
+	}
 	return l, nil
 }
 
-// endpoint reads host and port of a node; one that does not know its own name
-// has that of the host asked.
+// errNoHost says that a master could be anywhere. The client library does not
+// know it either.
+var errNoHost = errors.New("a server of the cluster does not say where it is (its host is ?): " +
+	"set its cluster-announce-hostname, or cluster-preferred-endpoint-type to ip")
+
+// endpoint reads host and port of a node; one whose host is empty is at the host
+// that was asked. The result is empty when the cluster does not know the host.
 func endpoint(msg *rueidis.RedisMessage, asked string) (string, error) {
 	node, err := msg.ToArray()
 	if err != nil || len(node) < 2 {
 		return "", errSlots
 	}
 	host, _ := node[0].ToString()
-	if host == "" || host == "?" {
+	switch host {
+	case "":
 		host = asked
+	case "?":
+		return "", nil
 	}
 	port, err := node[1].AsInt64()
 	return net.JoinHostPort(host, strconv.FormatInt(port, 10)), err

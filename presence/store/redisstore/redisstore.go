@@ -5,6 +5,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -51,12 +52,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	log := lograte.Limit(o.Logger)
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
+		err = lacking(err, o.Prefix, l.commands("", false))
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
 	}
 	s := &Store{
 		keys:    newKeys(o.Prefix, opt.SelectDB),
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
-		publish: "PUBLISH",
 		client:  client,
 		cluster: client.Mode() == rueidis.ClientModeCluster,
 		log:     log,
@@ -65,16 +66,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.pipe = newPipeline(client, s.masterOf, guard)
 	scout := newScout(client, s.pipe, guard)
 	sharded, err := s.detect(ctx, scout, l.plain || o.ForcePlainPublish)
+	if err == nil {
+		s.publish = publishWith(sharded)
+		s.scripts = loadScripts(s.publish, s.keys.events)
+		err = s.checkRights(ctx, l.commands(client.Mode(), sharded))
+	}
 	if err != nil {
+		err = lacking(err, o.Prefix, l.commands(client.Mode(), sharded))
 		scout.wg.Wait()
 		s.pipe.close()
 		client.Close()
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
 	}
-	if sharded {
-		s.publish = "SPUBLISH"
-	}
-	s.scripts = loadScripts(s.publish, s.keys.events)
 	s.bridge = newBridge(client, sharded, scout, &s.layout, log)
 	return s, nil
 }
@@ -82,6 +85,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // detect asks the servers what they are: how they are laid out, and whether
 // channels are to be sharded.
 func (s *Store) detect(ctx context.Context, scout *scout, plain bool) (sharded bool, err error) {
+	if s.cluster {
+		if err := s.checkHosts(ctx); err != nil {
+			return false, err
+		}
+	}
 	msg, err := s.pipe.do(ctx, s.client.B().Info().Section("server").Build())
 	if err != nil {
 		return false, err
@@ -97,12 +105,41 @@ func (s *Store) detect(ctx context.Context, scout *scout, plain bool) (sharded b
 	if major < 6 {
 		return false, fmt.Errorf("it is Redis %d; 6 or newer is needed", major)
 	}
+	if infoField(info, "redis_mode") == "cluster" && !s.cluster {
+		// The client library takes a user without this right for a single server.
+		_, err := s.pipe.do(ctx, s.client.B().ClusterSlots().Build())
+		if t := troubleIn(err); t != nil && t.begins == "NOPERM" {
+			return false, fmt.Errorf("it is a cluster: %w", err)
+		}
+	}
 	first, err := scout.look(ctx, nil)
 	if err != nil {
 		return false, err
 	}
 	s.layout.Store(first)
 	return !plain && major >= 7 && s.cluster, nil
+}
+
+// checkHosts fails when a cluster does not say where all of its masters are.
+func (s *Store) checkHosts(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stallTime)
+	defer cancel()
+	// Sent alone it goes to a server of the URL, also where no other is known.
+	ranges, err := s.client.Do(ctx, s.client.B().ClusterSlots().Build()).ToArray()
+	if err != nil {
+		return s.pipe.wrap(err)
+	}
+	if _, err := parseSlots(ranges, ":0"); errors.Is(err, errNoHost) {
+		return err
+	}
+	return nil
+}
+
+func publishWith(sharded bool) string {
+	if sharded {
+		return "SPUBLISH"
+	}
+	return "PUBLISH"
 }
 
 // masterOf is the address of the master that holds a slot; empty when there is

@@ -46,6 +46,8 @@ var (
 	markDeadText string
 	//go:embed lua/claim.lua
 	claimText string
+	//go:embed lua/rights.lua
+	rightsText string
 )
 
 // scripts are the Lua scripts of a store. On a cluster each touches one key, and
@@ -54,7 +56,7 @@ type scripts struct {
 	put, enter, remove, time         script
 	indexSet, indexDel               script
 	connJoin, connLeave, connRefresh script
-	beat, markDead, claim            script
+	beat, markDead, claim, rights    script
 }
 
 // loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH, and events
@@ -74,6 +76,7 @@ func loadScripts(publish, events string) scripts {
 		beat:        newScript(beatText),
 		markDead:    newScript(markDeadText),
 		claim:       newScript(claimText),
+		rights:      newScript(rightsText),
 	}
 }
 

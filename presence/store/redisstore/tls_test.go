@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/redis/rueidis"
 )
 
 // authority issues certificates, each in files of its own.
@@ -209,19 +210,28 @@ func TestNamesOfServers(t *testing.T) {
 	}
 }
 
+// sentinelRights are what the user for Sentinels needs.
+const sentinelRights = "+ping +subscribe +unsubscribe +sentinel|sentinels +sentinel|get-master-addr-by-name"
+
 // Sentinels have a user and a password of their own.
 func TestSentinelCredentials(t *testing.T) {
 	t.Parallel()
-	master := redistest.Start(t, "--requirepass", "for-data", "--masterauth", "for-data")
+	l := &location{masterSet: redistest.MasterSet}
+	master := redistest.Start(t, append([]string{"--requirepass", "for-data", "--masterauth", "for-data", "--user", "presence", "on", ">pw"},
+		strings.Fields(rules("prs:", l.commands(rueidis.ClientModeSentinel, false)))...)...)
 	sentinel := redistest.StartSentinelFor(t, master.Addr,
 		"sentinel auth-pass "+redistest.MasterSet+" for-data", "requirepass for-sentinels",
-		"user watcher on >of-watcher ~* &* +@all")
+		"user watcher on >of-watcher &* -@all "+sentinelRights)
 	base := "redis://:for-data@" + sentinel.Addr
 	set := []string{"master_set", redistest.MasterSet}
+	if got := documented(t, "their own user needs `"); !strings.HasPrefix(got, sentinelRights+"`") {
+		t.Errorf("documented are %s", got)
+	}
 	for name, o := range map[string]Options{
-		"password": {URL: base + params(append(set, "sentinel_password", "for-sentinels")...)},
-		"user":     {URL: base + params(append(set, "sentinel_username", "watcher", "sentinel_password", "of-watcher")...)},
-		"options":  {URL: base + params(set...), SentinelUsername: "watcher", SentinelPassword: "of-watcher"},
+		"limited user": {URL: "redis://presence:pw@" + sentinel.Addr + params(append(set, "sentinel_username", "watcher", "sentinel_password", "of-watcher")...)},
+		"password":     {URL: base + params(append(set, "sentinel_password", "for-sentinels")...)},
+		"user":         {URL: base + params(append(set, "sentinel_username", "watcher", "sentinel_password", "of-watcher")...)},
+		"options":      {URL: base + params(set...), SentinelUsername: "watcher", SentinelPassword: "of-watcher"},
 	} {
 		if err := use(t, o); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -74,9 +74,9 @@ func troubleOf(answer string) *trouble {
 	return nil
 }
 
-// troubleIn is troubleOf for an error of the client library.
+// troubleIn is troubleOf for an error that is or wraps an answer.
 func troubleIn(err error) *trouble {
-	if e, ok := rueidis.IsRedisErr(err); ok && !e.IsNil() {
+	if e, ok := errors.AsType[*rueidis.RedisError](err); ok && !e.IsNil() {
 		return troubleOf(e.Error())
 	}
 	return nil

@@ -1,0 +1,109 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// What a user of Redis needs beside the keys and channels that begin with the
+// prefix. K and C stand for a key and a channel.
+var (
+	usedCommands = []string{
+		"PING", "INFO", "TIME", "EVAL x 1 K", "EVALSHA x 1 K",
+		"DEL K", "EXISTS K", "GET K", "SET K x", "PEXPIRE K 1",
+		"HDEL K x", "HGET K x", "HGETALL K", "HINCRBY K x 1", "HKEYS K", "HLEN K", "HMGET K x", "HSCAN K 0", "HSET K x x",
+		"ZADD K 1 x", "ZRANGEBYSCORE K 0 1", "ZREM K x", "ZREMRANGEBYSCORE K 0 1", "ZSCORE K x",
+		"PUBLISH C x", "SUBSCRIBE C", "UNSUBSCRIBE C",
+	}
+	clusterCommands  = []string{"CLUSTER SLOTS", "CLUSTER SHARDS"}
+	shardedCommands  = []string{"SPUBLISH C x", "SSUBSCRIBE C", "SUNSUBSCRIBE C"}
+	sentinelCommands = []string{"ROLE"}
+	databaseCommands = []string{"SELECT 1"}
+	resp2Commands    = []string{"CLIENT SETNAME x"}
+)
+
+// commands are those that the store uses, for its kind of Redis.
+func (l *location) commands(mode rueidis.ClientMode, sharded bool) []string {
+	list := slices.Clone(usedCommands)
+	if mode == rueidis.ClientModeCluster {
+		list = append(list, clusterCommands...)
+	}
+	if sharded {
+		list = append(list, shardedCommands...)
+	}
+	if l.masterSet != "" {
+		list = append(list, sentinelCommands...)
+	}
+	if l.db != 0 {
+		list = append(list, databaseCommands...)
+	}
+	if l.resp2 && l.clientName != "" {
+		list = append(list, resp2Commands...)
+	}
+	return list
+}
+
+// rules are the rules of ACL SETUSER that give a user what these commands need.
+func rules(prefix string, commands []string) string {
+	out := []string{quoteRule("~" + prefix + "*"), quoteRule("&" + prefix + "*")}
+	for _, c := range commands {
+		words := strings.Fields(strings.ToLower(c))
+		if words[0] == "cluster" || words[0] == "client" {
+			words[0] += "|" + words[1]
+		}
+		out = append(out, "+"+words[0])
+	}
+	return strings.Join(out, " ")
+}
+
+func quoteRule(rule string) string {
+	if strings.ContainsAny(rule, " '\"") {
+		return fmt.Sprintf("%q", rule)
+	}
+	return rule
+}
+
+// lacking adds what the user of Redis needs to an error that says that it lacks
+// a right.
+func lacking(err error, prefix string, commands []string) error {
+	if t := troubleIn(err); t == nil || t.begins != "NOPERM" {
+		return err
+	}
+	return fmt.Errorf("%w; the user needs the rules: %s", err, rules(prefix, commands))
+}
+
+// checkRights fails when the user of Redis lacks a right that is needed later.
+func (s *Store) checkRights(ctx context.Context, commands []string) error {
+	// Room and node keys have braces, which a pattern of the prefix covers too.
+	key, channel := s.keys.nodes(), s.keys.nodesEvents()
+	texts := make([]string, len(commands))
+	for i, c := range commands {
+		words := strings.Fields(c)
+		for j, w := range words[1:] {
+			switch w {
+			case "K":
+				words[j+1] = key
+			case "C":
+				words[j+1] = channel
+			}
+		}
+		texts[i] = strings.Join(words, " ")
+	}
+	if strings.Contains(key, " ") {
+		return nil // its words cannot be told apart
+	}
+	msg, err := s.pipe.exec(ctx, &s.scripts.rights, run{[]string{key}, texts})
+	if err != nil {
+		return err
+	}
+	lacks, err := msg.AsStrSlice()
+	if err != nil || len(lacks) == 0 {
+		return err
+	}
+	return fmt.Errorf("the user may not run %s on keys or channels that begin with %q; it needs the rules: %s",
+		strings.Join(lacks, ", "), s.keys.prefix, rules(s.keys.prefix, commands))
+}
