@@ -118,6 +118,28 @@ func TestEverySettingIsTested(t *testing.T) {
 	}
 }
 
+// What is not a plain whole number is refused by every setting that takes one.
+func TestNonsenseNumbers(t *testing.T) {
+	numbers := 0
+	for _, s := range settings {
+		if _, ok := s.want.(Number); !ok {
+			continue
+		}
+		numbers++
+		for _, bad := range []string{
+			"", " ", "-1", "-9223372036854775809", "9223372036854775807", "99999999999999999999", "1.5", "1e3", "0x10", "1_000", "+5000",
+			" 5000", "5000 ", "5000\n", "5s", "5000ms", "5k", "1,000", "NaN", "Inf", "null", "true", "\uff15\uff10\uff10\uff10",
+		} {
+			if _, err := parse(Env{s.variable: bad}); err == nil || !strings.HasPrefix(err.Error(), s.variable+": must be a whole number from ") {
+				t.Errorf("%s=%q: error %v", s.variable, bad, err)
+			}
+		}
+	}
+	if numbers < 10 {
+		t.Errorf("only %d settings are numbers", numbers)
+	}
+}
+
 func TestEmptyListsAreNone(t *testing.T) {
 	cli, err := parse(Env{"RELAY_EVENTS": "", "CORS_ORIGINS": "", "HOST": ""})
 	if err != nil || len(cli.RelayEvents) != 0 || len(cli.CORSOrigins) != 0 {

@@ -26,7 +26,7 @@ func (n *Number) Decode(ctx *kong.DecodeContext) error {
 	}
 	low, high := bound(ctx, "min"), bound(ctx, "max")
 	v, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || v < low || v > high {
+	if err != nil || text[0] == '+' || v < low || v > high {
 		return fmt.Errorf("must be a whole number from %d to %d, not %q", low, high, text)
 	}
 	*n = Number(v)
