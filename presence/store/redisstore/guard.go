@@ -54,14 +54,17 @@ func (g *guard) inspect(addr string, answers []rueidis.RedisResult) {
 	}
 }
 
-// act deals with a trouble of the server at an address.
-func (g *guard) act(addr string, t *trouble, err error) {
+// act deals with a trouble of the server at an address, and reports whether it
+// cut the connections there.
+func (g *guard) act(addr string, t *trouble, err error) bool {
 	if t.says != "" {
 		g.log.Warn(t.says, "server", addr, "error", err)
 	}
-	if t.redial && g.due(addr, time.Now()) {
-		g.dials.cut(addr)
+	if !t.redial || !g.due(addr, time.Now()) {
+		return false
 	}
+	g.dials.cut(addr)
+	return true
 }
 
 // due reports whether connections to an address are to be cut now.

@@ -53,6 +53,9 @@ func (l *link) serve() error {
 		for range lost { // closed once the reader has ended: no call comes after this
 		}
 	}()
+	if err := l.check(conn); err != nil {
+		return err
+	}
 	for {
 		if err := l.bring(conn); err != nil {
 			return err
@@ -67,6 +70,31 @@ func (l *link) serve() error {
 			return nil
 		}
 	}
+}
+
+var errStray = errors.New("another server answers at this address than before")
+
+// check fails when the new connection leads to another server than the commands
+// go to, and all connections were cut for it: what is published there would not
+// be heard here. If that has just been done to no avail, it is let be.
+func (l *link) check(conn rueidis.DedicatedClient) error {
+	want := l.b.layout.Load().of(0).run
+	if l.b.scout.cluster || want == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(l.b.ends, commandTime)
+	defer cancel()
+	info, err := conn.Do(ctx, conn.B().Info().Section("server").Build()).ToString()
+	if _, answered := rueidis.IsRedisErr(err); answered {
+		return nil // what it means is seen with the subscriptions
+	}
+	if err != nil {
+		return err
+	}
+	if run := infoField(info, "run_id"); run != "" && run != want && l.b.scout.guard.act("", strayTrouble, errStray) {
+		return errStray
+	}
+	return nil
 }
 
 // node is where to connect to: the address, or without one the only server

@@ -54,6 +54,10 @@ var errReplica = errors.New("READONLY it says that it is a replica (role:slave)"
 
 var replicaTrouble = &troubles[0]
 
+// strayTrouble is that of new connections to the only address there is, which
+// lead to another server than those that are open.
+var strayTrouble = &trouble{"", true, "new connections to Redis lead to another server than those that are open: dialling all of them again"}
+
 // rightsAdvice tells what the user of Redis needs.
 const rightsAdvice = "see what it needs under \"Redis\" in docs/operations.md"
 

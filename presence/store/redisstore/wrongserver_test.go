@@ -159,6 +159,20 @@ func TestUselessConnections(t *testing.T) {
 	}
 }
 
+// The address leads to another master, and the old one goes on as if nothing had
+// happened: subscriptions and commands must not end up on different ones.
+func TestSubscriberFindsAnotherMaster(t *testing.T) {
+	t.Parallel()
+	b := startBehindProxy(t)
+	b.chat.begin(t)
+	time.Sleep(100 * time.Millisecond)
+	b.proxy.Switch(b.new)
+	_, err := b.old.KillSubscribers()
+	must(t, err)
+	b.chat.heal(hurtAll, true)
+	left(t, b.old)
+}
+
 // A server that is a replica from the start is no place for members.
 func TestOpenRefusesAReplica(t *testing.T) {
 	t.Parallel()
