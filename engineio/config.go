@@ -59,6 +59,14 @@ type Config struct {
 
 const defaultMaxQueue = 4 << 20
 
+const (
+	// maxWait is somewhat less than the longest timer of a browser, 2³¹-1 ms: one
+	// for longer fires at once.
+	maxWait = 24 * 24 * time.Hour
+	// maxMaxPayload is far above what a message may sensibly be.
+	maxMaxPayload = 1 << 30
+)
+
 // withDefaults returns a copy of c with every zero field set, or an error that names the bad field.
 func (c Config) withDefaults() (Config, error) {
 	if err := c.validate(); err != nil {
@@ -105,8 +113,12 @@ func (c Config) validate() error {
 			return fmt.Errorf("engineio: Config.%s is %v, must be at least 1ms", d.name, d.value)
 		}
 	}
-	if c.MaxPayload < 0 {
-		return fmt.Errorf("engineio: Config.MaxPayload is %d bytes, must be at least 1", c.MaxPayload)
+	if wait := c.PingInterval + c.PingTimeout; c.PingInterval > maxWait || c.PingTimeout > maxWait || wait > maxWait {
+		return fmt.Errorf("engineio: Config.PingInterval and PingTimeout are %v and %v, must be at most %v together: "+
+			"timers of browsers are no longer", c.PingInterval, c.PingTimeout, maxWait)
+	}
+	if c.MaxPayload < 0 || c.MaxPayload > maxMaxPayload {
+		return fmt.Errorf("engineio: Config.MaxPayload is %d bytes, must be from 1 to %d", c.MaxPayload, maxMaxPayload)
 	}
 	if c.MaxQueueBytes < 0 || c.MaxQueueBytes > 0 && c.MaxQueueBytes < c.MaxPayload {
 		return fmt.Errorf("engineio: Config.MaxQueueBytes is %d, must be at least MaxPayload", c.MaxQueueBytes)

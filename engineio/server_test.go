@@ -189,15 +189,18 @@ func TestSessionIDsDiffer(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for field, cfg := range map[string]Config{
-		"PingInterval":   {PingInterval: -1},
-		"PingTimeout":    {PingTimeout: time.Microsecond},
-		"UpgradeTimeout": {UpgradeTimeout: -1},
-		"StallTimeout":   {StallTimeout: -1},
-		"MaxPayload":     {MaxPayload: -1},
-		"MaxQueueBytes":  {MaxQueueBytes: 100, MaxPayload: 1000},
-		"Transports":     {Transports: []Transport{"pigeon"}},
-		"AllowedOrigins": {AllowedOrigins: []string{"app.example"}},
-		"AllowedHosts":   {AllowedHosts: []string{"https://app.example"}},
+		"PingInterval":    {PingInterval: -1},
+		"PingTimeout":     {PingTimeout: time.Microsecond},
+		"UpgradeTimeout":  {UpgradeTimeout: -1},
+		"StallTimeout":    {StallTimeout: -1},
+		"MaxPayload":      {MaxPayload: -1},
+		"MaxQueueBytes":   {MaxQueueBytes: 100, MaxPayload: 1000},
+		"at most 576h":    {PingInterval: 400 * time.Hour, PingTimeout: 400 * time.Hour},
+		"and PingTimeout": {PingTimeout: 1<<63 - 1, PingInterval: 1<<63 - 1},
+		"to 1073741824":   {MaxPayload: 1 << 40},
+		"Transports":      {Transports: []Transport{"pigeon"}},
+		"AllowedOrigins":  {AllowedOrigins: []string{"app.example"}},
+		"AllowedHosts":    {AllowedHosts: []string{"https://app.example"}},
 	} {
 		if _, err := NewServer(cfg, nil); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -211,6 +212,13 @@ func TestInitRefusesBadOptions(t *testing.T) {
 		"TTL":            {IO: io, TTL: time.Millisecond},
 		"ReaperLookback": {IO: io, ReaperLookback: 30 * time.Second},
 		"MaxRooms":       {IO: io, MaxRooms: -1},
+		"MaxIDBytes":     {IO: io, MaxIDBytes: 1 << 40},
+		"MaxGrace":       {IO: io, MaxGrace: 1<<63 - 1},
+		"Options.TTL":    {IO: io, TTL: 1 << 62},
+		"NodeLease":      {IO: io, NodeLease: -time.Second},
+		"no Redis":       {IO: io, RedisOptions: redisstore.Options{Prefix: "x:"}},
+		"Options.Prefix": {IO: io, Redis: "redis://localhost:1", RedisOptions: redisstore.Options{Prefix: "{x}"}},
+		"Options.URL":    {IO: io, Redis: "redis://localhost:1?databse=1"},
 		"RelayEvents":    {IO: io, RelayEvents: []string{"a*b"}},
 		"Store":          {IO: io, Redis: "redis://x", Store: memstore.New(memstore.Options{})},
 	} {

@@ -19,7 +19,7 @@ type Options struct {
 	Namespace string
 
 	// Redis is the URL of the Redis that the cluster shares: redis://,
-	// rediss:// or unix://, with the options that rueidis.ParseURL takes for
+	// rediss:// or unix://, with the parameters of redisstore.Options.URL for
 	// Sentinel and Cluster. Empty: members live in this process.
 	Redis string
 	// RedisOptions are more options for the connection; Redis, TTL and Logger
@@ -91,6 +91,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Store != nil && (o.Redis != "" || o.RedisOptions.URL != "") {
 		return o, fmt.Errorf("presence: Options.Store and Options.Redis exclude each other")
 	}
+	if o.embedded() || o.Store != nil {
+		if r := o.RedisOptions; r.Prefix != "" || r.DialTimeout != 0 || r.ForcePlainPublish || r.TLS != nil || r.SentinelUsername != "" || r.SentinelPassword != "" {
+			return o, fmt.Errorf("presence: Options.RedisOptions are set, but there is no Redis: Options.Redis is empty")
+		}
+	}
 	if o.Namespace == "" {
 		o.Namespace = "/"
 	}
@@ -107,12 +112,20 @@ func (o Options) withDefaults() (Options, error) {
 	if o.DrainPeriod == 0 && !o.embedded() {
 		o.DrainPeriod = 5 * time.Second
 	}
-	o.DrainPeriod = max(o.DrainPeriod, 0)
+	o.DrainPeriod = min(max(o.DrainPeriod, 0), maxDuration)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, o.validate()
 }
+
+const (
+	// maxDuration bounds times: beyond it sums of them overflow in one place or
+	// another, and nobody waits for that long.
+	maxDuration = 30 * 24 * time.Hour
+	// maxNumber bounds sizes and counts.
+	maxNumber = 1 << 30
+)
 
 func orDefault[T comparable](value, fallback T) T {
 	var zero T
@@ -136,13 +149,13 @@ func (o Options) validate() error {
 		{"StoreTimeout", o.StoreTimeout, 10 * time.Millisecond},
 		{"NodeLease", o.NodeLease, 3 * time.Second},
 	} {
-		if d.value < d.least {
-			return fmt.Errorf("presence: Options.%s is %v; it must be at least %v", d.name, d.value, d.least)
+		if d.value < d.least || d.value > maxDuration {
+			return fmt.Errorf("presence: Options.%s is %v; it must be at least %v and at most %v", d.name, d.value, d.least, maxDuration)
 		}
 	}
 	for name, value := range map[string]int{"MaxIDBytes": o.MaxIDBytes, "MaxStateBytes": o.MaxStateBytes, "MaxRooms": o.MaxRooms} {
-		if value < 1 {
-			return fmt.Errorf("presence: Options.%s is %d; it must be at least 1", name, value)
+		if value < 1 || value > maxNumber {
+			return fmt.Errorf("presence: Options.%s is %d; it must be at least 1 and at most %d", name, value, maxNumber)
 		}
 	}
 	if ping := o.IO.Engine().Config().PingInterval; o.ReaperLookback < ping*3/2 {

@@ -46,6 +46,9 @@ func (c Config) withDefaults() (Config, error) {
 	case c.InboundQueue < 0:
 		return c, fmt.Errorf("socketio: InboundQueue is negative: %d", c.InboundQueue)
 	}
+	if c.ConnectTimeout > 0 && c.ConnectTimeout < time.Millisecond {
+		return c, fmt.Errorf("socketio: ConnectTimeout is %v, must be at least 1ms", c.ConnectTimeout)
+	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 45 * time.Second
 	}

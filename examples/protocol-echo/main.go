@@ -65,6 +65,8 @@ func run(ctx context.Context, listener net.Listener) error {
 	case err = <-served:
 	case <-ctx.Done():
 	}
+	io.Refuse()
+	engine.Refuse()
 	closing, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return errors.Join(err, io.Close(closing), engine.Close(closing), server.Shutdown(closing))
