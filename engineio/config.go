@@ -47,9 +47,15 @@ type Config struct {
 	// name was made to point at a server which they cannot reach otherwise (DNS rebinding). Empty:
 	// any host.
 	AllowedHosts []string
-	// MaxQueueBytes bounds the bytes that wait to be sent to one session; a session over it is
-	// closed as a slow consumer. Default: the larger of 4 MiB and four times MaxPayload.
+	// MaxQueueBytes bounds the backlog of one session, the bytes that wait to be sent to it; a
+	// session over it is closed as a slow consumer. One message above a quarter of it is not
+	// counted, so that a message of any size reaches a client that reads. Default: the larger of
+	// 4 MiB and four times MaxPayload.
 	MaxQueueBytes int
+	// MaxLargeBytes bounds the memory of all messages above MaxQueueBytes that wait to be sent; one
+	// that many sessions get counts once. What does not fit is refused with [ErrTooLarge], or waits
+	// for its turn (see [Server.NewBody]). Default 256 MiB.
+	MaxLargeBytes int
 	// StallTimeout is how long a session with queued frames may make no progress at all before it
 	// is closed as a slow consumer; default 10 s.
 	StallTimeout time.Duration
@@ -57,7 +63,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const defaultMaxQueue = 4 << 20
+const (
+	defaultMaxQueue = 4 << 20
+	defaultMaxLarge = 256 << 20
+)
 
 const (
 	// maxWait is somewhat less than the longest timer of a browser, 2³¹-1 ms: one
@@ -86,6 +95,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxQueueBytes == 0 {
 		c.MaxQueueBytes = max(defaultMaxQueue, 4*c.MaxPayload)
+	}
+	if c.MaxLargeBytes == 0 {
+		c.MaxLargeBytes = defaultMaxLarge
 	}
 	c.Transports = slices.Clone(c.Transports)
 	if len(c.Transports) == 0 {
@@ -122,6 +134,9 @@ func (c Config) validate() error {
 	}
 	if c.MaxQueueBytes < 0 || c.MaxQueueBytes > 0 && c.MaxQueueBytes < c.MaxPayload {
 		return fmt.Errorf("engineio: Config.MaxQueueBytes is %d, must be at least MaxPayload", c.MaxQueueBytes)
+	}
+	if c.MaxLargeBytes < 0 {
+		return fmt.Errorf("engineio: Config.MaxLargeBytes is %d, must not be negative", c.MaxLargeBytes)
 	}
 	for _, t := range c.Transports {
 		if t != Polling && t != WebSocket {

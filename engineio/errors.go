@@ -2,13 +2,18 @@ package engineio
 
 import "errors"
 
-// Errors of [Session.Send].
+// Errors of [Session.Send] and [Session.SendWithin].
 var (
 	// ErrClosed says that the session is closed or closing; nothing was queued.
 	ErrClosed = errors.New("engineio: session is closed")
 	// ErrSlowConsumer says that the frames did not fit into the session's queue, and that the
 	// session is being closed for it.
 	ErrSlowConsumer = errors.New("engineio: session closed, its queue is full")
+	// ErrTooLarge says that nothing was queued of a message above [Config].MaxQueueBytes: another one is
+	// on its way to the session, or those on their way to all sessions leave no room in MaxLargeBytes.
+	ErrTooLarge = errors.New("engineio: no room for a message of this size at the moment")
+	// ErrFull is returned by [Session.SendWithin]; nothing was queued.
+	ErrFull = errors.New("engineio: too much waits to be sent")
 )
 
 // ErrServerClosed is returned by [Server.Close] when the server was closed before.

@@ -3,6 +3,7 @@ package engineio
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 
 	"github.com/gobwas/ws"
 )
@@ -11,8 +12,18 @@ import (
 // number of sessions from any goroutine.
 type Frame struct {
 	wire []byte // as a WebSocket carries it: frame header, then the payload
+	more *more  // what only some frames have
 	head uint8  // length of that header
 	kind frameKind
+}
+
+// more is the rest of a frame that is not one piece of text, or that a backlog may do without.
+type more struct {
+	text   []byte // follows wire; other frames may have the same bytes
+	tail   []byte // follows text
+	body   *Body  // what text is of, if its memory is counted
+	change *Change
+	base   *Frame // the frame as it was made, if this is a renumbered copy
 }
 
 type frameKind uint8
@@ -21,10 +32,11 @@ const (
 	textFrame    frameKind = iota // the payload is a packet, its type first
 	binaryFrame                   // the payload is a binary message
 	controlFrame                  // only for the WebSocket it was made for
+	markFrame                     // no bytes: a big message begins or ends here
 )
 
 // smallRoom is the wire size up to which a frame and its bytes share one allocation.
-const smallRoom = 96
+const smallRoom = 88
 
 type smallFrame struct {
 	Frame
@@ -69,6 +81,46 @@ func (f *Frame) asText() *Frame {
 	return t
 }
 
+// NewSharedFrame encodes a text message of three parts, of which the middle one is not copied:
+// frames of any number of sessions can have it in common.
+func NewSharedFrame(head []byte, body *Body, tail []byte) *Frame {
+	size := 1 + len(head) + len(body.text) + len(tail)
+	f := &Frame{
+		wire: make([]byte, 0, headerLen(size)+1+len(head)),
+		more: &more{text: body.text, tail: append([]byte(nil), tail...), body: body},
+		head: uint8(headerLen(size)),
+	}
+	f.wire = append(appendHeader(f.wire, ws.OpText, size), packetMessage)
+	f.wire = append(f.wire, head...)
+	return f
+}
+
+// size is the number of bytes of the whole frame on a WebSocket.
+func (f *Frame) size() int {
+	if f.more == nil {
+		return len(f.wire)
+	}
+	return len(f.wire) + len(f.more.text) + len(f.more.tail)
+}
+
+// shares reports whether the frame has a long piece that is not copied.
+func (f *Frame) shares() bool { return f.more != nil && len(f.more.text) > writeSize }
+
+// part returns the piece i of a frame, in the order in which they are sent, and whether it is the
+// last one that has bytes.
+func (f *Frame) part(i int) (piece []byte, last bool) {
+	switch {
+	case i == 0:
+		return f.wire, !f.joined()
+	case i == 1:
+		return f.more.text, len(f.more.tail) == 0
+	}
+	return f.more.tail, true
+}
+
+// joined reports whether the frame has more than one piece.
+func (f *Frame) joined() bool { return f.more != nil && len(f.more.text)+len(f.more.tail) > 0 }
+
 // newPacket encodes a packet that is not a message.
 func newPacket(packet string) *Frame {
 	f := allocFrame(ws.OpText, len(packet))
@@ -105,14 +157,21 @@ func allocFrame(op ws.OpCode, size int) *Frame {
 	return f
 }
 
+// payload is what the first piece of a frame has behind its header: all of it, but for shared and
+// renumbered frames.
 func (f *Frame) payload() []byte { return f.wire[f.head:] }
 
-// Payload returns the message, without a copy: it must not be changed.
+// Payload returns the message. It must not be changed: only of frames made by [NewSharedFrame] it is
+// a copy.
 func (f *Frame) Payload() []byte {
-	if f.kind == textFrame {
-		return f.payload()[1:] // the packet's type
+	p := f.payload()
+	if f.joined() {
+		p = slices.Concat(p, f.more.text, f.more.tail)
 	}
-	return f.payload()
+	if f.kind == textFrame {
+		return p[1:] // the packet's type
+	}
+	return p
 }
 
 func headerLen(size int) int {

@@ -68,7 +68,7 @@ func TestQueueBatch(t *testing.T) {
 	}
 	q.frames = append(q.frames, NewFrame([]byte{1, 2, 3, 4}, true)) // 9 bytes
 	for _, want := range []string{"4aaa\x1e4bbb", "4cccc\x1e4d", "bAQIDBA=="} {
-		if got, _ := q.batch(9, math.MaxInt); string(got) != want {
+		if got, _, _ := q.batch(9, math.MaxInt); len(got) != 1 || string(got[0]) != want {
 			t.Errorf("batch %q, want %q", got, want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestQueueBatch(t *testing.T) {
 func FuzzPayload(f *testing.F) {
 	var payload []byte
 	for _, frame := range []*Frame{NewFrame([]byte("hello"), false), NewFrame([]byte{1, 2, 3, 0x1e}, true), pingFrame, closePacket, probeAnswer, NewFrame(nil, true)} {
-		payload = appendPacket(payload, frame)
+		payload = appendPacket(payload, frame, false)
 		f.Add(payload)
 	}
 	f.Add([]byte("4a\x1e"))
@@ -95,9 +95,9 @@ func FuzzPayload(f *testing.F) {
 				return
 			}
 			if binary {
-				again = appendPacket(again, NewFrame(packet, true))
+				again = appendPacket(again, NewFrame(packet, true), false)
 			} else {
-				again = appendPacket(again, newPacket(string(packet)))
+				again = appendPacket(again, newPacket(string(packet)), false)
 			}
 			if rest = more; len(rest) == 0 {
 				break

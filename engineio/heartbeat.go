@@ -58,7 +58,7 @@ func (s *Session) beat() {
 		// From when the ping was due, so that delays do not add up; but the client gets its time.
 		s.arm(s.srv.cfg.PingTimeout - min(late, s.srv.cfg.PingTimeout/2))
 		s.enqueue(len(pingFrame.wire), pingFrame)
-		s.inline = false // the client's patience does not depend on our handler's
+		s.letGo() // the client's patience does not depend on our handler's
 		kick := s.markDirty()
 		s.mu.Unlock()
 		if kick {

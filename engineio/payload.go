@@ -50,22 +50,33 @@ func decodeBinary(packet []byte) ([]byte, error) {
 	return data[:n], nil
 }
 
-// appendPacket appends f to a polling payload, after a separator if it is not the first.
-func appendPacket(dst []byte, f *Frame) []byte {
-	if len(dst) > 0 {
-		dst = append(dst, separator)
-	}
+// appendPacket appends f to a polling payload, after a separator if it is not the first: if there
+// is something in dst, or behind says so.
+func appendPacket(dst []byte, f *Frame, behind bool) []byte {
+	dst = appendSeparator(dst, behind)
 	if f.kind == binaryFrame {
 		dst = append(dst, packetBinary)
 		return base64.StdEncoding.AppendEncode(dst, f.payload())
 	}
-	return append(dst, f.payload()...)
+	dst = append(dst, f.payload()...)
+	if f.joined() {
+		dst = append(append(dst, f.more.text...), f.more.tail...)
+	}
+	return dst
+}
+
+func appendSeparator(dst []byte, behind bool) []byte {
+	if behind || len(dst) > 0 {
+		return append(dst, separator)
+	}
+	return dst
 }
 
 // packetLen is the number of bytes of f in a polling payload.
 func packetLen(f *Frame) int {
+	size := f.size() - int(f.head)
 	if f.kind == binaryFrame {
-		return 1 + base64.StdEncoding.EncodedLen(len(f.payload()))
+		return 1 + base64.StdEncoding.EncodedLen(size)
 	}
-	return len(f.payload())
+	return size
 }

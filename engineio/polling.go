@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +142,9 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	case a.upgraded && crossing:
 		refuseUpgraded(w, r) // as if it had come a moment later
 	default:
-		if err := c.respond(w, a.payload); a.last || err != nil {
+		err := c.respond(w, a.payload)
+		s.passAll(a.marks)
+		if a.last || err != nil {
 			c.lost()
 		}
 	}
@@ -170,9 +173,10 @@ func (c *pollCarrier) lost() {
 
 // pollAnswer is what a poll is answered with.
 type pollAnswer struct {
-	payload  []byte
-	last     bool // it ends the session
-	upgraded bool // the session has left polling: an empty answer
+	payload  [][]byte
+	marks    []*Frame // passed when the payload has left
+	last     bool     // it ends the session
+	upgraded bool     // the session has left polling: an empty answer
 }
 
 // await waits for the answer to a poll; false when the client has gone.
@@ -217,41 +221,54 @@ func (c *pollCarrier) collect(packets int) (a pollAnswer, pause time.Duration) {
 	s := c.s
 	switch {
 	case s.carrier != c:
-		return pollAnswer{payload: noopPacket.payload(), upgraded: true}, 0
+		return pollAnswer{payload: onePiece(noopPacket), upgraded: true}, 0
 	case s.out != nil && !s.inline:
-		payload, n := s.out.batch(s.srv.cfg.MaxPayload, packets)
-		s.outBytes -= n
+		payload, n, marks := s.out.batch(s.srv.cfg.MaxPayload, packets)
+		if len(marks) > 0 && marks[0] == bigBegin {
+			s.pass(bigBegin)
+		}
+		s.left(n)
 		if s.out.empty() {
 			s.srv.pools.putQueue(s.out)
 			s.out = nil
 		}
-		return pollAnswer{payload: payload, last: s.out == nil && !s.isOpen()}, 0
+		return pollAnswer{payload: payload, marks: marks, last: s.out == nil && !s.isOpen()}, 0
 	case state(s.state.Load()) == stateClosed:
-		return pollAnswer{payload: closePacket.payload(), last: true}, 0
+		return pollAnswer{payload: onePiece(closePacket), last: true}, 0
 	case c.probed:
 		now := s.srv.now()
 		if wait := c.noopAt - now; wait > 0 {
 			return pollAnswer{}, wait
 		}
 		c.noopAt = now + noopPause
-		return pollAnswer{payload: noopPacket.payload()}, 0
+		return pollAnswer{payload: onePiece(noopPacket)}, 0
 	}
 	return pollAnswer{}, 0
 }
 
-// respond sends a polling payload. A client that does not take it within StallTimeout is cut off,
+func onePiece(f *Frame) [][]byte { return [][]byte{f.payload()} }
+
+// respond sends a polling payload. A client that takes none of it within StallTimeout is cut off,
 // whatever the timeouts of the HTTP server, which are not made for polls; so is one whose session is
 // aborted meanwhile.
-func (c *pollCarrier) respond(w http.ResponseWriter, payload []byte) error {
+func (c *pollCarrier) respond(w http.ResponseWriter, payload [][]byte) error {
+	size := 0
+	for _, p := range payload {
+		size += len(p)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
-	h.Set("Content-Length", strconv.Itoa(len(payload)))
+	h.Set("Content-Length", strconv.Itoa(size))
 	h.Set("Cache-Control", "no-store")
 	ctl := http.NewResponseController(w)
-	c.startAnswer(ctl)
 	defer c.endAnswer(ctl)
-	if _, err := w.Write(payload); err != nil {
-		return err
+	for _, p := range payload {
+		for part := range slices.Chunk(p, pollWriteSize) {
+			c.startAnswer(ctl)
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
 	}
 	if err := ctl.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -259,6 +276,10 @@ func (c *pollCarrier) respond(w http.ResponseWriter, payload []byte) error {
 	return nil
 }
 
+// pollWriteSize is how much of a polling payload must leave within StallTimeout.
+const pollWriteSize = 256 << 10
+
+// startAnswer begins to write a part of an answer.
 func (c *pollCarrier) startAnswer(ctl *http.ResponseController) {
 	s := c.s
 	s.mu.Lock()

@@ -14,26 +14,47 @@ const (
 // taken from a pool at the first frame and go back when they are written.
 type frameQueue struct {
 	frames []*Frame
-	next   int // the first frame not yet taken
+	next   int  // the first frame not yet taken
+	part   int  // of which so many pieces were taken
+	fresh  int  // bytes that were added since it was last folded
+	held   bool // all of it is meant for the end of the turn
 }
 
-// chunk returns the next bytes to write, nil when none are left: as many frames as fit together
-// into buf, which must be empty, or one frame by itself, uncopied.
+// add appends frames, in the room that those which were taken have left if there is much of it.
+func (q *frameQueue) add(frames ...*Frame) {
+	if len(q.frames)+len(frames) > cap(q.frames) && q.next > len(q.frames)/2 {
+		n := copy(q.frames, q.frames[q.next:])
+		clear(q.frames[n:])
+		q.frames, q.next = q.frames[:n], 0
+	}
+	q.frames = append(q.frames, frames...)
+}
+
+// chunk returns the next bytes to write, nil when none are left before a mark or the end: as many
+// frames as fit together into buf, which must be empty, or one piece of a frame, uncopied.
 func (q *frameQueue) chunk(buf []byte) []byte {
 	left := q.frames[q.next:]
-	if len(left) == 0 {
+	if len(left) == 0 || left[0].kind == markFrame {
 		return nil
 	}
-	if len(left) == 1 || len(left[0].wire)+len(left[1].wire) > cap(buf) {
-		q.next++
-		return left[0].wire
+	if q.part > 0 || left[0].size() > cap(buf) {
+		return q.piece()
+	}
+	if len(left) == 1 || len(left[0].wire)+left[1].size() > cap(buf) {
+		if f := left[0]; !f.joined() {
+			q.taken()
+			return f.wire
+		}
 	}
 	for _, f := range left {
-		if len(buf)+len(f.wire) > cap(buf) {
+		if f.kind == markFrame || len(buf)+f.size() > cap(buf) {
 			break
 		}
 		buf = append(buf, f.wire...)
-		q.next++
+		if f.joined() {
+			buf = append(append(buf, f.more.text...), f.more.tail...)
+		}
+		q.taken()
 	}
 	return buf
 }
@@ -42,33 +63,89 @@ func (q *frameQueue) chunk(buf []byte) []byte {
 func (q *frameQueue) asText(i int) (more int) {
 	for ; i < len(q.frames); i++ {
 		text := q.frames[i].asText()
-		more += len(text.wire) - len(q.frames[i].wire)
+		more += text.size() - q.frames[i].size()
 		q.frames[i] = text
 	}
 	return more
 }
 
+// piece takes the next piece of the first frame that has bytes.
+func (q *frameQueue) piece() []byte {
+	f := q.frames[q.next]
+	for {
+		p, last := f.part(q.part)
+		q.part++
+		if last {
+			q.taken()
+		}
+		if len(p) > 0 || last {
+			return p
+		}
+	}
+}
+
+// mark takes the mark that the queue stands at; nil if it stands at none.
+func (q *frameQueue) mark() *Frame {
+	if q.next == len(q.frames) || q.frames[q.next].kind != markFrame {
+		return nil
+	}
+	mark := q.frames[q.next]
+	q.taken()
+	return mark
+}
+
+// taken moves the cursor on, and forgets the frame.
+func (q *frameQueue) taken() {
+	q.frames[q.next] = nil
+	q.next++
+	q.part = 0
+}
+
 // batch takes as many packets as fit into limit bytes of a polling payload, and at most packets of
-// them, but at least one. It returns the payload and the wire bytes that it took.
-func (q *frameQueue) batch(limit, packets int) (payload []byte, wire int) {
+// them, but at least one. It returns the payload in pieces, of which those that frames share are not
+// copied, and the wire bytes that it took. Marks on the way are taken too: the caller passes them when
+// the payload has left.
+func (q *frameQueue) batch(limit, packets int) (payload [][]byte, wire int, marks []*Frame) {
 	left := q.frames[q.next:]
-	left = left[:min(len(left), packets)]
-	size, n := 0, 0
+	size, own, n := 0, 0, 0
 	for _, f := range left {
+		if f.kind == markFrame {
+			marks = append(marks, f)
+			n++
+			continue
+		}
 		more := packetLen(f) + 1
-		if n > 0 && size+more-1 > limit {
+		if size > 0 && (size+more-1 > limit || packets == 0) {
 			break
 		}
+		packets--
 		size += more
+		own += more
+		if f.shares() {
+			own -= len(f.more.text)
+		}
+		wire += f.size()
 		n++
 	}
-	payload = make([]byte, 0, size)
+	buf := make([]byte, 0, own)
 	for _, f := range left[:n] {
-		payload = appendPacket(payload, f)
-		wire += len(f.wire)
+		switch {
+		case f.kind == markFrame:
+			continue
+		case f.shares():
+			buf = append(appendSeparator(buf, len(payload) > 0), f.payload()...)
+			payload = append(payload, buf, f.more.text)
+			buf = append(buf[len(buf):], f.more.tail...)
+		default:
+			buf = appendPacket(buf, f, len(payload) > 0)
+		}
 	}
+	if len(buf) > 0 || len(payload) == 0 {
+		payload = append(payload, buf)
+	}
+	clear(left[:n])
 	q.next += n
-	return payload, wire
+	return payload, wire, marks
 }
 
 func (q *frameQueue) empty() bool { return q.next == len(q.frames) }
@@ -92,7 +169,7 @@ func (p *pools) putQueue(q *frameQueue) {
 		return
 	}
 	clear(q.frames)
-	q.frames, q.next = q.frames[:0], 0
+	*q = frameQueue{frames: q.frames[:0]}
 	p.queues.Put(q)
 }
 

@@ -25,6 +25,9 @@ type Server struct {
 	accept func(*Session) Handler
 	start  time.Time // the zero of the server's clock
 	pools  pools
+	budget budget
+
+	slow, shed throttle // log lines about slow clients
 
 	origins  origin.List
 	hosts    origin.Hosts
@@ -70,6 +73,7 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	srv.origins, _ = origin.Parse(cfg.AllowedOrigins)
 	srv.hosts, _ = origin.ParseHosts(cfg.AllowedHosts)
 	srv.over, srv.endOver = context.WithCancel(context.Background())
+	srv.budget.most = cfg.MaxLargeBytes
 	srv.alarms = newAlarms()
 	srv.rung = make(chan struct{})
 	go func() {

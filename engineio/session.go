@@ -34,12 +34,14 @@ type Session struct {
 	carrier  carrier
 	out      *frameQueue   // frames that wait; nil when none do
 	outBytes int           // bytes of out and of what is being written
+	big      *bigMessage   // the one among them that is no backlog; nil when there is none
 	due      time.Duration // when the alarm rings: the heartbeat's; after Close, the wait for the client
 	reason   CloseReason   // once state has left open
 
 	turn     bool // the handler is in use: a read turn, or for good by HandleClose
 	inline   bool // what is queued leaves at the end of the turn
 	told     bool // HandleClose was called, or is about to be
+	heals    bool // see SetHeals
 	dirty    bool // on the flusher's list
 	writing  bool // somebody is writing, and will look at out afterwards
 	awaiting bool // a ping was sent, its pong has not come
@@ -106,14 +108,26 @@ func (s *Session) Queued() int {
 
 func (s *Session) isOpen() bool { return state(s.state.Load()) == stateOpen }
 
-// Send queues frames; those of one call stay together and in order. It never blocks. Called while
-// this session's HandleMessage runs, the frames leave when all that was read with the message is
-// handled (see [Session.Flush]); otherwise at once or within about a millisecond. The errors are
-// [ErrClosed] and [ErrSlowConsumer].
-func (s *Session) Send(frames ...*Frame) error {
+// Send queues frames; those of one call are one message, and stay together and in order. It never
+// blocks. Called while this session's HandleMessage runs, the frames leave when all that was read
+// with the message is handled (see [Session.Flush]); otherwise at once or within about a millisecond.
+//
+// When more than MaxQueueBytes would wait, changes of the same subject are folded, and then those of
+// a session that [Session.SetHeals] given up but for the newest; if that is not enough the session is
+// closed. A message that is itself larger passes: see [Config].MaxLargeBytes. The errors are
+// [ErrClosed], [ErrSlowConsumer] and [ErrTooLarge].
+func (s *Session) Send(frames ...*Frame) error { return s.send(0, frames) }
+
+// SendWithin is Send for a message that can wait: when more than limit bytes would wait with it, or
+// another large message is on its way, nothing is queued and the error is [ErrFull]. A message of more
+// than limit bytes passes when nothing waits.
+func (s *Session) SendWithin(limit int, frames ...*Frame) error { return s.send(limit, frames) }
+
+// send is both; a limit of 0 is none.
+func (s *Session) send(limit int, frames []*Frame) error {
 	size := 0
 	for _, f := range frames {
-		size += len(f.wire)
+		size += f.size()
 	}
 	s.mu.Lock()
 	if !s.isOpen() {
@@ -124,18 +138,20 @@ func (s *Session) Send(frames ...*Frame) error {
 		s.mu.Unlock()
 		return nil
 	}
-	if s.outBytes+size > s.srv.cfg.MaxQueueBytes {
+	if limit > 0 && !s.roomFor(size, limit) {
 		s.mu.Unlock()
-		s.abort(ReasonSlowConsumer)
-		return ErrSlowConsumer
+		return ErrFull
 	}
-	s.enqueue(size, frames...)
-	kick := s.markDirty()
+	err := s.offer(size, frames)
+	kick := err == nil && s.markDirty()
 	s.mu.Unlock()
 	if kick {
 		s.flusher.add(s)
 	}
-	return nil
+	if err == ErrSlowConsumer {
+		s.abort(ReasonSlowConsumer)
+	}
+	return err
 }
 
 // Closed reports whether the session is closed or closing. A HandleMessage that waits for something
@@ -146,7 +162,7 @@ func (s *Session) Closed() bool { return !s.isOpen() }
 // is going to wait should call it; frames sent during the rest of the call then leave at once too.
 func (s *Session) Flush() {
 	s.mu.Lock()
-	s.inline = false
+	s.letGo()
 	kick := s.markDirty()
 	s.mu.Unlock()
 	if kick {
@@ -159,10 +175,22 @@ func (s *Session) enqueue(size int, frames ...*Frame) {
 	if s.out == nil {
 		s.out = s.srv.pools.queue()
 	}
-	s.out.frames = append(s.out.frames, frames...)
+	if s.out.empty() {
+		s.out.held = s.inline
+	}
+	s.out.add(frames...)
+	s.out.fresh += size
 	s.outBytes += size
 	if s.base64 {
 		s.outBytes += s.out.asText(len(s.out.frames) - len(frames))
+	}
+}
+
+// letGo has what is queued leave at once, though the turn goes on. Called with the lock.
+func (s *Session) letGo() {
+	s.inline = false
+	if s.out != nil {
+		s.out.held = false
 	}
 }
 
@@ -199,11 +227,71 @@ func (s *Session) takeQueue() *frameQueue {
 	return q
 }
 
+// putBack returns what the writer has not taken of a queue, in front of what was queued meanwhile: it
+// can be folded there.
+func (s *Session) putBack(q *frameQueue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case state(s.state.Load()) == stateClosed:
+		s.srv.pools.putQueue(q)
+	case s.out == nil:
+		s.out = q
+	default:
+		q.held = false
+		q.add(s.out.frames[s.out.next:]...)
+		q.fresh += s.out.fresh
+		s.srv.pools.putQueue(s.out)
+		s.out = q
+	}
+}
+
+// nextChunk takes the next bytes for the session's writer to write, into buf or uncopied; nil when
+// there are none.
+func (s *Session) nextChunk(buf []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.out
+	for q != nil && !q.held {
+		if p := q.chunk(buf); p != nil {
+			return p
+		}
+		mark := q.mark()
+		if mark == nil {
+			s.out = nil
+			s.srv.pools.putQueue(q)
+			break
+		}
+		s.pass(mark)
+	}
+	return nil
+}
+
 // wrote notes that n bytes have left, without ending the writer's role.
 func (s *Session) wrote(n int) {
 	s.mu.Lock()
-	s.outBytes -= n
+	s.left(n)
 	s.mu.Unlock()
+}
+
+// left is wrote with the lock held.
+func (s *Session) left(n int) {
+	s.outBytes -= n
+	if s.big != nil && s.big.begun {
+		s.big.exempt = max(0, s.big.exempt-n)
+	}
+}
+
+// passAll passes marks that the writer of a polling payload has come by.
+func (s *Session) passAll(marks []*Frame) {
+	if len(marks) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, mark := range marks {
+		s.pass(mark)
+	}
 }
 
 // beginTurn claims the handler for the calling goroutine; false when the session is not open. Only
@@ -221,7 +309,7 @@ func (s *Session) beginTurn() bool {
 // endTurn sends what the turn has queued, and delivers a close that came during it.
 func (s *Session) endTurn() {
 	s.mu.Lock()
-	s.inline = false
+	s.letGo()
 	pending, c := s.out != nil, s.carrier
 	tell := !s.isOpen() && !s.told
 	if tell {
@@ -297,6 +385,7 @@ func (s *Session) abort(reason CloseReason) {
 	}
 	s.srv.alarms.remove(s)
 	s.out = nil
+	s.dropBig()
 	c := s.carrier
 	s.mu.Unlock()
 	c.cut()

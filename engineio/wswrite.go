@@ -40,11 +40,17 @@ func (c *wsCarrier) flush() {
 	}
 	w := c.s.srv.pools.writer()
 	if c.raw == nil {
-		c.s.srv.hand(func() { c.drain(w, q, nil) })
+		c.s.putBack(q)
+		c.s.srv.hand(func() { c.drain(w, nil) })
 		return
 	}
 	size := 0
-	for p := q.chunk(w.buf); p != nil; p = q.chunk(w.buf) {
+	for p, mark := c.take(w, q); p != nil || mark != nil; p, mark = c.take(w, q) {
+		if mark != nil {
+			c.passed(size, mark)
+			size = 0
+			continue
+		}
 		n, err := w.try(c.raw, p)
 		if err != nil {
 			c.s.srv.pools.putWriter(w)
@@ -54,8 +60,9 @@ func (c *wsCarrier) flush() {
 		}
 		if n < len(p) {
 			c.s.wrote(size + n)
+			c.s.putBack(q)
 			rest := p[n:]
-			c.s.srv.hand(func() { c.drain(w, q, rest) })
+			c.s.srv.hand(func() { c.drain(w, rest) })
 			return
 		}
 		size += n
@@ -66,13 +73,30 @@ func (c *wsCarrier) flush() {
 	c.s.srv.done()
 }
 
+// take takes the next bytes of a queue, or the mark at which it stands.
+func (c *wsCarrier) take(w *writer, q *frameQueue) (p []byte, mark *Frame) {
+	if p = q.chunk(w.buf); p != nil {
+		return p, nil
+	}
+	return nil, q.mark()
+}
+
+// passed notes that so many bytes, and then a mark, have left.
+func (c *wsCarrier) passed(size int, mark *Frame) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left(size)
+	s.pass(mark)
+}
+
 // endWriting gives the writer's role back after a flush of size bytes. What was queued
 // meanwhile waits for the next turn of the flusher.
 func (c *wsCarrier) endWriting(size int) {
 	s := c.s
 	s.mu.Lock()
 	s.writing = false
-	s.outBytes -= size
+	s.left(size)
 	kick := s.markDirty()
 	end := c.ending()
 	s.mu.Unlock()
@@ -120,42 +144,37 @@ func closeWrite(conn net.Conn) {
 	}
 }
 
-// drain writes rest, then q, then what is queued until nothing is, waiting for the connection.
-func (c *wsCarrier) drain(w *writer, q *frameQueue, rest []byte) {
+// drain writes rest, then what is queued until nothing is, waiting for the connection. It takes no
+// more at a time than it writes at once, so that the rest can be folded while it waits.
+func (c *wsCarrier) drain(w *writer, rest []byte) {
 	s := c.s
 	defer s.srv.pools.putWriter(w)
-	for q != nil {
-		for p := rest; ; p = q.chunk(w.buf) {
-			if len(p) > 0 {
-				if err := c.writeAll(p); err != nil {
-					s.abort(stallReason(err))
-					return
-				}
-			} else if q.empty() {
-				break
+	for p := rest; ; p = s.nextChunk(w.buf) {
+		if len(p) > 0 {
+			if err := c.writeAll(p); err != nil {
+				s.abort(stallReason(err))
+				return
 			}
+		} else if p == nil && c.endDrain() {
+			return
 		}
-		s.srv.pools.putQueue(q)
-		q, rest = c.moreToDrain(), nil
 	}
 }
 
-// moreToDrain returns what was queued while the drain went on; nil gives the writer's role back.
-func (c *wsCarrier) moreToDrain() *frameQueue {
+// endDrain gives the writer's role back; false when something was queued meanwhile.
+func (c *wsCarrier) endDrain() bool {
 	s := c.s
 	c.conn.SetWriteDeadline(time.Time{}) // before another may write
 	s.mu.Lock()
-	var q *frameQueue
-	if !s.inline { // else the end of the turn sees to it
-		q, s.out = s.out, nil
+	if s.out != nil && !s.out.held {
+		s.mu.Unlock()
+		return false
 	}
-	s.writing = q != nil
+	s.writing = false
 	end := c.ending()
 	s.mu.Unlock()
-	if q == nil {
-		c.end(end)
-	}
-	return q
+	c.end(end)
+	return true
 }
 
 // writeAll writes p, and fails when nothing of it leaves for StallTimeout.

@@ -1,0 +1,246 @@
+package engineio
+
+import (
+	"strconv"
+
+	"github.com/gobwas/ws"
+)
+
+// Change says that a message is one of a series, each of which has a number and names that of the
+// one before it. It lets a backlog be folded: of the changes of one subject that wait for a session only
+// the last is sent, and the one behind a gap names the last that was sent. See [Session.SetHeals]
+// for what becomes of a backlog that is still too large.
+type Change struct {
+	Series string // the changes of one series are numbered together
+	// Subject is what it is about, Holder whose that is. It goes from one holder to another by an
+	// end and a begin.
+	Subject, Holder string
+	Kind            ChangeKind
+	Seq, Prev       int64
+	// PrevAt and PrevLen are where the digits of Prev stand in the message.
+	PrevAt, PrevLen int
+}
+
+// ChangeKind says what a change does to its subject.
+type ChangeKind uint8
+
+// The kinds of changes.
+const (
+	// ChangeState replaces the whole state of a subject that is there.
+	ChangeState ChangeKind = iota
+	// ChangeBegin brings a subject that was not there, with its whole state.
+	ChangeBegin
+	// ChangeReplace replaces a subject and its whole state.
+	ChangeReplace
+	// ChangeEnd removes it.
+	ChangeEnd
+)
+
+// changeFrame is a frame and what a change adds to it in one allocation.
+type changeFrame struct {
+	Frame
+	more
+	what Change
+}
+
+// NewChangeFrame is [NewTextFrame] for a change. The places in c are those in the joined text.
+func NewChangeFrame(c Change, parts ...[]byte) *Frame {
+	size := 1
+	for _, p := range parts {
+		size += len(p)
+	}
+	f := new(changeFrame)
+	f.what = c
+	f.more.change = &f.what
+	f.Frame.more = &f.more
+	f.head = uint8(headerLen(size))
+	f.wire = append(appendHeader(make([]byte, 0, int(f.head)+size), ws.OpText, size), packetMessage)
+	for _, p := range parts {
+		f.wire = append(f.wire, p...)
+	}
+	return &f.Frame
+}
+
+// change is what the frame says of a series; nil: nothing.
+func (f *Frame) change() *Change {
+	if f.more == nil {
+		return nil
+	}
+	return f.more.change
+}
+
+// renumbered returns the frame with another Prev. Its text is that of f, not a copy.
+func (f *Frame) renumbered(prev int64) *Frame {
+	base := f
+	if f.more.base != nil {
+		base = f.more.base
+	}
+	old := base.more.change
+	text := base.payload()
+	at := old.PrevAt + 1 // the packet's type
+	tail := strconv.AppendInt(make([]byte, 0, 24+len(text)-at), prev, 10)
+	next := new(changeFrame)
+	next.what = *f.more.change
+	next.what.Prev, next.what.PrevLen = prev, len(tail)
+	tail = append(tail, text[at+old.PrevLen:]...)
+	size := at + len(tail)
+	next.Frame.more = &next.more
+	next.more = more{text: text[:at:at], tail: tail, change: &next.what, base: base}
+	next.head = uint8(headerLen(size))
+	next.wire = appendHeader(make([]byte, 0, next.head), ws.OpText, size)
+	return &next.Frame
+}
+
+// fold removes the changes that later ones of the same subject make needless, and renumbers what stands
+// behind them. It returns by how many bytes the queue is shorter.
+func (q *frameQueue) fold() (less int) {
+	verdicts := q.judge()
+	if len(verdicts) == 0 {
+		return 0
+	}
+	// at is the last number of each series that is sent, seen the last that there was.
+	type place struct{ at, seen int64 }
+	series := make(map[string]*place)
+	return q.rewrite(func(i int, f *Frame) *Frame {
+		c := f.change()
+		if c == nil {
+			return f
+		}
+		p := series[c.Series]
+		if p == nil {
+			p = &place{at: c.Prev}
+			series[c.Series] = p
+		} else if p.seen != c.Prev { // it does not follow what waits
+			p.at = c.Prev
+		}
+		p.seen = c.Seq
+		verdict := verdicts[i]
+		if verdict == needless {
+			return nil
+		}
+		prev := p.at
+		p.at = c.Seq
+		if prev != c.Prev || verdict == replaces {
+			f = f.renumbered(prev)
+		}
+		if verdict == replaces {
+			f.more.change.Kind = ChangeReplace
+		}
+		return f
+	})
+}
+
+// history is what the waiting changes of one subject come to.
+type history struct {
+	known  bool   // the client has the subject
+	holder string // as whose
+	end    int    // the first change that removes it as that; -1: none
+	whole  int    // the last change that is not only one of the state; -1: none
+	state  int    // the last change of the state behind that; -1: none
+}
+
+// needs reports whether a client that is at the beginning of the history needs change i of the queue.
+func (h *history) needs(i int, c *Change, whole *Change) bool {
+	ours := h.known && whole != nil && whole.Holder == h.holder
+	switch i {
+	case h.state:
+		return true
+	case h.whole:
+		return c.Kind != ChangeEnd || ours
+	case h.end:
+		return h.known && !ours // it goes over to another holder, or ends as another's
+	}
+	return false
+}
+
+// verdict is what folding does to a change.
+type verdict byte
+
+const (
+	needless verdict = 1 + iota
+	replaces         // it stands for an end too: it does not begin what the client does not have
+)
+
+// judge returns the places of the changes that do not stay as they are. The last of a series is not
+// needless, since others will follow it.
+func (q *frameQueue) judge() map[int]verdict {
+	type subject struct{ series, name string }
+	histories, last := make(map[subject]*history), make(map[string]int)
+	for i := q.next; i < len(q.frames); i++ {
+		c := q.frames[i].change()
+		if c == nil {
+			continue
+		}
+		last[c.Series] = i
+		h := histories[subject{c.Series, c.Subject}]
+		sent := i == q.next && q.part > 0
+		if h == nil {
+			h = &history{end: -1, whole: -1, state: -1, holder: c.Holder}
+			h.known = c.Kind != ChangeBegin && !sent || c.Kind != ChangeEnd && sent
+			histories[subject{c.Series, c.Subject}] = h
+		}
+		switch {
+		case sent:
+		case c.Kind == ChangeState:
+			h.state = i
+		default:
+			h.whole, h.state = i, -1
+			if c.Kind == ChangeEnd && h.end < 0 && c.Holder == h.holder {
+				h.end = i
+			}
+		}
+	}
+	verdicts := make(map[int]verdict)
+	for i := q.next; i < len(q.frames); i++ {
+		c := q.frames[i].change()
+		if c == nil || i == q.next && q.part > 0 {
+			continue
+		}
+		h := histories[subject{c.Series, c.Subject}]
+		var whole *Change
+		if h.whole >= 0 {
+			whole = q.frames[h.whole].change()
+		}
+		switch {
+		case last[c.Series] != i && !h.needs(i, c, whole):
+			verdicts[i] = needless
+		case i == h.whole && h.known && c.Kind == ChangeBegin && c.Holder == h.holder:
+			verdicts[i] = replaces
+		}
+	}
+	return verdicts
+}
+
+// shed removes all changes of each series but the newest. It returns by how many bytes the queue is
+// shorter.
+func (q *frameQueue) shed() (less int) {
+	newest := make(map[string]int)
+	for i := q.next; i < len(q.frames); i++ {
+		if c := q.frames[i].change(); c != nil {
+			newest[c.Series] = i
+		}
+	}
+	return q.rewrite(func(i int, f *Frame) *Frame {
+		if c := f.change(); c != nil && newest[c.Series] != i && (i > q.next || q.part == 0) {
+			return nil
+		}
+		return f
+	})
+}
+
+// rewrite replaces the frames that wait by what f makes of them; nil removes one. It returns by how
+// many bytes the queue is shorter.
+func (q *frameQueue) rewrite(f func(i int, frame *Frame) *Frame) (less int) {
+	kept := q.frames[:q.next]
+	for i := q.next; i < len(q.frames); i++ {
+		old := q.frames[i]
+		less += old.size()
+		if next := f(i, old); next != nil {
+			kept = append(kept, next)
+			less -= next.size()
+		}
+	}
+	clear(q.frames[len(kept):])
+	q.frames = kept
+	return less
+}
