@@ -11,6 +11,11 @@ import (
 // nothing.
 type answerer interface {
 	answer(ack []byte)
+	// answerShared is answer for an acknowledgement in three parts. It reports false,
+	// and leaves the request unanswered, while too much waits to be sent.
+	answerShared(head []byte, text sharedText, tail []byte) bool
+	// wanted reports whether an acknowledgement was asked for.
+	wanted() bool
 }
 
 var ackOK = []byte(`{"ok":true}`)
@@ -71,19 +76,24 @@ type joinAck struct {
 	sender  bool // the socket is told who sends it events
 }
 
-// memberText is about how much a member takes in a snapshot.
-const memberText = 192
-
-// answerJoin answers a join. The room's lock is held.
-func (r *room) answerJoin(a answerer, ack joinAck) {
-	t := r.eng.texts.get(smallText + memberText*len(r.members))
+// answerJoin answers a join with the room as it stands. It reports false while too
+// much waits to be sent. The room's lock is held.
+func (r *room) answerJoin(a answerer, ack joinAck, snap *snapshot) bool {
+	t := r.eng.texts.get(smallText)
+	defer r.eng.texts.put(t)
 	t.b = r.appendJoinAck(t.b, ack)
+	if snap.text != nil {
+		return a.answerShared(t.b, snap.text, closeObject)
+	}
+	t.b = append(r.appendSnapshot(t.b), '}')
 	a.answer(t.b)
-	r.eng.texts.put(t)
+	return true
 }
 
-// appendJoinAck writes the answer to a join with the room as it stands. The
-// room's lock is held.
+var closeObject = []byte{'}'}
+
+// appendJoinAck writes the answer to a join up to its snapshot. The room's lock is
+// held.
 func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 	dst = append(dst, `{"ok":true,"self":{"connId":`...)
 	dst = rawjson.AppendString(dst, a.connID)
@@ -99,44 +109,11 @@ func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 	if a.sender {
 		dst = append(dst, `,"sender":true`...)
 	}
-	dst = append(dst, `,"snapshot":`...)
-	dst = r.appendSnapshot(dst)
-	return append(dst, '}')
+	return append(dst, `,"snapshot":`...)
 }
 
-// appendSyncAck writes the answer to a sync of a client that stands at seq.
-// The room's lock is held.
-func (r *room) appendSyncAck(dst []byte, seq optional) []byte {
-	dst = appendInt(append(dst, `{"ok":true`...), `,"seq":`, r.at())
-	// A number that clients need not see does not make theirs old.
-	if seq.given && seq.value >= r.shown && seq.value <= r.at() {
-		return append(dst, `,"unchanged":true}`...)
-	}
-	dst = append(dst, `,"snapshot":`...)
-	dst = r.appendSnapshot(dst)
-	return append(dst, '}')
-}
-
-func (r *room) appendSnapshot(dst []byte) []byte {
-	dst = append(dst, '[')
-	first := true
-	for _, m := range r.members {
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(dst, `{"connId":`...)
-		dst = rawjson.AppendString(dst, m.ConnID)
-		dst = append(dst, `,"userId":`...)
-		dst = rawjson.AppendString(dst, m.UserID)
-		dst = append(dst, `,"state":`...)
-		dst = append(dst, m.State...)
-		dst = appendInt(dst, `,"lastSeenMs":`, r.lastSeenMs(m))
-		dst = appendInt(dst, `,"joinedMs":`, m.JoinedMs)
-		dst = appendInt(dst, `,"epoch":`, m.Epoch)
-		dst = append(dst, `,"status":"`...)
-		dst = append(dst, statusOf(m.Away)...)
-		dst = append(dst, `"}`...)
-	}
-	return append(dst, ']')
+// isCurrent tells whether a client that stands at seq has missed nothing: a number
+// that clients need not see does not make theirs old. The lock is held.
+func (r *room) isCurrent(seq optional) bool {
+	return seq.given && seq.value >= r.shown && seq.value <= r.at()
 }

@@ -39,6 +39,12 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	}
 	ns.OmitSender(systemPrefix)
 	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
+	ns.OnIdentify(func(s *socketio.Socket) string {
+		if sock, ok := sockets.Get(s); ok {
+			return sock.users()
+		}
+		return ""
+	})
 	// Not OnDisconnect: a handler of the application that is slow to return must
 	// not keep a member that is gone in its rooms.
 	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.DisconnectReason) {
@@ -156,9 +162,16 @@ func (a ackAnswerer) answer(ack []byte) {
 	_ = a.ack.SendTrusted(ack) // a client that is gone needs no answer
 }
 
+func (a ackAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
+	body, ok := text.(*engineio.Body)
+	return !ok || !errors.Is(a.ack.SendShared(head, body, tail), socketio.ErrBusy)
+}
+
+func (a ackAnswerer) wanted() bool { return a.ack.Wanted() }
+
 // encoderFor makes the frames of a namespace, which are packets.
-func encoderFor(namespace string) func(event []byte) frame {
-	return func(event []byte) frame { return socketio.NewTrustedEvent(namespace, event) }
+func encoderFor(namespace string) func(event []byte, c engineio.Change) frame {
+	return func(event []byte, c engineio.Change) frame { return socketio.NewTrustedChange(namespace, event, c) }
 }
 
 // socketPeer is a Socket.IO socket as the engine sees it.
@@ -167,8 +180,14 @@ type socketPeer struct{ s *socketio.Socket }
 func (p *socketPeer) id() string { return p.s.ID() }
 
 func (p *socketPeer) deliver(f frame) {
-	if packet, ok := f.(*socketio.Packet); ok {
-		_ = p.s.Send(packet) // one that is gone hears nothing
+	packet, ok := f.(*socketio.Packet)
+	if !ok {
+		return
+	}
+	// One that is gone hears nothing. An event that is too large for the moment would be
+	// missed unnoticed: the client comes back and joins again.
+	if errors.Is(p.s.Send(packet), socketio.ErrTooLarge) {
+		p.s.CloseTransport(engineio.ReasonSlowConsumer)
 	}
 }
 
@@ -183,19 +202,35 @@ type senderAnswerer struct {
 	a answerer
 }
 
-func (a senderAnswerer) answer(ack []byte) {
-	var to socketio.Ack
-	if asked, ok := a.a.(ackAnswerer); ok {
-		to = asked.ack
-	}
-	_ = a.s.ExpectSender(to, ack) // a client that is gone needs no answer
+func (a senderAnswerer) ack() socketio.Ack {
+	asked, _ := a.a.(ackAnswerer)
+	return asked.ack
 }
+
+func (a senderAnswerer) answer(ack []byte) {
+	_ = a.s.ExpectSender(a.ack(), ack) // a client that is gone needs no answer
+}
+
+func (a senderAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
+	body, ok := text.(*engineio.Body)
+	return !ok || !errors.Is(a.s.ExpectSenderShared(a.ack(), head, body, tail), socketio.ErrBusy)
+}
+
+func (a senderAnswerer) wanted() bool { return a.a.wanted() }
 
 func (p *socketPeer) enter(room string) { p.s.Join(room) }
 
 func (p *socketPeer) exit(room string) { p.s.Leave(room) }
 
 func (p *socketPeer) lastPacket() time.Time { return p.s.LastPacket() }
+
+func (p *socketPeer) setHeals() { p.s.SetHeals() }
+
+func (p *socketPeer) busy() bool { return p.s.Busy() }
+
+func (p *socketPeer) ended() bool { return p.s.Gone() }
+
+func (p *socketPeer) address() string { return p.s.Handshake().RemoteAddr }
 
 func (p *socketPeer) drop() { p.s.CloseTransport(engineio.ReasonPingTimeout) }
 

@@ -34,7 +34,7 @@ func BenchmarkAppendEvent(b *testing.B) {
 	var out []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		out = appendEvent(out[:0], e)
+		out, _, _ = appendEvent(out[:0], e)
 	}
 	b.SetBytes(int64(len(out)))
 }
@@ -45,7 +45,7 @@ func TestAppendAllocations(t *testing.T) {
 	e := &Event{Type: EventUpdate, RoomID: "r", UserID: "u", ConnID: "c", State: json.RawMessage(`{"a":1}`), Seq: 9, Prev: 8, Status: StatusOnline}
 	out := make([]byte, 0, 1024)
 	if n := testing.AllocsPerRun(100, func() {
-		out = appendEvent(out[:0], e)
+		out, _, _ = appendEvent(out[:0], e)
 		out = appendHeartbeatAck(out[:0], heartbeatAck{epoch: 3})
 	}); n > 0 {
 		t.Errorf("%v allocations, want none", n)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
@@ -30,6 +31,14 @@ type peer interface {
 	exit(room string)
 	// lastPacket is when the client last sent anything at all.
 	lastPacket() time.Time
+	// setHeals says that the client notices gaps, and asks for what it missed.
+	setHeals()
+	// busy reports whether so much waits to be sent that a snapshot has to wait too.
+	busy() bool
+	// ended reports whether nothing can be sent any more.
+	ended() bool
+	// address is where the client is.
+	address() string
 	// drop closes the transport as silent.
 	drop()
 	// disconnect tells the client not to come back.
@@ -61,7 +70,8 @@ type engine struct {
 	store   store.Store
 	starter store.Starter // the store, if it is one
 	clock   clock
-	encode  func(event []byte) frame // keeps nothing of the event
+	encode  func(event []byte, c engineio.Change) frame // keeps nothing of the text
+	share   func(size int) sharedText
 	texts   texts
 	node    atomic.Pointer[string]
 	hooks   roomHooks // nil: nobody needs to know
@@ -83,6 +93,7 @@ type engine struct {
 
 	deadlines  deadlines
 	refused    refusals
+	late       refusals
 	departures pool
 	mends      pool // apart, or who leaves would wait for what the store does not answer
 	departed   departed
@@ -106,9 +117,11 @@ const departing = 64
 
 // newEngine starts a node. It asks the store for the time once, so that it
 // fails when there is no store.
-func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte) frame) (*engine, error) {
+func newEngine(
+	ctx context.Context, s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame,
+) (*engine, error) {
 	e := &engine{
-		settings: s, store: st, clock: c, encode: encode,
+		settings: s, store: st, clock: c, encode: encode, share: newPlainText,
 		rooms:   make(map[string]*room),
 		sockets: make(map[*socket]struct{}),
 	}
@@ -235,6 +248,9 @@ func (e *engine) closeWithin(ctx context.Context) error {
 	for _, r := range rooms {
 		r.endWatches()
 		r.shut()
+		r.mu.Lock()
+		r.dropWant()
+		r.mu.Unlock()
 	}
 	return err
 }

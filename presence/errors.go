@@ -77,6 +77,10 @@ var (
 		Code: CodeRateLimited, RetryAfter: time.Second,
 		Message: "Too many requests for this room are waiting; wait for their answers.",
 	}
+	errAnswerLate = &Error{
+		Code: CodeRateLimited, RetryAfter: 2 * time.Second,
+		Message: "Too much is being sent to this connection, or too many large rooms to others; try again in a moment.",
+	}
 	errShuttingDown = &Error{Code: CodeShuttingDown, Message: "This server is shutting down; reconnect to reach another one."}
 )
 
@@ -115,8 +119,8 @@ func unknownEvent(event string) *Error {
 	return &Error{Code: CodeUnknownEvent, Message: fmt.Sprintf("This server has no event %q.", clipped(event))}
 }
 
-// refusals counts requests that were refused for want of the store, so that an
-// outage is a line a second and not one for each of them.
+// refusals counts requests that were refused for the same cause, so that it is a
+// line a second and not one for each of them.
 type refusals struct {
 	mu    sync.Mutex
 	since time.Time // of the last line
@@ -124,15 +128,31 @@ type refusals struct {
 }
 
 func (r *refusals) warn(e *engine, doing string, err error) {
+	if unlogged, ok := r.next(e); ok {
+		e.log.Warn("store did not answer", "doing", doing, "error", err, "unlogged", unlogged)
+	}
+}
+
+// next reports whether a line may be written now, and how many were held back.
+func (r *refusals) next(e *engine) (unlogged int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := e.clock.Now()
 	if now.Sub(r.since) < time.Second {
 		r.more++
-		return
+		return 0, false
 	}
-	e.log.Warn("store did not answer", "doing", doing, "error", err, "unlogged", r.more)
-	r.since, r.more = now, 0
+	unlogged, r.since, r.more = r.more, now, 0
+	return unlogged, true
+}
+
+// logLate says that a request was given up because its turn for an answer with a
+// snapshot did not come.
+func (e *engine) logLate(room string, s *socket) {
+	if unlogged, ok := e.late.next(e); ok {
+		e.log.Warn("no room to answer with the members of a room; MAX_LARGE_BYTES bounds what is on its way",
+			"reason", errAnswerLate.Code, "room", room, "user", s.users(), "address", s.peer.address(), "unlogged", unlogged)
+	}
 }
 
 // refusal is err as the client shall see it: the one place where errors of the

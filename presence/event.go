@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
@@ -71,6 +72,8 @@ type Event struct {
 	// Status is set on join and update, Reason on leave.
 	Status Status
 	Reason Reason
+
+	fresh bool // a join of a member that was not there before
 }
 
 // Member is one connection of a user in a room.
@@ -97,12 +100,31 @@ func statusOf(away bool) Status {
 func (e *engine) frameOf(event *Event) frame {
 	t := e.texts.get(smallText + len(event.State))
 	defer e.texts.put(t)
-	t.b = appendEvent(t.b, event)
-	return e.encode(t.b)
+	c := engineio.Change{
+		Series: event.RoomID, Subject: event.ConnID, Holder: event.UserID,
+		Kind: event.changeKind(), Seq: event.Seq, Prev: event.Prev,
+	}
+	t.b, c.PrevAt, c.PrevLen = appendEvent(t.b, event)
+	return e.encode(t.b, c)
+}
+
+// changeKind is what the event is to a backlog that is folded.
+func (e *Event) changeKind() engineio.ChangeKind {
+	switch {
+	case e.Type == EventLeave:
+		return engineio.ChangeEnd
+	case e.Type == EventUpdate:
+		return engineio.ChangeState
+	case e.fresh:
+		return engineio.ChangeBegin
+	}
+	return engineio.ChangeReplace
 }
 
 // appendEvent appends the presence:event message: the array of its Socket.IO packet.
-func appendEvent(dst []byte, e *Event) []byte {
+// It returns where in it the digits of prev stand, and how many there are.
+func appendEvent(dst []byte, e *Event) (text []byte, prevAt, prevLen int) {
+	begin := len(dst)
 	dst = append(dst, `["`+EventName+`",{"type":"`...)
 	dst = append(dst, e.Type...)
 	dst = append(dst, `","roomId":`...)
@@ -120,7 +142,10 @@ func appendEvent(dst []byte, e *Event) []byte {
 	dst = appendInt(dst, `,"ts":`, e.Time.UnixMilli())
 	dst = appendInt(dst, `,"epoch":`, e.Epoch)
 	dst = appendInt(dst, `,"seq":`, e.Seq)
-	dst = appendInt(dst, `,"prev":`, e.Prev)
+	dst = append(dst, `,"prev":`...)
+	prevAt = len(dst)
+	dst = strconv.AppendInt(dst, e.Prev, 10)
+	prevLen = len(dst) - prevAt
 	dst = appendInt(dst, `,"userConns":`, int64(e.UserConns))
 	if e.Type == EventLeave {
 		dst = append(dst, `,"reason":"`...)
@@ -129,7 +154,7 @@ func appendEvent(dst []byte, e *Event) []byte {
 		dst = append(dst, `,"status":"`...)
 		dst = append(dst, e.Status...)
 	}
-	return append(dst, `"}]`...)
+	return append(dst, `"}]`...), prevAt - begin, prevLen
 }
 
 func appendInt(dst []byte, label string, n int64) []byte {

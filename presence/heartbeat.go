@@ -94,8 +94,13 @@ func (m *membership) heard(epoch optional) heartbeatAck {
 	return heartbeatAck{epoch: m.epoch.Load(), stale: epoch.given && epoch.value < m.clientEpoch.Load()}
 }
 
-// runHeartbeat is the lane's half of a heartbeat with a patch.
+// runHeartbeat is the lane's half of a heartbeat with a patch. One whose socket is gone
+// is not carried out, but for a member that lives on: the page that resumes it finds
+// what it had sent.
 func (st *seat) runHeartbeat(deadline time.Time, epoch optional, d edit, a answerer) {
+	if m := st.member.Load(); st.sock.gone() && (m == nil || m.graceMs == 0) {
+		return
+	}
 	ack, err := st.tryPatch(deadline, epoch, d)
 	st.answerPatch(a, ack, err)
 }

@@ -65,9 +65,12 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 	if st.sock.eng.draining.Load() {
 		return errShuttingDown
 	}
+	if st.sock.gone() {
+		return nil
+	}
 	if allow != nil {
 		r := JoinRequest{RoomID: p.roomID, UserID: p.userID, State: p.state, Resume: p.resume != ""}
-		if err := allow(ctx, r); err != nil {
+		if err := allow(ctx, r); err != nil || st.sock.gone() {
 			return err
 		}
 	}
@@ -151,7 +154,8 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 		err = waiting.wait(ctx, r)
 	}
 	if err == nil {
-		if st.welcome(m, a, waiting, false) {
+		refused := st.welcome(m, a, waiting, false)
+		if refused == nil {
 			return nil
 		}
 		r.mu.Lock()
@@ -163,7 +167,7 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 			}
 			return m.unregister(ctx)
 		}))
-		return errRemoved
+		return refused
 	}
 	r.mu.Lock()
 	r.disown(m)
@@ -278,17 +282,18 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	if err == nil {
 		err = waiting.wait(ctx, r)
 	}
-	if err != nil {
+	epoch := m.clientEpoch.Load()
+	if err == nil {
+		m.clientEpoch.Store(next.Epoch)
+		err = st.welcome(m, a, waiting, false)
+	}
+	if err != nil && !errors.Is(err, errRemoved) {
+		m.clientEpoch.Store(epoch)
 		m.setGrace(before.GraceMs)
 		m.state = before.State // also for a restore that comes in between
 		st.unsettleRejoin(ctx, m, put, before)
-		return err
 	}
-	m.clientEpoch.Store(next.Epoch)
-	if !st.welcome(m, a, waiting, false) {
-		return errRemoved
-	}
-	return nil
+	return err
 }
 
 // unsettleRejoin finds out later, when it cannot any more, whether a refused
@@ -342,44 +347,60 @@ func (st *seat) lost(m *membership, found store.Outcome) error {
 	return notJoined(r.id)
 }
 
-// welcome answers a join with the room as it stands now and lets the socket
-// hear it from here on. It reports false when the member is not this node's
-// any more.
-func (st *seat) welcome(m *membership, a answerer, came *arrival, resumed bool) bool {
-	st.sock.peer.enter(st.roomID)
-	if !st.seatMember(m, a, came, resumed) {
-		st.sock.peer.exit(st.roomID)
-		return false
-	}
-	return true
+// welcome answers a join with the room as it stands then and lets the socket hear it
+// from there on. It fails when the member is not this node's any more, or when its
+// turn for a large snapshot does not come.
+func (st *seat) welcome(m *membership, a answerer, came *arrival, resumed bool) error {
+	return st.room.answer(&asker{sock: st.sock, mute: !a.wanted(), give: func(snap *snapshot) error {
+		return st.seatMember(m, a, snap, came, resumed)
+	}})
 }
 
-func (st *seat) seatMember(m *membership, a answerer, came *arrival, resumed bool) bool {
-	r := st.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// seatMember gives the member to the socket and answers, if there is a snapshot to
+// answer with. The room's lock is held.
+func (st *seat) seatMember(m *membership, a answerer, snap *snapshot, came *arrival, resumed bool) error {
+	r, s := st.room, st.sock
 	stands := r.members[m.connID]
 	if r.owned[m.connID] != m || stands == nil {
-		return false
+		return errRemoved
 	}
 	if string(stands.State) == string(m.state) {
 		stands.State = m.state // one copy
 	}
-	heard := m.place >= 0
-	st.sock.mu.Lock()
-	st.member.Store(m)
-	st.sock.mu.Unlock()
+	heard, before, seatBefore := m.place >= 0, st.member.Load(), m.seat
+	s.peer.enter(st.roomID)
+	st.setMember(m)
 	m.seat = st
+	ack := joinAck{
+		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
+		sender: st.sender,
+	}
+	if snap != nil && !r.answerJoin(a, ack, snap) {
+		st.setMember(before)
+		m.seat = seatBefore
+		if before == nil {
+			s.peer.exit(st.roomID)
+		}
+		return errLater
+	}
 	if m.lost != noReset { // meanwhile
 		r.question(m)
 	}
-	r.answerJoin(a, joinAck{
-		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
-		sender: st.sender,
-	})
+	if snap == nil {
+		if a.wanted() { // its socket is gone
+			return nil
+		}
+		a.answer(nil)
+	}
 	r.listen(m)
 	if !heard && !resumed && came.event != nil && came.seq == r.at() {
-		st.sock.peer.deliver(came.event)
+		s.peer.deliver(came.event)
 	}
-	return true
+	return nil
+}
+
+func (st *seat) setMember(m *membership) {
+	st.sock.mu.Lock()
+	defer st.sock.mu.Unlock()
+	st.member.Store(m)
 }

@@ -45,10 +45,14 @@ func (e *engine) checkQuiet() {
 }
 
 func (e *engine) quietRooms() []*room {
-	since := e.clock.Now().Add(-quietAfter)
+	now := e.clock.Now()
+	since := now.Add(-quietAfter)
 	var quiet []*room
 	for _, r := range e.openRooms() {
 		r.mu.Lock()
+		if r.snap != nil && now.Sub(r.snap.made) >= snapshotLife {
+			r.forgetSnapshot()
+		}
 		if !r.loading && r.heardAt.Before(since) {
 			quiet = append(quiet, r)
 		}

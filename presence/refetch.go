@@ -363,7 +363,10 @@ func (d *folded) number(at int64) []*Event {
 }
 
 func eventOf(t EventType, m *store.Member) *Event {
-	return &Event{Type: t, UserID: m.UserID, ConnID: m.ConnID, State: m.State, Epoch: m.Epoch, Seq: m.Seq, Status: statusOf(m.Away)}
+	return &Event{
+		Type: t, UserID: m.UserID, ConnID: m.ConnID, State: m.State, Epoch: m.Epoch, Seq: m.Seq, Status: statusOf(m.Away),
+		fresh: t == EventJoin,
+	}
 }
 
 // leaveOf is the leave of a member of which only the absence is known.

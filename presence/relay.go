@@ -121,6 +121,9 @@ func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) er
 	}
 	volatile := x.volatile
 	return sock.postRelay(x.size(), func() {
+		if sock.gone() {
+			return
+		}
 		ack := ackOK
 		if err := r.send(deadline, s, p, way, volatile); err != nil {
 			ack = appendRefusal(nil, e.refusal(err, "relay"))

@@ -110,15 +110,14 @@ func (t *takeover) seat(ctx context.Context, a answerer) (done bool, err error) 
 	if err == nil {
 		err = t.waiting.wait(ctx, r)
 	}
-	if err == nil && st.welcome(m, a, t.waiting, true) {
-		return true, nil
+	if err == nil {
+		if err = st.welcome(m, a, t.waiting, true); err == nil {
+			return true, nil
+		}
 	}
 	// The client is told that it has no membership: back into grace with it,
 	// unless somebody took or removed it meanwhile.
 	m.beginGrace(&st.lane, e.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
-	if err == nil {
-		err = errRemoved
-	}
 	return true, err
 }
 

@@ -53,6 +53,11 @@ type room struct {
 	audience []*membership          // those whose sockets hear the room
 	watchers []*watcher
 	arrivals []*arrival
+
+	snap    *snapshot  // the last that was shared; it may be old
+	want    sharedText // waits to become the next; nil: none does
+	askers  []*asker   // who waits to be answered with one
+	serving bool       // a goroutine sees to them
 }
 
 // member is a member as this node knows it.
@@ -126,6 +131,9 @@ func (r *room) shut() {
 
 func (r *room) unsubscribe() {
 	r.closeOnce.Do(func() {
+		r.mu.Lock()
+		r.forgetSnapshot()
+		r.mu.Unlock()
 		if r.sub != nil {
 			r.sub.Close()
 		}
@@ -366,7 +374,9 @@ func (r *room) describe(e *store.Event, old *member) *Event {
 			return nil
 		}
 		event.Type, event.Reason, event.State, event.Status = EventLeave, e.Reason, nil, ""
-	case old == nil || e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
+	case old == nil:
+		event.Type, event.fresh = EventJoin, true
+	case e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		event.Type = EventJoin
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, m):
 		event.Type = EventUpdate

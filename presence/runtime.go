@@ -60,6 +60,9 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 		}
 	}
 	rt.engine, err = newEngine(ctx, o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
+	if err == nil {
+		rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
+	}
 	if err == nil && !o.embedded() {
 		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
 			rt.engine.hooks = rt.cluster

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 )
@@ -75,7 +76,7 @@ func (w *world) addNode() *engine {
 
 // start adds a node with a store and a clock of its own.
 func (w *world) start(st store.Store, c clock) (*engine, error) {
-	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte) frame { return textFrame(event) })
+	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte, _ engineio.Change) frame { return textFrame(event) })
 	if err == nil {
 		w.nodes = append(w.nodes, e)
 	}
@@ -240,6 +241,14 @@ func (c *client) expectSender(a answerer) answerer { return a }
 
 func (c *client) disconnect() { c.mu.Lock(); defer c.mu.Unlock(); c.told = true }
 
+func (c *client) setHeals() {}
+
+func (c *client) busy() bool { return false }
+
+func (c *client) ended() bool { return c.gone.Load() }
+
+func (c *client) address() string { return c.name }
+
 func (c *client) isGone() bool { return c.gone.Load() }
 
 func (c *client) isIn(room string) bool {
@@ -275,6 +284,23 @@ type ackFunc func(ack []byte)
 
 func (f ackFunc) answer(ack []byte) { f(ack) }
 
+func (f ackFunc) answerShared(head []byte, text sharedText, tail []byte) bool {
+	f(slices.Concat(head, textOf(text), tail))
+	return true
+}
+
+func (ackFunc) wanted() bool { return true }
+
+func textOf(shared sharedText) []byte {
+	switch shared := shared.(type) {
+	case *plainText:
+		return shared.text
+	case *countedText:
+		return shared.text
+	}
+	return nil
+}
+
 // promise is an answer to come.
 type promise struct {
 	c     *client
@@ -291,6 +317,13 @@ func (p *promise) answer(ack []byte) {
 	}
 	close(p.done)
 }
+
+func (p *promise) answerShared(head []byte, text sharedText, tail []byte) bool {
+	p.answer(slices.Concat(head, textOf(text), tail))
+	return true
+}
+
+func (*promise) wanted() bool { return true }
 
 func (p *promise) wait() wireAck {
 	select {

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,8 @@ type socket struct {
 	floor int64
 	// idTaken: the connId that is the socket's own id lives on as somebody else's.
 	idTaken bool
-	queued  int // bytes of the requests that wait
+	queued  int  // bytes of the requests that wait
+	heals   bool // it has sent a sync: it notices gaps
 
 	relayLane *lane // of the events it relays; nil before the first
 }
@@ -42,6 +44,7 @@ type seat struct {
 	joins   int
 	joining int
 	beats   []waitingBeat
+	syncs   *syncBatch // waits in the lane with nothing behind it; nil: none does
 }
 
 // waitingBeat is a heartbeat that waits for the joins before it, so many.
@@ -77,6 +80,9 @@ func (st *seat) joinDone() {
 		st.beats = nil
 	}
 	s.mu.Unlock()
+	if s.peer.ended() {
+		return
+	}
 	for _, b := range beats {
 		b.answer()
 	}
@@ -131,6 +137,7 @@ const maxQueuedBytes = 4 << 20
 // already, the client is told to slow down. s.mu is held.
 func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 	s, e := st.sock, st.sock.eng
+	st.syncs = nil
 	deadline := e.requestDeadline()
 	ok := s.queued+size <= maxQueuedBytes && st.lane.post(func() {
 		op(deadline)
@@ -208,6 +215,23 @@ func (s *socket) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
+}
+
+// gone reports whether nobody is there any more to hear an answer; the close that
+// follows may not have come yet. s.mu is not held.
+func (s *socket) gone() bool { return s.peer.ended() || s.isClosed() }
+
+// users lists who the socket is in its rooms, for the log.
+func (s *socket) users() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, st := range s.seats {
+		if m := st.member.Load(); m != nil && !slices.Contains(names, m.userID) {
+			names = append(names, m.userID)
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // close ends the socket: its plain members leave, resumable ones go into

@@ -3,7 +3,9 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -65,6 +67,35 @@ func (a *ackState) trustedFrame(arg []byte) *engineio.Frame {
 }
 
 var closeArray = []byte{']'}
+
+// SendShared is [Ack.SendTrusted] for a long argument in three parts, of which the
+// middle one is not copied: the answers to many messages have it in common. It
+// fails with [ErrBusy], and the message can still be answered, while the
+// connection has too much to send already.
+func (a Ack) SendShared(head []byte, body *engineio.Body, tail []byte) error {
+	if a.state == nil {
+		return nil
+	}
+	if !a.state.done.CompareAndSwap(false, true) {
+		return ErrAnswered
+	}
+	s := a.state.socket
+	err := s.transmitWithin(s.ns.server.patientQueue, a.state.sharedFrame(head, body, tail))
+	if errors.Is(err, ErrBusy) {
+		a.state.done.Store(false)
+	}
+	return err
+}
+
+func (a *ackState) sharedFrame(head []byte, body *engineio.Body, tail []byte) *engineio.Frame {
+	var room [maxHeader]byte
+	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
+	header = append(strconv.AppendUint(header, a.id, 10), '[')
+	return engineio.NewSharedFrame(append(header, head...), body, append(slices.Clip(tail), closeArray...))
+}
+
+// Wanted reports whether the client waits for an answer.
+func (a Ack) Wanted() bool { return a.state != nil }
 
 // SendBinary answers with JSON text whose placeholders stand for attachments,
 // as [Message.Args] and [Message.Binary] return them. It copies both, and is

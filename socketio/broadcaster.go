@@ -1,8 +1,10 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 )
@@ -99,13 +101,16 @@ func (b Broadcaster) EmitRaw(ctx context.Context, event string, args ...json.Raw
 
 // Send is [Broadcaster.Emit] with a packet made before. It fails with
 // [ErrNamespace] when that was for another namespace.
+//
+// Both fail with [ErrTooLarge] when a packet above the bound of a connection's queue
+// was refused for some sockets of this process; the others get it.
 func (b Broadcaster) Send(ctx context.Context, p *Packet) error {
 	if p.namespace != b.ns.name {
 		return ErrNamespace
 	}
 	o := b.broadcast(p)
-	b.ns.deliver(&o)
-	return b.publish(ctx, p)
+	err := b.ns.deliver(&o)
+	return cmp.Or(b.publish(ctx, p), err)
 }
 
 // Disconnect disconnects the sockets as [Socket.Disconnect] does, through the
@@ -140,24 +145,25 @@ var audiences = sync.Pool{New: func() any { return new([]*Socket) }}
 
 // deliver queues a packet for the local sockets that are addressed. No lock is
 // held meanwhile, so a socket that leaves a room just then may still get it.
-func (n *Namespace) deliver(b *Broadcast) {
+func (n *Namespace) deliver(b *Broadcast) error {
 	list := audiences.Get().(*[]*Socket)
 	defer audiences.Put(list)
 	to := b.audience()
 	if len(b.Senders) == 0 || len(b.Rooms) == 1 {
-		n.deliverFrom(b, list, to, b.senderOf(0), nil)
-		return
+		return n.deliverFrom(b, list, to, b.senderOf(0), nil)
 	}
+	var err error
 	heard := make(map[*Socket]struct{})
 	for i := range b.Rooms {
 		to.rooms = b.Rooms[i : i+1]
-		n.deliverFrom(b, list, to, b.senderOf(i), heard)
+		err = cmp.Or(n.deliverFrom(b, list, to, b.senderOf(i), heard), err)
 	}
+	return err
 }
 
 // deliverFrom is deliver to a part of the audience, with one sender, but for
 // sockets that heard it before. list is for its use.
-func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, sender json.RawMessage, heard map[*Socket]struct{}) {
+func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, sender json.RawMessage, heard map[*Socket]struct{}) (err error) {
 	o := outgoing{packet: b.Packet, sender: sender, volatile: b.Volatile}
 	*list = n.collect((*list)[:0], to)
 	for _, s := range *list {
@@ -167,9 +173,12 @@ func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, send
 			}
 			heard[s] = struct{}{}
 		}
-		_ = s.emit(&o) // one that is going away misses nothing
+		if refused := s.emit(&o); errors.Is(refused, ErrTooLarge) {
+			err = refused // a socket that is going away misses nothing
+		}
 	}
 	clear(*list)
+	return err
 }
 
 func (n *Namespace) disconnect(to audience) {

@@ -3,6 +3,7 @@ package socketio
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -233,6 +234,23 @@ func (c *conn) remove(s *Socket) {
 	if i := slices.Index(c.more, s); i >= 0 {
 		c.more = slices.Delete(c.more, i, i+1)
 	}
+}
+
+// Identity implements engineio.Identifier.
+func (c *conn) Identity() string {
+	c.mu.Lock()
+	sockets := slices.Clone(c.more)
+	if c.first != nil {
+		sockets = slices.Insert(sockets, 0, c.first)
+	}
+	c.mu.Unlock()
+	var names []string
+	for _, s := range sockets {
+		if f := s.ns.hooks.Load().identify; f != nil {
+			names = append(names, f(s))
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // HandleClose implements engineio.Handler.

@@ -11,6 +11,12 @@ var (
 	ErrDisconnected = errors.New("socketio: socket is disconnected")
 	// ErrAnswered says that a message was acknowledged before.
 	ErrAnswered = errors.New("socketio: message was acknowledged already")
+	// ErrTooLarge says that a packet above the bound of a connection's queue was not
+	// sent, since another one is on its way to that connection, or those on their way to
+	// all connections leave no room for it: see engineio.Config.MaxLargeBytes.
+	ErrTooLarge = errors.New("socketio: no room for a packet of this size at the moment")
+	// ErrBusy says that a connection has too much to send already; nothing was queued.
+	ErrBusy = errors.New("socketio: too much waits to be sent to this socket")
 	// ErrNamespace says that a packet was made for another namespace.
 	ErrNamespace = errors.New("socketio: packet belongs to another namespace")
 	// ErrAdapter says that the server has an adapter already.

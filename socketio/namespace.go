@@ -52,6 +52,7 @@ type hooks struct {
 	disconnect    []func(*Socket, DisconnectReason)
 	failed        ErrorHandler
 	anonymous     string // events whose names begin so have no sender; "": all have
+	identify      func(*Socket) string
 }
 
 type handler struct {
@@ -165,6 +166,12 @@ func (n *Namespace) OnDisconnect(f func(s *Socket, reason DisconnectReason)) {
 // "internal error" and "internal".
 func (n *Namespace) OnError(f ErrorHandler) {
 	n.register(func(h *hooks) { h.failed = f })
+}
+
+// OnIdentify sets a function that tells who is behind a socket, for log lines about
+// connections that were too slow, in place of one set before. It must not block.
+func (n *Namespace) OnIdentify(f func(s *Socket) string) {
+	n.register(func(h *hooks) { h.identify = f })
 }
 
 // Len returns the number of sockets in the namespace on this process.

@@ -77,6 +77,20 @@ func NewTrustedEvent(namespace string, payload []byte) *Packet {
 	return newPacket(cleanNamespace(namespace), payload, nil)
 }
 
+// NewTrustedChange is [NewTrustedEvent] for one of a series of changes, of which
+// those that wait for a slow client may be folded. The places in c are those in the
+// payload.
+func NewTrustedChange(namespace string, payload []byte, c engineio.Change) *Packet {
+	p := &Packet{namespace: cleanNamespace(namespace)}
+	var room [maxHeader]byte
+	header := appendHeader(room[:0], typeEvent, 0, p.namespace)
+	c.PrevAt += len(header)
+	p.one[0] = engineio.NewChangeFrame(c, header, payload)
+	p.payload = p.one[0].Payload()[len(header):]
+	p.frames = p.one[:]
+	return p
+}
+
 // maxHeader is room for the header of most packets.
 const maxHeader = 64
 

@@ -3,6 +3,7 @@ package socketio
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
@@ -21,19 +22,38 @@ const maxVolatileQueue = 64 << 10
 // sender that [Broadcaster.ToAs] was given, or null. That lasts until the socket
 // disconnects. With the zero Ack it holds from now on.
 func (s *Socket) ExpectSender(a Ack, answer []byte) error {
+	return s.expectSender(a, func() error {
+		return sendError(s.conn.session.Send(a.state.trustedFrame(answer)))
+	})
+}
+
+// ExpectSenderShared is ExpectSender with an answer like that of [Ack.SendShared]. It
+// fails with [ErrBusy], and changes nothing, while too much waits to be sent.
+func (s *Socket) ExpectSenderShared(a Ack, head []byte, body *engineio.Body, tail []byte) error {
+	return s.expectSender(a, func() error {
+		return s.sendWithin(s.ns.server.patientQueue, a.state.sharedFrame(head, body, tail))
+	})
+}
+
+func (s *Socket) expectSender(a Ack, send func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.expects
 	s.expects = true
-	if a.state == nil {
+	switch {
+	case a.state == nil:
 		return nil
-	}
-	if !a.state.done.CompareAndSwap(false, true) {
+	case !a.state.done.CompareAndSwap(false, true):
 		return ErrAnswered
-	}
-	if !s.connected() || s.conn.session.Send(a.state.trustedFrame(answer)) != nil {
+	case !s.connected():
 		return ErrDisconnected
 	}
-	return nil
+	err := send()
+	if errors.Is(err, ErrBusy) {
+		s.expects = before
+		a.state.done.Store(false)
+	}
+	return err
 }
 
 // OmitSender names events, by how their names begin, that end as they were sent
@@ -68,10 +88,7 @@ func (s *Socket) emit(o *outgoing) error {
 	if s.expects {
 		frames = o.framesWithSender(s.ns)
 	}
-	if s.conn.session.Send(frames...) != nil {
-		return ErrDisconnected
-	}
-	return nil
+	return sendError(s.conn.session.Send(frames...))
 }
 
 // framesWithSender returns what goes to sockets that expect a sender.

@@ -36,6 +36,10 @@ type Server struct {
 	maxPayload int          // of the engine
 	refusals   *slog.Logger // for lines that clients cause: throttled
 
+	// patientQueue is how many bytes may wait for a connection with what can wait here
+	// instead: half of its queue's bound, so that there is room for the rest.
+	patientQueue int
+
 	// base ends when the server has closed. Inline handlers get it: it costs
 	// nothing per connection.
 	base context.Context
@@ -62,6 +66,7 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	engine := s.engine.Config()
 	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
+	s.patientQueue = engine.MaxQueueBytes / 2
 	s.refusals = lograte.Limit(s.log)
 	if !cfg.NoClient {
 		s.client = newClientFiles()
@@ -157,7 +162,9 @@ func (s *Server) DeliverLocal(b *Broadcast) {
 		n.disconnect(b.audience())
 		return
 	}
-	n.deliver(b)
+	if err := n.deliver(b); err != nil {
+		s.log.Warn("broadcast of another server not delivered to all", "namespace", b.Namespace, "error", err)
+	}
 }
 
 // OnClose registers a function that runs at the start of [Server.Close], while

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -92,6 +93,10 @@ func (s *Socket) Connected() bool {
 // connected is Connected for who holds s.mu.
 func (s *Socket) connected() bool { return s.phase == phaseOpening || s.phase == phaseReady }
 
+// Gone reports whether nothing can be sent to the client any more: the socket has left, or its
+// connection has ended, of which its handlers and OnDisconnect may not have heard yet.
+func (s *Socket) Gone() bool { return s.conn.session.Closed() || s.closed() }
+
 // Join puts the socket into rooms. One that is not connected joins nothing.
 //
 // Names that have the form of a socket id, of this process or another, are
@@ -126,7 +131,7 @@ func (s *Socket) InRoom(room string) bool {
 // Emit sends an event to the client. Arguments are encoded as JSON; a []byte
 // becomes a binary attachment, a json.RawMessage is taken as it is. A socket that
 // expects a sender (see [Socket.ExpectSender]) gets null as that. Emit fails with
-// [ErrDisconnected], or when an argument cannot be encoded.
+// [ErrDisconnected], with [ErrTooLarge], or when an argument cannot be encoded.
 func (s *Socket) Emit(event string, args ...any) error {
 	p, err := encodeEvent(s.ns.name, event, args)
 	if err != nil {
@@ -135,8 +140,8 @@ func (s *Socket) Emit(event string, args ...any) error {
 	return s.Send(p)
 }
 
-// Send sends a packet to the client. It fails with [ErrDisconnected], or with
-// [ErrNamespace] when the packet was made for another namespace.
+// Send sends a packet to the client. It fails with [ErrDisconnected], with
+// [ErrTooLarge], or with [ErrNamespace] when the packet was made for another namespace.
 func (s *Socket) Send(p *Packet) error {
 	if p.namespace != s.ns.name {
 		return ErrNamespace
@@ -146,11 +151,51 @@ func (s *Socket) Send(p *Packet) error {
 
 // transmit queues frames that are no event's as long as the socket is connected.
 func (s *Socket) transmit(frames ...*engineio.Frame) error {
-	if !s.Connected() || s.conn.session.Send(frames...) != nil {
+	if !s.Connected() {
 		return ErrDisconnected
 	}
-	return nil
+	return sendError(s.conn.session.Send(frames...))
 }
+
+// transmitWithin is transmit while no more than limit bytes wait.
+func (s *Socket) transmitWithin(limit int, frames ...*engineio.Frame) error {
+	if !s.Connected() {
+		return ErrDisconnected
+	}
+	return s.sendWithin(limit, frames...)
+}
+
+// sendWithin is transmitWithin for a socket that is known to be connected.
+func (s *Socket) sendWithin(limit int, frames ...*engineio.Frame) error {
+	err := s.conn.session.SendWithin(limit, frames...)
+	if errors.Is(err, engineio.ErrFull) || errors.Is(err, engineio.ErrTooLarge) {
+		return ErrBusy
+	}
+	return sendError(err)
+}
+
+// sendError is what an error of a session means to who sent something.
+func sendError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, engineio.ErrTooLarge):
+		return ErrTooLarge
+	}
+	return ErrDisconnected
+}
+
+// Busy reports whether so much waits to be sent to the client that what can wait
+// should: half of what its connection's queue may hold, or one message that is large
+// by that measure.
+func (s *Socket) Busy() bool {
+	return s.conn.session.Busy() || s.conn.session.Queued() > s.ns.server.patientQueue
+}
+
+// SetHeals says that the client notices what it misses of a series of changes (see
+// [NewTrustedChange]) and asks for it. Rather than being closed for a backlog, its
+// connection then loses changes.
+func (s *Socket) SetHeals() { s.conn.session.SetHeals() }
 
 // To addresses the sockets of the given rooms except this one, and with an
 // empty list nobody; [Socket.Broadcast] is for all others.

@@ -21,7 +21,7 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	maxFrame    = 16 << 20 // far above any snapshot
+	maxFrame    = 64 << 20 // above the snapshot of any room that is served
 	readBuffer  = 4096
 	keepLarge   = 64 << 10 // a larger buffer is not kept for the next frame
 )
