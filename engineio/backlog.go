@@ -97,9 +97,10 @@ func (s *Session) SetHeals() {
 // that does not take what it is sent. HandleClose follows on another goroutine. It does not block.
 func (s *Session) Abort(reason CloseReason) { s.abort(reason) }
 
-// Identifier is implemented by a [Handler] that can tell whose session it is: what it returns stands in
-// the log beside the address of a client that was too slow.
+// Identifier is implemented by a [Handler] that can tell whose session it is, for log lines about
+// clients that were too slow.
 type Identifier interface {
+	// Identity returns what stands in the log beside the client's address. It must not block.
 	Identity() string
 }
 
