@@ -81,6 +81,10 @@ var (
 		Code: CodeRateLimited, RetryAfter: 2 * time.Second,
 		Message: "Too much is being sent to this connection, or too many large rooms to others; try again in a moment.",
 	}
+	errNoRoom = &Error{
+		Code: CodeRateLimited, RetryAfter: 2 * time.Second,
+		Message: "Too many large events are on their way; try again in a moment.",
+	}
 	errShuttingDown = &Error{Code: CodeShuttingDown, Message: "This server is shutting down; reconnect to reach another one."}
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -105,9 +106,13 @@ func (x *relayed) size() int {
 
 // queue has an event sent and answered when its turn comes, behind those that the
 // socket sent before, or says why not. Its own goroutine does the sending: the
-// cluster may be slow.
+// cluster may be slow. While others have no room for what the client sent before, it
+// is not read: called on the goroutine that reads the connection, queue blocks then.
 func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) error {
 	e := r.engine
+	if full := sock.held(); full != nil && !s.Hold(full) {
+		return errShuttingDown // nobody is left to hear it
+	}
 	deadline := e.clock.Now().Add(e.storeTimeout)
 	p, err := socketio.NewEventRaw(s.Namespace().Name(), x.text, x.binary...)
 	if err != nil {
@@ -124,21 +129,53 @@ func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) er
 		if sock.gone() {
 			return
 		}
+		if sock.heldUntil.Add(e.storeTimeout).After(deadline) {
+			deadline = sock.heldUntil.Add(e.storeTimeout) // the wait was not the store's
+		}
 		ack := ackOK
-		if err := r.send(deadline, s, p, way, volatile); err != nil {
+		held, err := r.send(deadline, s, p, way, volatile)
+		if err != nil {
 			ack = appendRefusal(nil, e.refusal(err, "relay"))
 		}
 		a.answer(ack)
+		if held != nil {
+			sock.hold(held)
+		}
 	})
 }
 
-// send is the lane's half of a relay.
-func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route, volatile bool) error {
+// hold waits until the others have room for what the client sent. An operation of the
+// relay's lane.
+func (s *socket) hold(held *socketio.Held) {
+	full := make(chan struct{})
+	s.mu.Lock()
+	s.full = full
+	s.mu.Unlock()
+	held.Wait(s.eng.ctx)
+	s.mu.Lock()
+	s.full = nil
+	s.mu.Unlock()
+	s.heldUntil = s.eng.clock.Now()
+	close(full)
+}
+
+// held returns what is closed when the others have room for what the client sent; nil:
+// they have.
+func (s *socket) held() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
+// send is the lane's half of a relay. It returns whom it has to wait for, if anybody.
+func (r relay) send(
+	deadline time.Time, s *socketio.Socket, p *socketio.Packet, way route, volatile bool,
+) (*socketio.Held, error) {
 	e := r.engine
 	ctx := e.near(deadline)
 	members, err := way.members(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	to, addressed, now := s.Broadcast(), false, e.storeNow()
 	for _, m := range members {
@@ -151,15 +188,19 @@ func (r relay) send(deadline time.Time, s *socketio.Socket, p *socketio.Packet, 
 		to, addressed = to.ToAs(name, m.appendSender(nil, now)), true
 	}
 	if !addressed {
-		return nil
+		return nil, nil
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("its turn came too late: %w", ctx.Err())
+		return nil, fmt.Errorf("its turn came too late: %w", ctx.Err())
 	}
 	if volatile {
 		to = to.Volatile()
 	}
-	return to.Send(ctx, p)
+	held, err := to.SendHeld(ctx, p)
+	if errors.Is(err, socketio.ErrTooLarge) {
+		err = errNoRoom
+	}
+	return held, err
 }
 
 // appendSender writes who sends an event to the member's room.

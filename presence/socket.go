@@ -26,6 +26,9 @@ type socket struct {
 	heals   bool // it has sent a sync: it notices gaps
 
 	relayLane *lane // of the events it relays; nil before the first
+	// full is closed when the others have room for what it relayed; nil: they have.
+	full      chan struct{}
+	heldUntil time.Time // when they had room last after they had none; of the lane
 }
 
 // seat is a socket's place in one room: its requests for that room take effect

@@ -104,12 +104,15 @@ func (b Broadcaster) EmitRaw(ctx context.Context, event string, args ...json.Raw
 //
 // Both fail with [ErrTooLarge] when a packet above the bound of a connection's queue
 // was refused for some sockets of this process; the others get it.
-func (b Broadcaster) Send(ctx context.Context, p *Packet) error {
+func (b Broadcaster) Send(ctx context.Context, p *Packet) error { return b.send(ctx, p, nil) }
+
+// send is Send; held remembers whom it holds the packet back from, if it is not nil.
+func (b Broadcaster) send(ctx context.Context, p *Packet, held *Held) error {
 	if p.namespace != b.ns.name {
 		return ErrNamespace
 	}
 	o := b.broadcast(p)
-	err := b.ns.deliver(&o)
+	err := b.ns.deliver(&o, held)
 	return cmp.Or(b.publish(ctx, p), err)
 }
 
@@ -145,26 +148,31 @@ var audiences = sync.Pool{New: func() any { return new([]*Socket) }}
 
 // deliver queues a packet for the local sockets that are addressed. No lock is
 // held meanwhile, so a socket that leaves a room just then may still get it.
-func (n *Namespace) deliver(b *Broadcast) error {
+func (n *Namespace) deliver(b *Broadcast, held *Held) error {
 	list := audiences.Get().(*[]*Socket)
 	defer audiences.Put(list)
 	to := b.audience()
 	if len(b.Senders) == 0 || len(b.Rooms) == 1 {
-		return n.deliverFrom(b, list, to, b.senderOf(0), nil)
+		return n.deliverFrom(b, list, to, b.senderOf(0), nil, held)
 	}
 	var err error
 	heard := make(map[*Socket]struct{})
 	for i := range b.Rooms {
 		to.rooms = b.Rooms[i : i+1]
-		err = cmp.Or(n.deliverFrom(b, list, to, b.senderOf(i), heard), err)
+		err = cmp.Or(n.deliverFrom(b, list, to, b.senderOf(i), heard, held), err)
 	}
 	return err
 }
 
 // deliverFrom is deliver to a part of the audience, with one sender, but for
 // sockets that heard it before. list is for its use.
-func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, sender json.RawMessage, heard map[*Socket]struct{}) (err error) {
+func (n *Namespace) deliverFrom(
+	b *Broadcast, list *[]*Socket, to audience, sender json.RawMessage, heard map[*Socket]struct{}, held *Held,
+) (err error) {
 	o := outgoing{packet: b.Packet, sender: sender, volatile: b.Volatile}
+	if held != nil {
+		o.limit = held.limit
+	}
 	*list = n.collect((*list)[:0], to)
 	for _, s := range *list {
 		if heard != nil {
@@ -173,8 +181,11 @@ func (n *Namespace) deliverFrom(b *Broadcast, list *[]*Socket, to audience, send
 			}
 			heard[s] = struct{}{}
 		}
-		if refused := s.emit(&o); errors.Is(refused, ErrTooLarge) {
-			err = refused // a socket that is going away misses nothing
+		switch refused := s.emit(&o); { // a socket that is going away misses nothing
+		case errors.Is(refused, ErrTooLarge):
+			err = refused
+		case errors.Is(refused, ErrBusy):
+			held.add(s, &o)
 		}
 	}
 	clear(*list)

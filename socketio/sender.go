@@ -68,6 +68,7 @@ type outgoing struct {
 	packet   *Packet
 	sender   json.RawMessage // nil: null
 	volatile bool
+	limit    int // how much may wait for a connection that still gets it; 0: what its queue holds
 
 	signed []*engineio.Frame // with the sender; nil until needed
 }
@@ -87,6 +88,13 @@ func (s *Socket) emit(o *outgoing) error {
 	frames := o.packet.frames
 	if s.expects {
 		frames = o.framesWithSender(s.ns)
+	}
+	if o.limit > 0 {
+		err := s.conn.session.SendWithin(o.limit, frames...)
+		if errors.Is(err, engineio.ErrFull) {
+			return ErrBusy
+		}
+		return sendError(err)
 	}
 	return sendError(s.conn.session.Send(frames...))
 }

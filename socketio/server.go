@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
@@ -39,6 +40,7 @@ type Server struct {
 	// patientQueue is how many bytes may wait for a connection with what can wait here
 	// instead: half of its queue's bound, so that there is room for the rest.
 	patientQueue int
+	stallTimeout time.Duration // of the engine
 
 	// base ends when the server has closed. Inline handlers get it: it costs
 	// nothing per connection.
@@ -66,7 +68,7 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	engine := s.engine.Config()
 	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
-	s.patientQueue = engine.MaxQueueBytes / 2
+	s.patientQueue, s.stallTimeout = engine.MaxQueueBytes/2, engine.StallTimeout
 	s.refusals = lograte.Limit(s.log)
 	if !cfg.NoClient {
 		s.client = newClientFiles()
@@ -162,7 +164,7 @@ func (s *Server) DeliverLocal(b *Broadcast) {
 		n.disconnect(b.audience())
 		return
 	}
-	if err := n.deliver(b); err != nil {
+	if err := n.deliver(b, nil); err != nil {
 		s.log.Warn("broadcast of another server not delivered to all", "namespace", b.Namespace, "error", err)
 	}
 }
