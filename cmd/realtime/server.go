@@ -48,6 +48,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		PingInterval:   c.PingInterval(),
 		PingTimeout:    c.PingTimeout.Millis(),
 		MaxPayload:     int(c.MaxPayload),
+		MaxLargeBytes:  int(c.MaxLarge),
 		AllowedOrigins: c.CORSOrigins,
 		AllowedHosts:   c.AllowedHosts,
 		Logger:         log,

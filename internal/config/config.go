@@ -16,6 +16,7 @@ type Config struct {
 	AllowedHosts Hosts    `env:"ALLOWED_HOSTS" placeholder:"HOST,..." help:"Hosts under which the server may be asked, against DNS rebinding (default: any)."`
 	RelayEvents  Patterns `env:"RELAY_EVENTS" default:"${relay}" placeholder:"PATTERN,..." help:"Client events to relay to the sender's rooms, such as chat:*,cursor (default: ${relay_text})."`
 	MaxPayload   Number   `env:"MAX_PAYLOAD" default:"1000000" min:"1000" max:"1000000000" placeholder:"BYTES" help:"Largest message that a client may send (${default})."`
+	MaxLarge     Number   `name:"max-large-bytes" env:"MAX_LARGE_BYTES" default:"268435456" min:"1000000" max:"1000000000000" placeholder:"BYTES" help:"Memory for all large messages that wait to be sent, such as the members of large rooms (${default})."`
 
 	Ping           Number `name:"ping-interval-ms" env:"PING_INTERVAL_MS" default:"8000" min:"100" max:"86400000" placeholder:"MS" help:"Time between two pings of a connection, at most half the lookback (${default})."`
 	PingTimeout    Number `name:"ping-timeout-ms" env:"PING_TIMEOUT_MS" default:"20000" min:"100" max:"86400000" placeholder:"MS" help:"Time for the answer to a ping, after which a connection is given up (${default})."`

@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := testCLI{
 		Config: Config{
-			Port: 3000, MaxPayload: 1_000_000, RelayEvents: Patterns{"chat:*"},
+			Port: 3000, MaxPayload: 1_000_000, MaxLarge: 256 << 20, RelayEvents: Patterns{"chat:*"},
 			Ping: 8000, PingTimeout: 20_000, IdleTimeout: 650_000,
 			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
 			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, Drain: 5000, LogFormat: "text",
@@ -65,6 +65,7 @@ var settings = []setting{
 	{"ALLOWED_HOSTS", "--allowed-hosts", "a.example, *.b.example:8080", func(c testCLI) any { return c.AllowedHosts }, Hosts{"a.example", "*.b.example:8080"}, []string{"https://a.example", "*", "::1"}},
 	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},
 	{"MAX_PAYLOAD", "--max-payload", "5000", func(c testCLI) any { return c.MaxPayload }, Number(5000), []string{"1MB", "999"}},
+	{"MAX_LARGE_BYTES", "--max-large-bytes", "5000000", func(c testCLI) any { return c.MaxLarge }, Number(5_000_000), []string{"256MB", "0"}},
 	{"PING_INTERVAL_MS", "--ping-interval-ms", "25000", func(c testCLI) any { return c.Ping }, Number(25_000), []string{"0", "99", "8s"}},
 	{"PING_TIMEOUT_MS", "--ping-timeout-ms", "5000", func(c testCLI) any { return c.PingTimeout }, Number(5000), []string{"0", "x"}},
 	{"IDLE_TIMEOUT_MS", "--idle-timeout-ms", "60000", func(c testCLI) any { return c.IdleTimeout }, Number(60_000), []string{"0", "x"}},
