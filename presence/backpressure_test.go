@@ -91,9 +91,10 @@ func inSlowNet(t *testing.T, cfg engineio.Config, o presence.Options, f func(n *
 type slowClient struct {
 	n    *slowNet
 	conn net.Conn
-	rate int // 0: nothing; below: all
+	in   chan struct{} // closed when it is in the namespace
 
 	mu     sync.Mutex
+	rate   int // 0: nothing; below: all
 	events []string
 	acks   []string
 	ended  error
@@ -113,10 +114,11 @@ func (n *slowNet) connect(rate int) *slowClient {
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 		n.t.Fatalf("%v %v", res, err)
 	}
-	c := &slowClient{n: n, conn: client, rate: rate}
+	c := &slowClient{n: n, conn: client, rate: rate, in: make(chan struct{})}
 	n.clients = append(n.clients, c)
 	n.readers.Go(func() { c.read(in) })
 	c.send("40")
+	<-c.in
 	return c
 }
 
@@ -167,6 +169,8 @@ func (c *slowClient) read(in io.Reader) {
 		switch text := string(data); {
 		case text == "2":
 			go c.send("3")
+		case strings.HasPrefix(text, "40"):
+			close(c.in)
 		case strings.HasPrefix(text, "42"):
 			c.mu.Lock()
 			c.events = append(c.events, text[2:])
