@@ -436,10 +436,11 @@ func (b *safeBuffer) String() string {
 func (c *slowClient) sawGap() (gap bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := int64(0)
+	var at int64 // that of the join's acknowledgement
+	_, _ = fmt.Sscanf(c.acks[0][strings.Index(c.acks[0], `"seq":`):], `"seq":%d`, &at)
 	for _, e := range c.events {
 		seq, prev := numbersOf(e)
-		gap = gap || at > 0 && prev > at
+		gap = gap || prev > at
 		at = seq
 	}
 	return gap
