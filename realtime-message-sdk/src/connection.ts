@@ -53,6 +53,7 @@ export class Connection {
   readonly #retry = new Retry();
   #stage: Stage = "closed";
   #refused = false; // the attempt before was refused by the server
+  #failures = 0; // in a row
   #maxPayload = Infinity;
   #engine: Socket["io"]["engine"] | undefined; // the last one made
   #unwatch: (() => void) | undefined; // set from `connect` until connected or closed
@@ -213,6 +214,7 @@ export class Connection {
       this.#hooks.down(loss);
     } else if (stage === "connected" && this.unanswered.size === 0) {
       this.#retry.reset();
+      this.#failures = 0;
       this.#again();
       this.#hooks.down(loss);
     } else {
@@ -222,14 +224,14 @@ export class Connection {
 
   /** What happens next is settled before anybody is told, so that whoever is told may change it. */
   #failed(error: RealtimeError, final: boolean, loss?: Loss): void {
-    const { attempts } = this.#retry;
+    const first = this.#failures++ === 0;
     const again = !final && this.#again(error.retryAfterMs);
     if (!again) {
       this.#reset();
       this.socket.disconnect();
     }
     if (loss) this.#hooks.down(loss);
-    this.#hooks.failed(error, attempts === 0, !again);
+    this.#hooks.failed(error, first, !again);
   }
 
   /** Waits for the next attempt. Returns false if there is none. */
@@ -260,6 +262,7 @@ export class Connection {
   #reset(): void {
     this.#retry.reset();
     this.#refused = false;
+    this.#failures = 0;
     this.#become("closed");
   }
 

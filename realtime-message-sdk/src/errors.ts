@@ -50,16 +50,21 @@ export function isTransient(refusal: Refusal): boolean {
   return TRANSIENT.has(refusal.code);
 }
 
+/** What the server says by itself when it refuses a connection, without a code. */
+const NO_NAMESPACE = "Invalid namespace";
+const SERVER_FAULT = "internal error";
+
 /**
  * What a refused connection means. `transient`: it says nothing about the
  * login; `hopeless`: no login changes it.
  */
 export function refusedConnection(cause: Error & { data?: unknown }): { error: RealtimeError; transient: boolean; hopeless: boolean } {
   const { code, retryAfterMs } = (cause.data ?? {}) as Partial<Refusal>;
-  const transient = code !== undefined && TRANSIENT.has(code);
-  const hopeless = cause.message === "Invalid namespace";
+  const reason = cause.message === SERVER_FAULT ? "internal" : code;
+  const transient = reason !== undefined && TRANSIENT.has(reason);
+  const hopeless = cause.message === NO_NAMESPACE;
   const message = hopeless
-    ? "Invalid namespace: the path of baseUrl names one that the server does not have. Where the server's own path is meant, use the option path."
+    ? `${NO_NAMESPACE}: the path of baseUrl names one that the server does not have. Where the server's own path is meant, use the option path.`
     : cause.message;
-  return { error: new RealtimeError(transient ? code : "refused", message, { cause, retryAfterMs }), transient, hopeless };
+  return { error: new RealtimeError(transient ? reason : "refused", message, { cause, retryAfterMs }), transient, hopeless };
 }

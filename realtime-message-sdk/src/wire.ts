@@ -42,13 +42,13 @@ export class Wire {
   async send(event: string, args: unknown[], asked: boolean): Promise<unknown> {
     const { socket } = this.#connection;
     const message = this.#message(event, args);
-    if (!asked && !this.#roomId) {
-      socket.emit(...message);
-      return undefined;
+    let answer: unknown;
+    try {
+      if (asked || this.#roomId) answer = await socket.emitWithAck(...message);
+      else socket.emit(...message);
+    } catch (cause) {
+      throw new RealtimeError("disconnected", `${event} was not acknowledged: ${(cause as Error).message}.`, { cause });
     }
-    const answer: unknown = await socket.emitWithAck(...message).catch(() => {
-      throw new RealtimeError("disconnected", `${event} was not acknowledged.`);
-    });
     if (this.#roomId && !(answer as { ok: boolean }).ok) throw refusalError(answer as Refusal);
     return answer;
   }

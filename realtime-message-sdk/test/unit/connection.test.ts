@@ -34,8 +34,8 @@ describe("a connection that is lost before the join is answered", () => {
     await pass(60_000);
     expect(codes().length).toBeGreaterThan(1);
     expect(new Set(codes())).toEqual(new Set(["disconnected"]));
-    await pass(3_600_000 - 60_000);
-    expect(s.scene.server.connections.length).toBeLessThan(1200); // 3 s and more between two
+    await pass(600_000 - 60_000);
+    expect(s.scene.server.connections.length).toBeLessThan(220); // 3 s and more between two
     expect([channel.status, ended]).toEqual(["joining", []]);
     s.scene.server.answer = () => undefined;
     s.scene.server.loseConnects = s.scene.server.silent = false;
@@ -165,8 +165,8 @@ describe("authProvider", () => {
   test("that fails again and again is asked ever less often", async () => {
     const authProvider = vi.fn(() => Promise.reject(new Error("no network")));
     const { codes } = joining({ authProvider });
-    await pass(3_600_000);
-    expect(authProvider.mock.calls.length).toBeLessThan(1200);
+    await pass(600_000);
+    expect(authProvider.mock.calls.length).toBeLessThan(220);
     expect(codes().length).toBe(authProvider.mock.calls.length);
   });
 
@@ -242,13 +242,20 @@ describe("a connection that the server refuses", () => {
     expect([channel.status, asked, ends.at(-1)]).toEqual(["idle", 7, { reason: "refused", willReconnect: false }]);
   });
 
+  test("because of a fault of its own is tried again", async () => {
+    s.scene.server.refuseConnect = "internal error"; // as it says when a middleware panicked
+    const { channel, codes } = joining();
+    await pass(20_000);
+    expect([channel.status, new Set(codes())]).toEqual(["joining", new Set(["internal"])]);
+  });
+
   test.each(["unavailable", "rate_limited", "shutting_down", "internal"])("%s never ends it", async (code) => {
     s.scene.server.refuseConnect = "later";
     s.scene.server.refuseData = { code, retryAfterMs: 7000 };
     const { channel, codes, ended } = joining();
-    await pass(3_600_000);
+    await pass(600_000);
     expect([channel.status, ended, new Set(codes())]).toEqual(["joining", [], new Set([code])]);
-    expect(s.scene.server.connections.length).toBeLessThan(520);
+    expect(s.scene.server.connections.length).toBeLessThan(90);
     s.scene.server.refuseConnect = undefined;
     await pass(10_000);
     expect(channel.status).toBe("joined");
@@ -264,6 +271,20 @@ describe("what a developer sees who gives no logger", () => {
     expect(warn.mock.calls).toEqual([[expect.stringMatching(/^realtime-message: .*cannot be reached/)]]);
     await pass(60_000);
     expect(warn).toHaveBeenCalledTimes(2);
+  });
+
+  test("and again the first after a connection that held", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    const { server } = s.scene;
+    await s.scene.joined({}, s.scene.client({ logger: undefined }));
+    for (const count of [1, 2]) {
+      server.unreachable = true;
+      server.last.lose();
+      await pass(20_000);
+      expect(warn).toHaveBeenCalledTimes(count);
+      server.unreachable = false;
+      await pass(10_000);
+    }
   });
 
   test("a logger is told of each, and the console of none", async () => {
