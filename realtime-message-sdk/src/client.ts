@@ -51,6 +51,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
   readonly #connection: Connection;
   readonly #outbox: Outbox; // custom events of the connection itself
   readonly #emitter = new Emitter();
+  readonly #lostCodes = new Set<string>(); // why events were not delivered, so far
   readonly #link: Link;
   #unwatch: (() => void) | undefined; // set between connect and disconnect
   #cached = false; // the transport was closed for the back/forward cache
@@ -86,11 +87,15 @@ export class RealtimeClient<E extends object = DefaultEvents> {
     this.#connection = connection;
     this.#outbox = new Outbox(
       new Wire(connection, (error) => {
-        this.#tell(error);
+        this.#lost(error);
+        this.#emitter.emit("error", error);
       }),
     );
     this.#link = {
       connection,
+      lost: (error) => {
+        this.#lost(error);
+      },
       rooms: new Set(),
       hooks: new Set(),
       senders: false,
@@ -229,15 +234,21 @@ export class RealtimeClient<E extends object = DefaultEvents> {
 
   /** An attempt to connect failed: `first` of a row, `final`: the last one. */
   #failed(error: RealtimeError, first: boolean, final: boolean): void {
-    if (this.#logger) this.#logger.warn?.(error.message, error);
-    else if (first || final) console.warn(`realtime-message: ${error.message}`);
+    this.#warn(error, first || final);
     if (final) this.#outbox.clear(error);
     this.#each("refused", error, final);
-    this.#tell(error);
+    this.#emitter.emit("error", error);
   }
 
-  #tell(error: RealtimeError): void {
-    this.#emitter.emit("error", error);
+  /** An event was not delivered, and nobody waits for it. The first one for each code is on the console. */
+  #lost(error: RealtimeError): void {
+    this.#warn(error, !this.#lostCodes.has(error.code));
+    this.#lostCodes.add(error.code);
+  }
+
+  #warn(error: RealtimeError, onConsole: boolean): void {
+    if (this.#logger) this.#logger.warn?.(error.message, error);
+    else if (onConsole) console.warn(`realtime-message: ${error.message}`);
   }
 
   #each<K extends keyof LinkHooks>(hook: K, ...args: Parameters<LinkHooks[K]>): void {

@@ -35,6 +35,8 @@ export interface Link {
   readonly connection: Connection;
   /** Rooms that channels of this client are in: two in one room would be one member to the server. */
   readonly rooms: Set<string>;
+  /** An event of the room was not delivered, and nobody waits for it. */
+  lost(error: RealtimeError): void;
   /** Connects, unless it is connected, or waits to try again. */
   open(): void;
   /** Who is told: the channels that are in a room, or want to be. */

@@ -73,6 +73,7 @@ export class Membership<S extends object> implements LinkHooks {
     this.#notify = notify;
     const { connection } = link;
     const lost = (error: RealtimeError) => {
+      link.lost(error);
       this.#tell("error", error);
     };
     this.outbox = new Outbox(new Wire(connection, lost, () => this.roomId));

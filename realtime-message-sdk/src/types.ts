@@ -60,7 +60,7 @@ export interface VolatileEmitter<E extends object> {
   emit<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): boolean;
 }
 
-/** Where messages about what happens go: every failed attempt to connect. */
+/** Where messages about what happens go: every failed attempt to connect, and every event that was not delivered. */
 export interface Logger {
   warn?(message: string, ...details: unknown[]): void;
 }
@@ -111,8 +111,10 @@ export interface RealtimeClientOptions extends SocketIOOptions {
   /** Options for all channels of this client. */
   readonly presence?: PresenceOptions | undefined;
   /**
-   * Is told of every failed attempt to connect. Without one, `console.warn`
-   * is told of the first in a row, and of the last when no other follows.
+   * Is told of every failed attempt to connect, and of every event that was
+   * not delivered while nobody waits for its answer. Without one, `console.warn` is told
+   * of the first attempt in a row, of the last when no other follows, and of
+   * the first event for each code.
    */
   readonly logger?: Logger | undefined;
   /** Whether to reconnect when the connection is lost or refused. Default true. */

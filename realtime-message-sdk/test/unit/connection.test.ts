@@ -4,6 +4,7 @@
 import { describe, expect, test, vi } from "vitest";
 
 import type { RealtimeClientOptions, RealtimeError } from "../../src/index.js";
+import { refusal } from "./fake-server.js";
 import { pass, scenes, settle, told } from "./setup.js";
 
 const s = scenes();
@@ -285,6 +286,18 @@ describe("what a developer sees who gives no logger", () => {
       server.unreachable = false;
       await pass(10_000);
     }
+  });
+
+  test("the first event that is not delivered for each code", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    const client = s.scene.client({ logger: undefined });
+    const channel = await s.scene.joined({}, client);
+    s.scene.server.answer = ({ event }) => (event === "presence:emit" ? refusal("unknown_event") : undefined);
+    for (let n = 0; n < 3; n++) channel.emit("typo:x", n);
+    await settle();
+    for (let n = 0; n < 3; n++) channel.emit("chat:x", "x".repeat(1_000_000));
+    await settle();
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("unknown_event")], [expect.stringContaining("chat:x")]]);
   });
 
   test("a logger is told of each, and the console of none", async () => {
