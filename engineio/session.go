@@ -27,8 +27,9 @@ type Session struct {
 	flusher *flusher
 	info    string // the session id, then what Request parses
 	handler Handler
-	last    atomic.Int64 // when the last inbound packet came, on the server's clock
-	state   atomic.Int32 // of type state; written under mu
+	last    atomic.Int64           // when the last inbound packet came, on the server's clock
+	wake    atomic.Pointer[func()] // called at the next inbound packet; nil usually
+	state   atomic.Int32           // of type state; written under mu
 
 	mu       sync.Mutex
 	carrier  carrier
@@ -95,8 +96,36 @@ func (s *Session) Transport() Transport {
 // LastPacket returns when the client last sent anything at all, pongs included.
 func (s *Session) LastPacket() time.Time { return s.srv.start.Add(time.Duration(s.last.Load())) }
 
+// OnNextPacket has f called once, when the client next sends anything at all, pongs included; f
+// is called where that is read, and must neither block nor take a lock that is held while something
+// is sent to the session. Several functions may wait; a session that ends calls none of them.
+func (s *Session) OnNextPacket(f func()) {
+	for {
+		before := s.wake.Load()
+		next := f
+		if before != nil {
+			next = func() { (*before)(); f() }
+		}
+		if s.wake.CompareAndSwap(before, &next) {
+			return
+		}
+	}
+}
+
 // stamp notes that the client has sent something.
-func (s *Session) stamp() { s.last.Store(int64(s.srv.now())) }
+func (s *Session) stamp() {
+	s.last.Store(int64(s.srv.now()))
+	if s.wake.Load() != nil { // hardly ever
+		s.callWaiting()
+	}
+}
+
+// callWaiting calls who waits for the next packet.
+func (s *Session) callWaiting() {
+	if f := s.wake.Swap(nil); f != nil {
+		(*f)()
+	}
+}
 
 // Queued returns how many bytes wait to be sent to this session, those that are being written
 // included.

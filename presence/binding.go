@@ -232,6 +232,8 @@ func (p *socketPeer) ended() bool { return p.s.Gone() }
 
 func (p *socketPeer) address() string { return p.s.Handshake().RemoteAddr }
 
+func (p *socketPeer) onNextPacket(f func()) { p.s.OnNextPacket(f) }
+
 func (p *socketPeer) drop() { p.s.CloseTransport(engineio.ReasonPingTimeout) }
 
 func (p *socketPeer) disconnect() { p.s.Disconnect() }

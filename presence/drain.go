@@ -166,7 +166,9 @@ func (d *draining) seat(ctx context.Context, st *seat) {
 	}
 	st.detach(m, m.graceMs == 0)
 	if m.graceMs > 0 {
-		d.handOver(ctx, &st.lane, m, d.eng.lossNow(ReasonShutdown, m.graceMs))
+		x := d.eng.lossNow(ReasonShutdown, m.graceMs)
+		x.shown = m.away.Load()
+		d.handOver(ctx, &st.lane, m, x)
 		return
 	}
 	_ = d.eng.depart(ctx, &st.lane, m, ReasonShutdown) // what fails is unsettled

@@ -39,6 +39,9 @@ type peer interface {
 	ended() bool
 	// address is where the client is.
 	address() string
+	// onNextPacket has f called once, when the client next sends anything at all. f
+	// does not block.
+	onNextPacket(f func())
 	// drop closes the transport as silent.
 	drop()
 	// disconnect tells the client not to come back.
@@ -59,6 +62,7 @@ type settings struct {
 	reaperInterval time.Duration
 	lookback       time.Duration
 	awayAfter      time.Duration
+	silentAfter    time.Duration // 0: silence alone shows nobody away
 	storeTimeout   time.Duration
 	leaseTime      time.Duration
 	log            *slog.Logger
@@ -155,6 +159,9 @@ func newEngine(
 	e.every(s.ttl/3, e.refresh)
 	e.every(restTime, e.crew.dismiss)
 	e.every(s.reaperInterval, e.reaper())
+	if s.silentAfter > 0 {
+		e.every(silentInterval, e.silenceWatch())
+	}
 	return e, nil
 }
 

@@ -87,7 +87,8 @@ func (m *membership) beginGrace(l *lane, x loss) {
 		m.restoring = false
 		r.question(m)
 	}
-	if awayMs := x.atMs + e.awayAfter.Milliseconds(); !x.shown && awayMs < x.untilMs {
+	// One that was shown away for its silence has no stored grace yet.
+	if awayMs := x.atMs + e.awayAfter.Milliseconds(); (!x.shown || m.away.Load()) && awayMs < x.untilMs {
 		g.at(awayMs, g.showAway)
 	} else {
 		g.at(x.untilMs, g.end)
@@ -104,7 +105,8 @@ func (g *grace) at(ms int64, op func()) {
 
 func (g *grace) post(op func()) { g.m.room.eng.later(&g.lane, op) }
 
-// showAway tells the room that the member is gone, for now.
+// showAway stores the grace, and tells the room that the member is gone, for now,
+// unless it was told.
 func (g *grace) showAway() {
 	m := g.m
 	e, r := m.room.eng, m.room
@@ -121,7 +123,8 @@ func (g *grace) showAway() {
 	defer cancel()
 	x := g.loss
 	x.shown = true
-	write := m.writing(func() store.Put { return store.Put{Member: m.graced(x)} })
+	told := g.shown
+	write := m.writing(func() store.Put { return store.Put{Member: m.graced(x), Quiet: told} })
 	step := func(ctx context.Context) error {
 		if err := write(ctx); err != nil {
 			return err

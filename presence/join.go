@@ -249,6 +249,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	next := before
 	next.Epoch++
 	next.Write++
+	next.Away = false
 	if !p.keepState {
 		next.State = p.state
 	}
@@ -273,6 +274,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 	if err == nil {
 		m.epoch.Store(next.Epoch)
 		m.state = next.State
+		m.away.Store(false)
 		m.write.Store(next.Write)
 		err = e.register(ctx, m.entry())
 	}
@@ -326,8 +328,7 @@ func (st *seat) unsettleRejoin(ctx context.Context, m *membership, put store.Put
 		m.epoch.Store(back.Epoch)
 		_, err = e.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
 		if err == nil {
-			m.state = back.State
-			m.write.Store(back.Write)
+			m.wrote(store.Applied, &back)
 		}
 		return err
 	}))

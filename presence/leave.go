@@ -54,6 +54,7 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
 	x := e.lossNow(ReasonLeave, grace.value)
+	x.shown = m.away.Load()
 	step := m.storeGrace(x)
 	if st.settle(ctx) != nil || step(ctx) != nil {
 		e.unsettle(&st.lane, step)

@@ -28,6 +28,7 @@ type membership struct {
 	graceMs  int64
 	token    string // "" when the node only ever saw the digest
 	digest   store.Digest
+	away     atomic.Bool  // it is stored as away, although it may have a socket
 	doubtMs  atomic.Int64 // until when a restore without an answer may still take effect
 
 	// Guarded by room.mu.
@@ -43,12 +44,12 @@ type membership struct {
 	lost               reset
 }
 
-// record is the member as it shall stand, online.
+// record is the member as it shall stand, without a grace that runs.
 func (m *membership) record() store.Member {
 	return store.Member{
 		ConnID: m.connID, UserID: m.userID, Owner: m.owner,
 		Epoch: m.epoch.Load(), Write: m.write.Load(),
-		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state,
+		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state, Away: m.away.Load(),
 	}
 }
 

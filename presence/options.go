@@ -42,6 +42,13 @@ type Options struct {
 	// AwayAfter is how long a resumable member is gone before it is shown
 	// away. Default 2 s: most reloads are faster.
 	AwayAfter time.Duration
+	// SilentAfter is how long nothing at all may come from the connection of a
+	// resumable member before it is shown away; its next byte shows it online again.
+	// The connection stays open, and a member without a grace is not shown away: both
+	// are for the ping timeout to end. Default the server's ping interval and 5 s, and
+	// at least a second more than the interval, since between two pings a healthy
+	// client is silent; negative: never.
+	SilentAfter time.Duration
 	// MaxGrace caps the grace that clients ask for. Default 120 s.
 	MaxGrace time.Duration
 
@@ -103,6 +110,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.ReaperInterval = orDefault(o.ReaperInterval, 3*time.Second)
 	o.ReaperLookback = orDefault(o.ReaperLookback, 2*o.TTL)
 	o.AwayAfter = orDefault(o.AwayAfter, 2*time.Second)
+	o.SilentAfter = orDefault(o.SilentAfter, o.IO.Engine().Config().PingInterval+5*time.Second)
 	o.MaxGrace = orDefault(o.MaxGrace, 120*time.Second)
 	o.MaxIDBytes = orDefault(o.MaxIDBytes, 256)
 	o.MaxStateBytes = orDefault(o.MaxStateBytes, 16<<10)
@@ -162,6 +170,10 @@ func (o Options) validate() error {
 		return fmt.Errorf("presence: Options.ReaperLookback is %v, below 1.5 times the server's ping interval of %v: "+
 			"healthy clients would be taken for silent ones; raise it, or lower the ping interval", o.ReaperLookback, ping)
 	}
+	if ping := o.IO.Engine().Config().PingInterval; o.SilentAfter > 0 && o.SilentAfter < ping+time.Second {
+		return fmt.Errorf("presence: Options.SilentAfter is %v, less than a second above the server's ping interval of %v: "+
+			"healthy clients would be shown away; raise it, or lower the ping interval", o.SilentAfter, ping)
+	}
 	for _, p := range o.RelayEvents {
 		if err := checkPattern(p); err != nil {
 			return err
@@ -176,6 +188,6 @@ func (o Options) settings() settings {
 			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
 		},
 		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
-		awayAfter: o.AwayAfter, storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease, log: o.Logger,
+		awayAfter: o.AwayAfter, silentAfter: max(o.SilentAfter, 0), storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease, log: o.Logger,
 	}
 }

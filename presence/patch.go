@@ -89,6 +89,7 @@ func (st *seat) write(ctx context.Context, m *membership, state []byte) (seq int
 func (m *membership) changed(state []byte) store.Member {
 	next := m.record()
 	next.State = state
+	next.Away = false // who writes is there
 	next.Write++
 	return next
 }

@@ -23,7 +23,7 @@ func (r *room) install(loaded store.Room) {
 	r.pos, r.shown = loaded.Position, loaded.Seq
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		r.members[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
+		r.members[m.ConnID] = &member{Member: m, seenMs: seenAt(&m, loaded.NowMs, nil)}
 	}
 	r.resumeEvents()
 }
@@ -168,7 +168,7 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	fresh := make(map[string]*member, len(loaded.Members))
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		fresh[m.ConnID] = &member{Member: m, seenMs: loaded.NowMs}
+		fresh[m.ConnID] = &member{Member: m, seenMs: seenAt(&m, loaded.NowMs, r.members[m.ConnID])}
 	}
 	how := r.wasReset(&loaded)
 	if how == noReset {

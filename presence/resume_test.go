@@ -30,7 +30,7 @@ func TestResumeBroadcastsNothing(t *testing.T) {
 				t.Errorf("to node %d: %+v", to, ack.Self)
 			}
 			want(t, "a2 hears no join", a2.heard(), "")
-			time.Sleep(time.Minute)
+			w.rest(time.Minute)
 			want(t, "b hears nothing", b.heard(), "")
 			w.agree("r")
 			if ack := a2.patch(`{"z":3}`); !ack.Changed {

@@ -34,6 +34,7 @@ var testSettings = settings{
 	reaperInterval: 3 * time.Second,
 	lookback:       60 * time.Second,
 	awayAfter:      2 * time.Second,
+	silentAfter:    13 * time.Second,
 	storeTimeout:   2 * time.Second,
 	leaseTime:      4 * time.Second,
 	log:            slog.New(slog.DiscardHandler),
@@ -148,6 +149,9 @@ type client struct {
 
 	mu      sync.Mutex
 	seen    time.Time
+	heardAt atomic.Pointer[time.Time] // seen, for those who must not wait for mu
+	mute    time.Time                 // nothing comes from it until then
+	wake    []func()                  // called at the next packet
 	rooms   map[string]*clientRoom
 	log     []wireEvent // everything heard, in order
 	entered map[string]bool
@@ -164,6 +168,7 @@ type clientRoom struct {
 
 func (w *world) connect(e *engine, name string) *client {
 	c := &client{w: w, name: name, seen: time.Now(), rooms: make(map[string]*clientRoom), entered: make(map[string]bool)}
+	c.pong()
 	c.sock = e.connect(c)
 	w.clients = append(w.clients, c)
 	return c
@@ -258,7 +263,28 @@ func (c *client) isIn(room string) bool {
 }
 
 // pong is a packet of a healthy client.
-func (c *client) pong() { c.mu.Lock(); defer c.mu.Unlock(); c.seen = time.Now() }
+func (c *client) pong() {
+	c.mu.Lock()
+	if time.Now().Before(c.mute) {
+		c.mu.Unlock()
+		return
+	}
+	now := time.Now()
+	c.seen = now
+	c.heardAt.Store(&now)
+	wake := c.wake
+	c.wake = nil
+	c.mu.Unlock()
+	for _, f := range wake {
+		f()
+	}
+}
+
+func (c *client) onNextPacket(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wake = append(c.wake, f)
+}
 
 // rest lets time pass in which every client answers pings.
 func (w *world) rest(d time.Duration) {

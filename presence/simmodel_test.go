@@ -189,6 +189,7 @@ func (s *simulation) heard(c *client, e wireEvent) {
 		}
 	}
 	s.checkGone(c, e)
+	s.checkAway(c, e)
 	if e.ConnID == b.connID && !b.taken {
 		b.in = e.Type != "leave"
 	}
@@ -211,6 +212,26 @@ func (s *simulation) checkGone(c *client, e wireEvent) {
 		}
 	}
 	delete(s.leaves, key)
+}
+
+// checkAway notes that nobody is shown away whose connection was up and not silent:
+// an answer that was lost may show that late, and a node that stands still reads
+// nothing. s.mu is held.
+func (s *simulation) checkAway(c *client, e wireEvent) {
+	for f, yes := range s.happened {
+		if yes && fault(f) != faultCrash {
+			return
+		}
+	}
+	for _, of := range s.seats {
+		if e.Status != string(StatusAway) || of.room != e.RoomID || of.connID != e.ConnID || e.Epoch < of.epoch || !s.mustStand(of) {
+			continue
+		}
+		silent := time.Since(*of.c.heardAt.Load())
+		if silent < testSettings.silentAfter {
+			s.w.t.Errorf("%s hears %v (%s), but %s sent something %v ago", c.name, e, e.ConnID, of.c.name, silent)
+		}
+	}
 }
 
 // mustStand reports whether a membership has no reason to end. s.mu is held.
@@ -345,6 +366,9 @@ func (s *simulation) checkMember(b *belief, m store.Member, ok bool) {
 	if !ok {
 		s.w.t.Errorf("%s is in room %s as %s, but the store has no such member", b.c.name, b.room, b.connID)
 		return
+	}
+	if m.Away || m.UntilMs > 0 {
+		s.w.t.Errorf("%s in room %s stands as away, until %d, though it is connected and answers", b.c.name, b.room, m.UntilMs)
 	}
 	may := []int{b.value}
 	for _, p := range b.written {

@@ -18,6 +18,7 @@ import (
 
 var (
 	seedsFlag   = flag.Int("seeds", 50, "how many seeds the simulation runs")
+	fromFlag    = flag.Uint64("from", 0, "the first seed that the simulation runs")
 	seedFlag    = flag.Int64("seed", -1, "the one seed that the simulation runs")
 	faultsFlag  = flag.String("faults", "0123456789", "the classes of fault that may occur in the simulation, by number")
 	narrateFlag = flag.Bool("narrate", false, "log what happens in the simulation, call by call")
@@ -30,7 +31,7 @@ var (
 // and when all are gone nothing may be left.
 func TestSimulation(t *testing.T) {
 	var tally tally
-	from, to := uint64(0), uint64(*seedsFlag)
+	from, to := *fromFlag, *fromFlag+uint64(*seedsFlag)
 	if *seedFlag >= 0 {
 		from, to = uint64(*seedFlag), uint64(*seedFlag)+1
 	}
@@ -46,7 +47,7 @@ func TestSimulation(t *testing.T) {
 		}
 	})
 	t.Log(tally.String())
-	if n := to - from; n >= 1000 && !t.Failed() {
+	if n := to - from; n >= 500 && !t.Failed() {
 		tally.check(t)
 	}
 }
@@ -176,7 +177,7 @@ func (s *simulation) connect() *client {
 
 func (s *simulation) step() {
 	c, room, user := s.live(), pick(s.dice, simRooms), pick(s.dice, simUsers)
-	switch s.dice.IntN(12) {
+	switch s.dice.IntN(13) {
 	case 0, 1, 2:
 		s.join(c, room, user)
 	case 3, 4, 5:
@@ -189,6 +190,8 @@ func (s *simulation) step() {
 		s.drop(c)
 	case 9:
 		s.kick(room, user)
+	case 10:
+		s.silence(c)
 	default:
 		time.Sleep(time.Duration(s.dice.IntN(4000)) * time.Millisecond)
 	}
@@ -289,6 +292,15 @@ func (s *simulation) drop(c *client) {
 	s.log("end", c.name, clean)
 	c.gone.Store(true)
 	s.on(c, func() { c.sock.close(ReasonDisconnect, clean) })
+}
+
+// silence lets nothing come from a client for a while, though its connection stays.
+func (s *simulation) silence(c *client) {
+	d := time.Duration(s.dice.IntN(25000)) * time.Millisecond
+	s.log("silent", c.name, d)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mute = time.Now().Add(d)
 }
 
 func (s *simulation) kick(room, user string) {

@@ -24,6 +24,8 @@ type socket struct {
 	idTaken bool
 	queued  int  // bytes of the requests that wait
 	heals   bool // it has sent a sync: it notices gaps
+	// silent: nothing has come for so long that its resumable members are shown away.
+	silent bool
 
 	relayLane *lane // of the events it relays; nil before the first
 	// full is closed when the others have room for what it relayed; nil: they have.
@@ -267,7 +269,7 @@ func (st *seat) disconnect(reason Reason, clean bool, atMs int64) {
 	lives := m.graceMs > 0 && !clean
 	st.detach(m, !lives)
 	if lives {
-		m.beginGrace(&st.lane, loss{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs})
+		m.beginGrace(&st.lane, loss{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs, shown: m.away.Load()})
 		return
 	}
 	ctx, cancel := st.sock.eng.bounded()
@@ -282,6 +284,9 @@ func (st *seat) detach(m *membership, leaving bool) {
 	r, s := m.room, st.sock
 	r.mu.Lock()
 	r.silence(m)
+	if stands := r.members[m.connID]; stands != nil { // the socket cannot be asked any more
+		stands.seenMs = r.lastSeenMs(stands)
+	}
 	m.seat, m.leaving = nil, leaving
 	r.mu.Unlock()
 	s.mu.Lock()

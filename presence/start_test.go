@@ -64,3 +64,23 @@ func TestAServerThatCannotStartLeavesNothing(t *testing.T) {
 		t.Errorf("left behind: %q", keys)
 	}
 }
+
+// Silence that healthy clients keep between two pings shows nobody away.
+func TestSilentAfterIsAboveThePingInterval(t *testing.T) {
+	server, err := socketio.NewServer(socketio.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(t.Context())
+	ping := server.Engine().Config().PingInterval
+	if _, err := presence.Init(t.Context(), presence.Options{IO: server, SilentAfter: ping}); err == nil || !strings.Contains(err.Error(), "SilentAfter") {
+		t.Errorf("SilentAfter as long as the ping interval: %v", err)
+	}
+	rt, err := presence.Init(t.Context(), presence.Options{IO: server, SilentAfter: -1})
+	if err != nil {
+		t.Fatalf("switched off: %v", err)
+	}
+	if err := rt.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -30,6 +30,7 @@ func (e *engine) updated(l *lane, m *membership, put *store.Put, res store.PutRe
 func (m *membership) wrote(found store.Outcome, next *store.Member) {
 	if found == store.Applied || found == store.Repeated {
 		m.state = next.State
+		m.away.Store(next.Away)
 		m.write.Store(next.Write)
 	}
 }

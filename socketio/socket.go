@@ -83,6 +83,10 @@ func (s *Socket) Handshake() *Handshake {
 // LastPacket returns when the client last sent anything at all, pongs included.
 func (s *Socket) LastPacket() time.Time { return s.conn.session.LastPacket() }
 
+// OnNextPacket has f called once, when the client next sends anything at all, pongs included; see
+// [engineio.Session.OnNextPacket] for what f may do.
+func (s *Socket) OnNextPacket(f func()) { s.conn.session.OnNextPacket(f) }
+
 // Connected reports whether the socket has joined its namespace and not left it.
 func (s *Socket) Connected() bool {
 	s.mu.Lock()
