@@ -70,6 +70,9 @@ func (s *session) handle(p wire.Packet) {
 			s.c.complain(otherFault, "an answer to nothing, or not one: %v %.300s", err, p.Body)
 			return
 		}
+		if s.dropping {
+			return // the client has closed it: it hears no answer any more, as end says
+		}
 		delete(s.pending, p.Ack)
 		if a.Code == "internal" || a.Code == "invalid_payload" {
 			s.c.complain(otherFault, "%s answered: %s %s", r.name, a.Code, a.Error)

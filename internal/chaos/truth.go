@@ -16,6 +16,9 @@ const (
 	// may be when they fall silent.
 	leaseTime = 4 * time.Second
 	beatTime  = time.Second
+	// deadLinkTime is how long nodes take to give a connection up whose link died
+	// without a close: ping interval, ping timeout, and 2 s.
+	deadLinkTime = 30 * time.Second
 	// patchKeys is how many keys of its state a member patches.
 	patchKeys = 3
 )
@@ -214,7 +217,7 @@ func (t *truth) leaveDoubted(l *life) {
 	if l.phase == ended {
 		l.phase = doubted
 	}
-	l.until, l.late = time.Now().Add(l.grace), lookback+12*time.Second
+	l.until, l.late = time.Now().Add(l.grace), deadLinkTime+12*time.Second
 }
 
 // forsaken is a life that its client will not come back to.

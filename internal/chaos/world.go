@@ -37,10 +37,6 @@ type Config struct {
 // nodes is how many there are at a time.
 const nodes = 3
 
-// lookback is how long nodes let a connection be silent; the default would make
-// rounds with dead links long.
-const lookback = 20 * time.Second
-
 // world is a cluster under test, with its clients.
 type world struct {
 	cfg     Config
@@ -170,8 +166,7 @@ func (s *slot) set(n *node, open bool) {
 // startNode starts a node in a slot, in the place of the one that was there.
 func (w *world) startNode(s *slot) error {
 	name := fmt.Sprintf("%s-node%d", w.cfg.Topology, w.serial.Add(1))
-	n, err := startNode(w.cfg.Binary, w.cfg.Dir, name, "REDIS_URL="+w.store.url(s.index),
-		fmt.Sprintf("PRESENCE_REAPER_LOOKBACK_MS=%d", lookback.Milliseconds()))
+	n, err := startNode(w.cfg.Binary, w.cfg.Dir, name, "REDIS_URL="+w.store.url(s.index))
 	if err != nil {
 		return err
 	}
