@@ -49,7 +49,7 @@ race: ## Run the Go tests with the race detector
 
 .PHONY: sim
 sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
-	$(GO) test -race -v -timeout 20m ./presence -run TestSimulation -seeds $(SEEDS)
+	scripts/sim.sh $(SEEDS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
