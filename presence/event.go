@@ -72,6 +72,9 @@ type Event struct {
 	// Status is set on join and update, Reason on leave.
 	Status Status
 	Reason Reason
+	// LastSeen is the member's last life sign, when Status is StatusAway. The zero
+	// Time means that of the event.
+	LastSeen time.Time
 
 	fresh bool // a join of a member that was not there before
 }
@@ -153,6 +156,10 @@ func appendEvent(dst []byte, e *Event) (text []byte, prevAt, prevLen int) {
 	} else {
 		dst = append(dst, `,"status":"`...)
 		dst = append(dst, e.Status...)
+		if !e.LastSeen.IsZero() {
+			dst = appendInt(append(dst, '"'), `,"lastSeenMs":`, e.LastSeen.UnixMilli())
+			return append(dst, `}]`...), prevAt - begin, prevLen
+		}
 	}
 	return append(dst, `"}]`...), prevAt - begin, prevLen
 }

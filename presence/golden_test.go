@@ -29,10 +29,14 @@ func TestGoldenEvents(t *testing.T) {
 		Name  string
 		Event struct {
 			Event
-			TimeMs int64
+			TimeMs     int64
+			LastSeenMs int64
 		}
 		Wire string
 	}](t, "events") {
+		if g.Event.LastSeenMs > 0 {
+			g.Event.LastSeen = time.UnixMilli(g.Event.LastSeenMs)
+		}
 		g.Event.Time = time.UnixMilli(g.Event.TimeMs)
 		text, _, _ := appendEvent(nil, &g.Event.Event)
 		want(t, g.Name, string(text), g.Wire)

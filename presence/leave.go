@@ -55,6 +55,7 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	// this one may stop before the grace ends.
 	x := e.lossNow(ReasonLeave, grace.value)
 	x.shown = m.away.Load()
+	m.graceMs = grace.value // in place of the join's
 	step := m.storeGrace(x)
 	if st.settle(ctx) != nil || step(ctx) != nil {
 		e.unsettle(&st.lane, step)

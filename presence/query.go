@@ -31,7 +31,8 @@ func (e *engine) membersOf(ctx context.Context, id string) ([]Member, error) {
 	}
 	members := make([]Member, len(loaded.Members))
 	for i := range loaded.Members {
-		members[i] = publicMember(&loaded.Members[i], loaded.NowMs)
+		m := &loaded.Members[i]
+		members[i] = publicMember(m, e.seenMs(m, loaded.NowMs, 0))
 	}
 	return members, nil
 }

@@ -23,7 +23,7 @@ func (r *room) install(loaded store.Room) {
 	r.pos, r.shown = loaded.Position, loaded.Seq
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		r.members[m.ConnID] = &member{Member: m, seenMs: seenAt(&m, loaded.NowMs, nil)}
+		r.members[m.ConnID] = r.noticed(m, loaded.NowMs, nil)
 	}
 	r.resumeEvents()
 }
@@ -168,7 +168,7 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 	fresh := make(map[string]*member, len(loaded.Members))
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		fresh[m.ConnID] = &member{Member: m, seenMs: seenAt(&m, loaded.NowMs, r.members[m.ConnID])}
+		fresh[m.ConnID] = r.noticed(m, loaded.NowMs, r.members[m.ConnID])
 	}
 	how := r.wasReset(&loaded)
 	if how == noReset {
@@ -203,6 +203,9 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 			r.noteLeft(m, e.Reason, now)
 		}
 		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
+		if e.Type != EventLeave {
+			r.tellSeen(e, fresh[e.ConnID])
+		}
 		r.show(e, shown(fresh, old, e.ConnID))
 	}
 	if r.users = nil; !same {

@@ -63,7 +63,7 @@ type room struct {
 // member is a member as this node knows it.
 type member struct {
 	store.Member
-	seenMs int64 // when the last event about it was decided
+	seenMs int64 // when it was last heard of, as far as the store tells
 	// keepUntil: the store lost it; shown on until then for its owner to restore it.
 	keepUntil time.Time
 	// unsure: the store did not have it when last read.
@@ -301,7 +301,9 @@ func (r *room) apply(e *store.Event) {
 		r.lookAgain()
 		r.eng.leaveAgain(r.id, &e.Member, r.gone.reason(e.Member.ConnID))
 	default:
-		m := &member{Member: e.Member, seenMs: seenAt(&e.Member, e.AtMs, old)}
+		m := r.noticed(e.Member, e.AtMs, old)
+		r.markSilent(m, e.AtMs, old)
+		r.tellSeen(event, m)
 		r.share(m, old)
 		r.members[m.ConnID] = m
 		if old == nil {
@@ -487,20 +489,6 @@ func (r *room) follow(e *store.Event) {
 		m.epoch.Store(e.Member.Epoch)
 		r.evict(m, evictMoved, "")
 	}
-}
-
-// seenAt is the last life sign of a member that an event or a load tells of: away says
-// that there was none of late, anything else is one.
-func seenAt(m *store.Member, atMs int64, old *member) int64 {
-	switch {
-	case !m.Away:
-		return atMs
-	case old != nil:
-		return old.seenMs
-	case m.UntilMs > 0: // since when its grace runs, unless a leave set another one
-		return max(m.JoinedMs, min(atMs, m.UntilMs-m.GraceMs))
-	}
-	return m.JoinedMs
 }
 
 // lastSeenMs is the freshest life sign of a member that this node knows, by

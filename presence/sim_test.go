@@ -98,6 +98,8 @@ type wireEvent struct {
 	UserConns int             `json:"userConns"`
 	Status    string          `json:"status"`
 	Reason    string          `json:"reason"`
+	// LastSeenMs comes with away.
+	LastSeenMs int64 `json:"lastSeenMs"`
 }
 
 func (e wireEvent) String() string {

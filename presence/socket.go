@@ -283,6 +283,7 @@ func (st *seat) disconnect(reason Reason, clean bool, atMs int64) {
 func (st *seat) detach(m *membership, leaving bool) {
 	r, s := m.room, st.sock
 	r.mu.Lock()
+	r.noteLastPacket(m)
 	r.silence(m)
 	if stands := r.members[m.connID]; stands != nil { // the socket cannot be asked any more
 		stands.seenMs = r.lastSeenMs(stands)

@@ -47,6 +47,8 @@ export type PresenceEvent<S extends object = DefaultState> =
       /** The whole state after the event. */
       readonly state: Readonly<S>;
       readonly status: MemberStatus;
+      /** When an `away` member was last heard of; left out, at `ts`. */
+      readonly lastSeenMs?: number;
     })
   | (EventBase & {
       readonly type: "leave";

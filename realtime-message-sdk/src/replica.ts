@@ -105,7 +105,8 @@ export class Replica<S extends object> {
     }
     this.#sorted &&= old !== undefined;
     const joinedMs = old?.joinedMs ?? ts; // a member that joins once more keeps it
-    this.#members.set(connId, { connId, userId, state: event.state, epoch, status: event.status, joinedMs, lastSeenMs: ts });
+    const lastSeenMs = event.lastSeenMs ?? ts;
+    this.#members.set(connId, { connId, userId, state: event.state, epoch, status: event.status, joinedMs, lastSeenMs });
   }
 
   #touch(connId: string): void {

@@ -129,7 +129,7 @@ describe("golden wire fixtures", () => {
       expect(events, name).toEqual([sent]);
       const member = channel.members.get(sent.connId);
       if (sent.type === "leave") expect(member, name).toBeUndefined();
-      else expect(member, name).toMatchObject({ userId: sent.userId, status: sent.status, epoch: sent.epoch, lastSeenMs: sent.ts });
+      else expect(member, name).toMatchObject({ userId: sent.userId, status: sent.status, epoch: sent.epoch, lastSeenMs: sent.lastSeenMs ?? sent.ts });
       if (sent.type === "join") expect(Object.keys(member?.state ?? {}), name).toEqual(["n", "a", "__proto__"]);
     }
   });
