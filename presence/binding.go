@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
@@ -28,6 +29,7 @@ type binding struct {
 	engine    *engine
 	authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 	relay     relay
+	refused   refusals // joins that Authorize did not allow, without a code of its own
 }
 
 // bind registers the handlers of the protocol. They all run inline: the engine
@@ -37,7 +39,6 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 		engine: e, authorize: o.Authorize,
 		relay: relay{engine: e, patterns: o.RelayEvents},
 	}
-	ns.OmitSender(systemPrefix)
 	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
 	ns.OnIdentify(func(s *socketio.Socket) string {
 		if sock, ok := sockets.Get(s); ok {
@@ -67,15 +68,39 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	ns.OnInline("presence:emit", b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
 		b.relay.emit(sock, s, m, a)
 	}))
-	if len(o.RelayEvents) > 0 {
-		ns.OnAny(func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
-			if sock, ok := sockets.Get(s); ok && b.relay.matches(m.Event()) {
-				b.relay.handle(sock, s, m)
-			}
-			return nil
-		})
-	}
+	ns.WrapAny(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Handler) error {
+		sock, ok := sockets.Get(s)
+		switch {
+		case ok && b.relay.matches(m.Event()):
+			b.relay.handle(sock, s, m)
+		case next != nil && !strings.HasPrefix(m.Event(), systemPrefix):
+			return next(ctx, s, m)
+		default:
+			b.unhandled(s, m, o.RefuseUnknown)
+		}
+		return nil
+	})
 	return b
+}
+
+// unhandled answers an event that nobody wants, where silence would leave a
+// client waiting: requests of presence and its former companions always, others
+// where the application has no handlers that might be missing.
+func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool) {
+	event := m.Event()
+	b.engine.log.Debug("event without a handler", "event", clipped(event), "socket", s.ID())
+	var refused *Error
+	switch {
+	case strings.HasPrefix(event, "metadata:"), strings.HasPrefix(event, "storage:"):
+		refused = unsupported(event)
+	case refuse, strings.HasPrefix(event, systemPrefix):
+		refused = unknownEvent(event)
+	default:
+		return
+	}
+	if m.WantsAck() {
+		ackAnswerer{m.Ack()}.answer(appendRefusal(nil, refused))
+	}
 }
 
 // connect makes a socket known to the engine. It may end meanwhile: then either
@@ -124,6 +149,13 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 		return nil
 	}
 	return func(ctx context.Context, r JoinRequest) error {
+		sock, ok := sockets.Get(s)
+		if ok && !sock.enterAuthorize(ctx) {
+			return b.undecided()
+		}
+		if ok {
+			defer sock.leaveAuthorize()
+		}
 		err := b.engine.guard(func() error { return b.authorize(ctx, s, r) })
 		var coded *Error
 		var fault *panicError
@@ -131,16 +163,21 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 			return err
 		}
 		refused := ErrForbidden
-		switch {
-		case ctx.Err() == nil:
-		case b.engine.draining.Load():
-			refused = errShuttingDown
-		default:
-			refused = errUndecided
+		if ctx.Err() != nil {
+			refused = b.undecided()
 		}
-		b.engine.log.Warn("join refused", "room", r.RoomID, "user", r.UserID, "code", refused.Code, "error", err)
+		b.refused.warn(b.engine, "join refused", "room", clipped(r.RoomID), "user", clipped(r.UserID),
+			"code", refused.Code, "error", clippedError(err))
 		return refused
 	}
+}
+
+// undecided is the answer to a join for whose Authorize there was no time.
+func (b *binding) undecided() *Error {
+	if b.engine.draining.Load() {
+		return errShuttingDown
+	}
+	return errUndecided
 }
 
 // lossOf says what the end of a connection is to presence, and whether it was

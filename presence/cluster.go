@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -20,12 +21,12 @@ type cluster struct {
 	id    string // names the sender of a broadcast
 
 	mu        sync.Mutex
-	interests map[string]*interest
+	interests map[string]*interest // by channel
 	closed    bool
 	wg        sync.WaitGroup
 }
 
-// interest is a room whose broadcasts this node needs. Its subscription
+// interest is a channel whose broadcasts this node needs. Its subscription
 // follows count.
 type interest struct {
 	count int           // namespaces with sockets in the room, and its replica
@@ -41,7 +42,7 @@ func newCluster(ctx context.Context, e *engine, io *socketio.Server) (*cluster, 
 	}
 	if err := io.SetAdapter(c); err != nil {
 		c.nodes.Close()
-		return nil, fmt.Errorf("presence: %w", err)
+		return nil, fmt.Errorf("presence: the server has a cluster adapter: only one namespace can share a store with other servers: %w", err)
 	}
 	return c, nil
 }
@@ -64,10 +65,10 @@ func (c *cluster) close() {
 }
 
 // RoomOpened implements socketio.Adapter.
-func (c *cluster) RoomOpened(_, room string) { _ = c.change(room, 1) }
+func (c *cluster) RoomOpened(_, room string) { _ = c.change(c.channel(room), 1) }
 
 // RoomClosed implements socketio.Adapter.
-func (c *cluster) RoomClosed(_, room string) { _ = c.change(room, -1) }
+func (c *cluster) RoomClosed(_, room string) { _ = c.change(c.channel(room), -1) }
 
 // roomOpened implements roomHooks: a member hears broadcasts from its ack on,
 // so the replica's room is not open before they flow.
@@ -163,9 +164,18 @@ func (c *cluster) Publish(ctx context.Context, b *socketio.Broadcast) error {
 	payload := append([]byte{castBroadcast, byte(len(c.id))}, c.id...)
 	payload = socketio.AppendBroadcast(payload, b)
 	if len(b.Rooms) == 1 && !isSocketID(b.Rooms[0]) {
-		return c.eng.store.Publish(ctx, b.Rooms[0], payload)
+		return c.eng.store.Publish(ctx, c.channel(b.Rooms[0]), payload)
 	}
 	return c.eng.store.PublishNodes(ctx, payload)
+}
+
+// channel is the room of the store over which broadcasts to a Socket.IO room go:
+// for that of a room of presence its own, which its nodes hear already.
+func (c *cluster) channel(room string) string {
+	if id := strings.TrimPrefix(room, c.eng.roomPrefix); id != "" {
+		return id
+	}
+	return room
 }
 
 // isSocketID tells whether a room may be a socket's own, which no channel is
@@ -188,7 +198,7 @@ func isSocketID(room string) bool {
 func (c *cluster) HandleCast(_ string, payload []byte) {
 	b, own, err := c.parseCast(payload)
 	switch {
-	case len(payload) > 0 && (payload[0] == castInquiry || payload[0] == castAnswer): // the engine's
+	case len(payload) > 0 && payload[0] > castBroadcast: // the engine's
 	case err != nil:
 		c.eng.log.Warn("broadcast of another node not understood", "error", err)
 	case !own:

@@ -26,7 +26,7 @@ type peer interface {
 	// expectSender returns what answers in place of a, and has each event of the
 	// application after that answer end with its sender.
 	expectSender(a answerer) answerer
-	// enter and exit keep the Socket.IO room of the same name.
+	// enter and exit keep the socket in a Socket.IO room, by its name.
 	enter(room string)
 	exit(room string)
 	// lastPacket is when the client last sent anything at all.
@@ -65,6 +65,7 @@ type settings struct {
 	silentAfter    time.Duration // 0: silence alone shows nobody away
 	storeTimeout   time.Duration
 	leaseTime      time.Duration
+	roomPrefix     string // of Socket.IO rooms
 	log            *slog.Logger
 }
 
@@ -119,11 +120,18 @@ type engine struct {
 // and how many lanes try writes in doubt again.
 const departing = 64
 
-// newEngine starts a node. It asks the store for the time once, so that it
-// fails when there is no store.
-func newEngine(
-	ctx context.Context, s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame,
-) (*engine, error) {
+// newEngine starts a node.
+func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame) (*engine, error) {
+	e := makeEngine(s, st, c, encode)
+	if err := e.run(ctx); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// makeEngine returns a node that does nothing before run.
+func makeEngine(s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame) *engine {
 	e := &engine{
 		settings: s, store: st, clock: c, encode: encode, share: newPlainText,
 		rooms:   make(map[string]*room),
@@ -139,16 +147,19 @@ func newEngine(
 	e.mender.lanes = make(map[*lane]struct{})
 	e.undertaker.graves = make(map[string]*grave)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e
+}
+
+// run starts the node's work; close ends it, also when run failed. It asks the
+// store for the time once, so that it fails when there is no store.
+func (e *engine) run(ctx context.Context) (err error) {
 	// Life sign first: what a subscription delivers is judged by the store's time.
 	if err := e.beat(ctx); err != nil {
-		e.cancel()
-		return nil, fmt.Errorf("presence: first life sign: %w", err)
+		return fmt.Errorf("presence: first life sign: %w", err)
 	}
-	var err error
-	if e.nodes, err = st.SubscribeNodes(ctx, nodesReceiver{e}); err != nil {
-		e.cancel()
+	if e.nodes, err = e.store.SubscribeNodes(ctx, nodesReceiver{e}); err != nil {
 		e.forgetNode(ctx)
-		return nil, fmt.Errorf("presence: subscribe to nodes: %w", err)
+		return fmt.Errorf("presence: subscribe to nodes: %w", err)
 	}
 	e.atRate(beatInterval, e.tryBeat)
 	e.every(mendInterval, e.mend)
@@ -156,13 +167,13 @@ func newEngine(
 	e.every(strangersInterval, e.checkOwners)
 	e.every(quietInterval, e.checkQuiet)
 	e.every(forgetInterval, e.forgetDeparted)
-	e.every(s.ttl/3, e.refresh)
+	e.every(e.ttl/3, e.refresh)
 	e.every(restTime, e.crew.dismiss)
-	e.every(s.reaperInterval, e.reaper())
-	if s.silentAfter > 0 {
+	e.every(e.reaperInterval, e.reaper())
+	if e.silentAfter > 0 {
 		e.every(silentInterval, e.silenceWatch())
 	}
-	return e, nil
+	return nil
 }
 
 // forgetNode takes back the life sign of a node that could not start.
@@ -173,6 +184,9 @@ func (e *engine) forgetNode(ctx context.Context) {
 		e.log.Warn("taking back the life sign failed", "node", e.self(), "error", err)
 	}
 }
+
+// roomName is the Socket.IO room of a room of presence.
+func (e *engine) roomName(id string) string { return e.roomPrefix + id }
 
 // self is the node's id. It changes when the node finds itself declared dead.
 func (e *engine) self() string { return *e.node.Load() }
@@ -245,7 +259,9 @@ func (e *engine) close() { _ = e.closeWithin(context.Background()) }
 // some still do.
 func (e *engine) closeWithin(ctx context.Context) error {
 	e.cancel()
-	e.nodes.Close()
+	if e.nodes != nil {
+		e.nodes.Close()
+	}
 	e.crew.close()
 	err := e.crew.wait(ctx)
 	e.mu.Lock()

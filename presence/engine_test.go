@@ -233,8 +233,23 @@ func TestKick(t *testing.T) {
 			t.Error(err)
 		}
 		a.heard()
-		if !a.told {
-			t.Error("in no room any more, yet not disconnected")
+		if a.told {
+			t.Error("disconnected though nobody asked for it")
+		}
+		for i, c := range []*client{a, b} { // on another node and on the same one
+			c.join("t", "x", "")
+			c.join("u", "x", "")
+			c.send("leave", `{"roomId":"r"}`).wait()
+			for _, room := range []string{"t", "u"} {
+				target := KickTarget{RoomID: room, ConnID: "sock-" + c.name, Disconnect: true}
+				if n, err := w.nodes[1].kick(context.Background(), target); n != 1 || err != nil {
+					t.Errorf("%d: kicked %d, %v", i, n, err)
+				}
+				c.heard()
+				if c.told != (room == "u") {
+					t.Errorf("%d: after the kick out of %s disconnected is %v", i, room, c.told)
+				}
+			}
 		}
 	})
 }

@@ -119,21 +119,42 @@ func clipped(text string) string {
 	return strings.ToValidUTF8(text[:maxShown], "") + "…"
 }
 
+// maxLogged is how many bytes of an error are logged: it may repeat what a client
+// sent, or have a stack.
+const maxLogged = 8 << 10
+
+func clippedError(err error) string {
+	text := err.Error()
+	if len(text) <= maxLogged {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
+}
+
 func unknownEvent(event string) *Error {
 	return &Error{Code: CodeUnknownEvent, Message: fmt.Sprintf("This server has no event %q.", clipped(event))}
 }
 
-// refusals counts requests that were refused for the same cause, so that it is a
-// line a second and not one for each of them.
+func unsupported(event string) *Error {
+	return &Error{
+		Code:    CodeUnsupported,
+		Message: fmt.Sprintf("This server keeps neither metadata nor files: it has no %q.", clipped(event)),
+	}
+}
+
+// refusals counts requests that were refused for one kind of reason, so that an
+// outage, or a client that asks again and again, is a line a second and not one for
+// each of them.
 type refusals struct {
 	mu    sync.Mutex
 	since time.Time // of the last line
 	more  int       // since then
 }
 
-func (r *refusals) warn(e *engine, doing string, err error) {
+// warn logs a refusal; what of its values a client chose must be clipped.
+func (r *refusals) warn(e *engine, message string, args ...any) {
 	if unlogged, ok := r.next(e); ok {
-		e.log.Warn("store did not answer", "doing", doing, "error", err, "unlogged", unlogged)
+		e.log.Warn(message, append(args, "unlogged", unlogged)...)
 	}
 }
 
@@ -172,10 +193,10 @@ func (e *engine) refusal(err error, doing string) *Error {
 		if e.draining.Load() {
 			return errShuttingDown
 		}
-		e.refused.warn(e, doing, err)
+		e.refused.warn(e, "store did not answer", "doing", doing, "error", clippedError(err))
 		return errUnavailable
 	}
 	id := randomID(9)
-	e.log.Error("internal error", "id", id, "doing", doing, "error", err)
+	e.log.Error("internal error", "id", id, "doing", doing, "error", clippedError(err))
 	return &Error{Code: CodeInternal, Message: "Something went wrong on the server; report it with the id " + id + "."}
 }

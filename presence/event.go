@@ -55,41 +55,42 @@ const (
 
 // Event is one change of a room, as every socket in it hears it.
 type Event struct {
-	Type   EventType
-	RoomID string
-	UserID string
-	ConnID string
+	Type   EventType `json:"type"`
+	RoomID string    `json:"roomId"`
+	UserID string    `json:"userId"`
+	ConnID string    `json:"connId"`
 	// State is the whole state after the event, a JSON object; nil on leave.
-	State json.RawMessage
+	State json.RawMessage `json:"state"`
 	// Time is when it was decided, by the store's clock.
-	Time  time.Time
-	Epoch int64
+	Time  time.Time `json:"time"`
+	Epoch int64     `json:"epoch"`
 	// Seq is the room's sequence number after the event, Prev that of the
 	// event that was shown before.
-	Seq, Prev int64
+	Seq  int64 `json:"seq"`
+	Prev int64 `json:"prev"`
 	// UserConns is how many connections the user has in the room after it.
-	UserConns int
+	UserConns int `json:"userConns"`
 	// Status is set on join and update, Reason on leave.
-	Status Status
-	Reason Reason
+	Status Status `json:"status,omitempty"`
+	Reason Reason `json:"reason,omitempty"`
 	// LastSeen is the member's last life sign, when Status is StatusAway. The zero
 	// Time means that of the event.
-	LastSeen time.Time
+	LastSeen time.Time `json:"lastSeen,omitzero"`
 
 	fresh bool // a join of a member that was not there before
 }
 
 // Member is one connection of a user in a room.
 type Member struct {
-	ConnID string
-	UserID string
+	ConnID string `json:"connId"`
+	UserID string `json:"userId"`
 	// State is a JSON object; it must not be changed.
-	State json.RawMessage
+	State json.RawMessage `json:"state"`
 	// LastSeen is the freshest life sign that this server knows of.
-	LastSeen time.Time
-	Joined   time.Time
-	Epoch    int64
-	Status   Status
+	LastSeen time.Time `json:"lastSeen"`
+	Joined   time.Time `json:"joined"`
+	Epoch    int64     `json:"epoch"`
+	Status   Status    `json:"status"`
 }
 
 func statusOf(away bool) Status {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -193,6 +194,12 @@ func TestRuntimeAnswersGoCode(t *testing.T) {
 	if e := <-events; e.Type != presence.EventLeave || e.Reason != presence.ReasonKicked || e.State != nil {
 		t.Errorf("%+v", e)
 	}
+	if ack := c.ask("presence:join", `{"roomId":"r","userId":"u"}`); !strings.HasPrefix(ack, `{"ok":true`) {
+		t.Errorf("the socket after the kick: %s", ack)
+	}
+	if n, err := rt.Kick(ctx, presence.KickTarget{RoomID: "r", UserID: "u", Disconnect: true}); n != 1 || err != nil {
+		t.Errorf("kick: %d, %v", n, err)
+	}
 	c.next("41") // in no room any more: a disconnect packet
 	sub.Close()
 	sub.Close()
@@ -228,22 +235,36 @@ func TestInitRefusesBadOptions(t *testing.T) {
 	}
 }
 
-func TestInitEndsWithItsContext(t *testing.T) {
+// The context is for Init only: that it ends, as after defer cancel(), changes
+// nothing. Closing the server ends the Runtime.
+func TestInitOutlivesItsContext(t *testing.T) {
 	io, err := socketio.NewServer(socketio.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(io.ServeHTTP))
 	defer srv.Close()
-	defer io.Close(context.Background())
-	ctx, cancel := context.WithCancel(context.Background())
-	if _, err := presence.Init(ctx, presence.Options{IO: io}); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	rt, err := presence.Init(ctx, presence.Options{IO: io})
+	cancel()
+	if err != nil {
 		t.Fatal(err)
 	}
 	c := connect(t, srv.URL, "")
 	c.ask("presence:join", `{"roomId":"r","userId":"u"}`)
-	cancel()
+	if ack := c.ask("presence:heartbeat", `{"patchState":{"a":1}}`); !strings.Contains(ack, `"changed":true`) {
+		t.Errorf("after the context ended: %s", ack)
+	}
+	if members, err := rt.Members(t.Context(), "r"); len(members) != 1 || err != nil {
+		t.Errorf("members: %v, %v", members, err)
+	}
+	if err := io.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if code := c.closeCode(); code != ws.StatusGoingAway {
 		t.Errorf("closed with %d", code)
+	}
+	if _, _, err := rt.Subscribe(t.Context(), "r", func(presence.Event) {}); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("subscribe after the server closed: %v", err)
 	}
 }

@@ -369,7 +369,7 @@ func (st *seat) seatMember(m *membership, a answerer, snap *snapshot, came *arri
 		stands.State = m.state // one copy
 	}
 	heard, before, seatBefore := m.place >= 0, st.member.Load(), m.seat
-	s.peer.enter(st.roomID)
+	s.peer.enter(s.eng.roomName(st.roomID))
 	st.setMember(m)
 	m.seat = st
 	ack := joinAck{
@@ -380,7 +380,7 @@ func (st *seat) seatMember(m *membership, a answerer, snap *snapshot, came *arri
 		st.setMember(before)
 		m.seat = seatBefore
 		if before == nil {
-			s.peer.exit(st.roomID)
+			s.peer.exit(s.eng.roomName(st.roomID))
 		}
 		return errLater
 	}

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -45,6 +46,11 @@ func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 		if m.ConnID != t.ConnID && (t.UserID == "" || m.UserID != t.UserID) {
 			continue
 		}
+		if t.Disconnect {
+			if err := e.announceCut(ctx, t.RoomID, m); err != nil {
+				return removed, 0, err
+			}
+		}
 		res, err := e.store.Remove(ctx, store.Remove{
 			Room: t.RoomID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonKicked, ExpiresMs: e.expiry(ctx),
 		})
@@ -60,6 +66,43 @@ func (e *engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 		}
 	}
 	return removed, missed, nil
+}
+
+// cutText tells a member's owner that the kick which follows shall disconnect its
+// socket, too: the event that removes the member has no place for it.
+type cutText struct {
+	Room   string `json:"r"`
+	ConnID string `json:"c"`
+	Epoch  int64  `json:"e"`
+}
+
+// announceCut tells the owner of a member, whichever node that is.
+func (e *engine) announceCut(ctx context.Context, room string, m *store.Member) error {
+	text, err := json.Marshal(cutText{room, m.ConnID, m.Epoch})
+	if err != nil {
+		return err
+	}
+	return e.store.PublishNodes(ctx, append([]byte{castCut}, text...))
+}
+
+// heardCut takes what announceCut sent.
+func (e *engine) heardCut(text []byte) {
+	var cut cutText
+	if err := json.Unmarshal(text, &cut); err != nil {
+		e.log.Warn("announcement of a kick not understood", "error", err)
+		return
+	}
+	e.mu.Lock()
+	r := e.rooms[cut.Room]
+	e.mu.Unlock()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.owned[cut.ConnID]; m != nil && m.epoch.Load() == cut.Epoch {
+		m.cut = true
+	}
 }
 
 // pause waits before the store is asked again for something that came too late.

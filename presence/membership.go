@@ -37,6 +37,8 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
+	// cut: a kick that is on its way shall disconnect the socket, too.
+	cut bool
 	// restoring: a step that restores it, or asks whether to, is under way.
 	// removed: somebody removed it. lost: whether the store lost it, by what its
 	// room shows.
@@ -150,7 +152,7 @@ const (
 // evict takes a membership away from its socket by somebody else's doing. The
 // room's lock is held.
 func (r *room) evict(m *membership, why removal, reason Reason) {
-	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
+	e, entry, s, g, leaving, cut := r.eng, m.entry(), m.seat, m.grace, m.leaving, m.cut
 	r.disown(m)
 	m.seat = nil
 	if m.namesake != nil && why != evictRemoved {
@@ -172,7 +174,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	switch {
 	case s != nil:
 		s.vacate(m, func() {
-			s.leaveRoom(why == evictRemoved && reason == ReasonKicked)
+			s.leaveRoom(cut && why == evictRemoved && reason == ReasonKicked)
 			cleanUp(&s.lane)
 		})
 	case g != nil:

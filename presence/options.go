@@ -65,11 +65,25 @@ type Options struct {
 
 	// RelayEvents names client events that are passed on to the other members
 	// of the sender's rooms: exact names, or patterns ending in * ("chat:*").
-	// Names that begin with "presence:" never are. Default none.
+	// Names that begin with "presence:" and those that Socket.IO keeps for itself
+	// never are. Default none.
 	RelayEvents []string
 
+	// RefuseUnknown answers events that nobody handles with CodeUnknownEvent when
+	// their client asks for an acknowledgement: for servers without handlers of
+	// their own, since one that the application sets later comes too late. Default:
+	// they are a debug line.
+	RefuseUnknown bool
+
+	// RoomPrefix is put in front of a room's id to make the name of the Socket.IO
+	// room that its members' sockets are in. Default none: clients that choose
+	// their rooms then enter any Socket.IO room of the application too, by joining
+	// a presence room of that name. It must be the same on all servers.
+	RoomPrefix string
+
 	// Authorize decides on each join, the resuming ones included. It may
-	// block until ctx ends and is called for many sockets at the same time.
+	// block until ctx ends and is called for many sockets at the same time, for
+	// up to 8 joins of each; those that wait for that use up their own time.
 	// An error that is or wraps an *Error is answered as it says, any other one
 	// with CodeForbidden, or CodeUnavailable once ctx has ended. Nil: everybody
 	// may join.
@@ -188,6 +202,7 @@ func (o Options) settings() settings {
 			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
 		},
 		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
-		awayAfter: o.AwayAfter, silentAfter: max(o.SilentAfter, 0), storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease, log: o.Logger,
+		awayAfter: o.AwayAfter, silentAfter: max(o.SilentAfter, 0), storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease,
+		roomPrefix: o.RoomPrefix, log: o.Logger,
 	}
 }

@@ -89,7 +89,9 @@ func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error)
 			return nil, fmt.Errorf("presence: rooms of user: %w", err)
 		}
 		if len(room.Members) == 1 && room.Members[0].UserID == userID {
-			locations = append(locations, Location{RoomID: l.Room, ConnID: l.ConnID})
+			locations = append(locations, Location{
+				RoomID: l.Room, ConnID: l.ConnID, Status: statusOf(room.Members[0].Away),
+			})
 		}
 	}
 	return locations, nil

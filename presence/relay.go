@@ -179,7 +179,7 @@ func (r relay) send(
 	}
 	to, addressed, now := s.Broadcast(), false, e.storeNow()
 	for _, m := range members {
-		name := m.room.id
+		name := e.roomName(m.room.id)
 		// A room named like a socket's id has no Socket.IO room: that name would
 		// reach the socket.
 		if isSocketID(name) && !s.InRoom(name) {

@@ -26,7 +26,6 @@ type Runtime struct {
 	binding     *binding
 	sockets     *socketio.Namespace // its sockets
 	drainPeriod time.Duration
-	unwatch     func() bool // forgets Init's context
 
 	closing atomic.Bool
 	closed  chan struct{} // closed when the first Close is done
@@ -44,46 +43,58 @@ const closePatience = 25 * time.Second
 // broadcasts reach the sockets of every node. Call it before serving.
 //
 // It blocks until the store answered, for as long as ctx allows, and fails when
-// an option is wrong or the store cannot be reached. The Runtime is closed by
-// Close, by closing the server, or when ctx ends, whichever comes first.
+// an option is wrong or the store cannot be reached. The context is for Init
+// only: the Runtime works until Close, or until the server is closed.
+//
+// A namespace has presence once: another Init fails, also after Close. Only one
+// namespace of a server, and of all servers that share a Redis, can have it.
 func Init(ctx context.Context, o Options) (*Runtime, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	ns := o.IO.Of(o.Namespace)
+	release, err := ns.Reserve(systemPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("presence: namespace %q has presence already, or had it: %w", ns.Name(), err)
+	}
+	rt, err := start(ctx, o, ns)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	o.IO.OnClose(func(ctx context.Context) {
+		if err := rt.Close(ctx); err != nil {
+			o.Logger.Warn("closing presence", "error", err)
+		}
+	})
+	return rt, nil
+}
+
+// start is Init with the namespace reserved.
+func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, error) {
 	rt := &Runtime{store: o.Store, sockets: ns, drainPeriod: o.DrainPeriod, closed: make(chan struct{})}
+	var err error
 	if rt.store == nil {
 		rt.ours = true
 		if rt.store, err = openStore(ctx, o); err != nil {
 			return nil, err
 		}
 	}
-	rt.engine, err = newEngine(ctx, o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
-	if err == nil {
-		rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
-	}
-	if err == nil && !o.embedded() {
+	rt.engine = makeEngine(o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
+	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
+	if !o.embedded() { // before the engine runs: it may open rooms at once
 		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
 			rt.engine.hooks = rt.cluster
 		}
+	}
+	if err == nil {
+		err = rt.engine.run(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))
 	}
 	rt.binding = bind(rt.engine, ns, o)
-	o.IO.OnClose(func(ctx context.Context) {
-		if err := rt.Close(ctx); err != nil {
-			o.Logger.Warn("closing presence", "error", err)
-		}
-	})
-	rt.unwatch = context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.DrainPeriod+2*o.StoreTimeout)
-		defer cancel()
-		if err := rt.Close(ctx); err != nil {
-			o.Logger.Warn("closing presence", "error", err)
-		}
-	})
 	return rt, nil
 }
 
@@ -135,9 +146,6 @@ func (rt *Runtime) Close(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("presence: close: %w", ctx.Err())
 		}
-	}
-	if rt.unwatch != nil {
-		rt.unwatch()
 	}
 	rt.engine.draining.Store(true)
 	rt.disperse(ctx)
@@ -194,8 +202,9 @@ func (rt *Runtime) Members(ctx context.Context, roomID string) ([]Member, error)
 
 // Location is a room in which a user is, and with which connection.
 type Location struct {
-	RoomID string
-	ConnID string
+	RoomID string `json:"roomId"`
+	ConnID string `json:"connId"`
+	Status Status `json:"status"`
 }
 
 // RoomsOf returns where a user is now, on all servers, in no order: one
@@ -221,12 +230,14 @@ type KickTarget struct {
 	RoomID string
 	ConnID string
 	UserID string
+	// Disconnect also sends a Socket.IO disconnect packet to each socket that this
+	// leaves in no room, after which clients do not reconnect by themselves.
+	Disconnect bool
 }
 
 // Kick removes members from a room, on whatever server they are, members in
-// grace included, with ReasonKicked, and returns how many it removed. A socket
-// that this leaves in no room is sent a Socket.IO disconnect packet, after which
-// clients do not reconnect by themselves. Kick does not keep anybody from
+// grace included, with ReasonKicked, and returns how many it removed. Their
+// sockets stay connected, unless KickTarget.Disconnect says otherwise. Kick does not keep anybody from
 // joining again; Options.Authorize does. It blocks for at most ctx. An error
 // that wraps store.ErrUnavailable means that members may still stand.
 func (rt *Runtime) Kick(ctx context.Context, t KickTarget) (int, error) {

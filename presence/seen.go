@@ -51,7 +51,8 @@ func (r *room) noteLastPacket(m *membership) {
 // markSilent notes when a member of another node that is shown away with its
 // connection open was last heard of. The room's lock is held.
 func (r *room) markSilent(m *member, atMs int64, old *member) {
-	if silent := r.eng.silentAfter; m.Away && m.UntilMs == 0 && silent > 0 && (old == nil || !old.Away) {
+	silent := r.eng.silentAfter
+	if silent > 0 && m.Away && m.UntilMs == 0 && (old == nil || !old.Away) && r.owned[m.ConnID] == nil {
 		m.seenMs = max(m.seenMs, atMs-silent.Milliseconds())
 	}
 }

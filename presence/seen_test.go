@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -84,4 +85,42 @@ func (c *client) lastOf(connID string) (last wireEvent) {
 		}
 	}
 	return last
+}
+
+// What the Go API returns marshals under the names of the wire.
+func TestJSONOfTheAPI(t *testing.T) {
+	at := time.UnixMilli(1760000000123).UTC()
+	for wanted, value := range map[string]any{
+		`{"connId":"c","userId":"u","state":{"a":1},"lastSeen":"2025-10-09T08:53:20.123Z","joined":"2025-10-09T08:53:20.123Z","epoch":2,"status":"away"}`: Member{
+			ConnID: "c", UserID: "u", State: json.RawMessage(`{"a":1}`), LastSeen: at, Joined: at, Epoch: 2, Status: StatusAway,
+		},
+		`{"type":"leave","roomId":"r","userId":"u","connId":"c","state":null,"time":"2025-10-09T08:53:20.123Z","epoch":2,"seq":4,"prev":3,"userConns":0,"reason":"kicked"}`: Event{
+			Type: EventLeave, RoomID: "r", UserID: "u", ConnID: "c", Time: at, Epoch: 2, Seq: 4, Prev: 3, Reason: ReasonKicked,
+		},
+		`{"roomId":"r","connId":"c","status":"online"}`: Location{RoomID: "r", ConnID: "c", Status: StatusOnline},
+	} {
+		got, err := json.Marshal(value)
+		if err != nil || string(got) != wanted {
+			t.Errorf("%s, %v; want %s", got, err, wanted)
+		}
+	}
+}
+
+func TestRoomsOfTellsTheStatus(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+		a.join("r", "ann", `,"graceMs":60000`)
+		b.join("r", "ann", "")
+		a.end(ReasonDisconnect, false)
+		time.Sleep(3 * time.Second)
+		locations, err := w.nodes[1].roomsOf(t.Context(), "ann")
+		if err != nil || len(locations) != 2 {
+			t.Fatal(locations, err)
+		}
+		for _, l := range locations {
+			if want := map[string]Status{"sock-a": StatusAway, "sock-b": StatusOnline}[l.ConnID]; l.Status != want {
+				t.Errorf("%+v, want %s", l, want)
+			}
+		}
+	})
 }

@@ -31,6 +31,8 @@ type socket struct {
 	// full is closed when the others have room for what it relayed; nil: they have.
 	full      chan struct{}
 	heldUntil time.Time // when they had room last after they had none; of the lane
+
+	authorize *authorizing // its joins in Options.Authorize; nil before the first
 }
 
 // seat is a socket's place in one room: its requests for that room take effect
@@ -178,18 +180,18 @@ func (st *seat) vacate(m *membership, then func()) {
 }
 
 // leaveRoom takes the socket out of the Socket.IO room, unless it joined again
-// meanwhile. A socket that was kicked out of its last room is told not to come
-// back. An operation of the lane.
-func (st *seat) leaveRoom(kicked bool) {
+// meanwhile. With cut, one that is in no room any more is told not to come back.
+// An operation of the lane.
+func (st *seat) leaveRoom(cut bool) {
 	if st.member.Load() != nil {
 		return
 	}
 	s := st.sock
-	s.peer.exit(st.roomID)
+	s.peer.exit(st.sock.eng.roomName(st.roomID))
 	s.mu.Lock()
 	rooms, _ := s.wantedSeats()
 	s.mu.Unlock()
-	if kicked && rooms == 0 {
+	if cut && rooms == 0 {
 		s.peer.disconnect()
 	}
 }
@@ -294,5 +296,5 @@ func (st *seat) detach(m *membership, leaving bool) {
 	st.member.CompareAndSwap(m, nil)
 	s.floor = max(s.floor, m.epoch.Load())
 	s.mu.Unlock()
-	s.peer.exit(st.roomID)
+	s.peer.exit(st.sock.eng.roomName(st.roomID))
 }

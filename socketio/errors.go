@@ -19,6 +19,8 @@ var (
 	ErrBusy = errors.New("socketio: too much waits to be sent to this socket")
 	// ErrNamespace says that a packet was made for another namespace.
 	ErrNamespace = errors.New("socketio: packet belongs to another namespace")
+	// ErrReserved says that a namespace has a reserved prefix already.
+	ErrReserved = errors.New("socketio: a prefix is reserved already")
 	// ErrAdapter says that the server has an adapter already.
 	ErrAdapter = errors.New("socketio: an adapter is set already")
 )

@@ -45,6 +45,8 @@ type Namespace struct {
 type hooks struct {
 	handlers      map[string]handler
 	any           Handler
+	wraps         []wrapper // around any, the outermost last
+	others        Handler   // what any and wraps come to; nil: nobody wants those events
 	admit         []Middleware
 	message       []MessageMiddleware
 	connect       []func(context.Context, *Socket)
@@ -53,6 +55,19 @@ type hooks struct {
 	failed        ErrorHandler
 	anonymous     string // events whose names begin so have no sender; "": all have
 	identify      func(*Socket) string
+}
+
+// wrapper is a handler of what has none of its own that may leave it to the next.
+type wrapper func(ctx context.Context, s *Socket, m *Message, next Handler) error
+
+// rest is the handler of events that have none of their own; nil: nobody wants them.
+func (h *hooks) rest() Handler {
+	next := h.any
+	for _, wrap := range h.wraps {
+		inner := next
+		next = func(ctx context.Context, s *Socket, m *Message) error { return wrap(ctx, s, m, inner) }
+	}
+	return next
 }
 
 type handler struct {
@@ -90,6 +105,7 @@ func (n *Namespace) register(change func(h *hooks)) {
 	defer n.regMu.Unlock()
 	h := *n.hooks.Load()
 	change(&h)
+	h.others = h.rest()
 	n.hooks.Store(&h)
 }
 
@@ -118,11 +134,16 @@ func (n *Namespace) On(event string, f Handler) { n.handle(event, f, false) }
 func (n *Namespace) OnInline(event string, f Handler) { n.handle(event, f, true) }
 
 // OnAny sets the handler of all events that have none of their own, in place of
-// one set before, which it returns (nil if there was none) for f to call. It runs
-// like one set with [Namespace.OnInline].
-func (n *Namespace) OnAny(f Handler) (before Handler) {
-	n.register(func(h *hooks) { before, h.any = h.any, f })
-	return before
+// one set before. It runs like one set with [Namespace.OnInline].
+func (n *Namespace) OnAny(f Handler) {
+	n.register(func(h *hooks) { h.any = f })
+}
+
+// WrapAny puts a handler around the one that OnAny sets, now or later, and around
+// those that wrapped it before: for libraries that leave events which are not
+// theirs to the application. next is nil while there is no other handler.
+func (n *Namespace) WrapAny(f func(ctx context.Context, s *Socket, m *Message, next Handler) error) {
+	n.register(func(h *hooks) { h.wraps = append(slices.Clip(h.wraps), f) })
 }
 
 // Use adds a middleware. Those of a namespace run in the order added, on a

@@ -20,8 +20,8 @@ func (s *Socket) receive(p *wirePacket, binary [][]byte) {
 	}
 	h := s.ns.hooks.Load()
 	if to, ok := h.handlers[string(p.event)]; !ok {
-		if h.any != nil {
-			s.handleInline(handler{event: string(p.event), handle: h.any}, p, binary)
+		if h.others != nil {
+			s.handleInline(handler{event: string(p.event), handle: h.others}, p, binary)
 		} else {
 			s.unhandled(p)
 		}

@@ -56,10 +56,21 @@ func (s *Socket) expectSender(a Ack, send func() error) error {
 	return err
 }
 
-// OmitSender names events, by how their names begin, that end as they were sent
-// for every socket, also for one that expects a sender.
-func (n *Namespace) OmitSender(prefix string) {
-	n.register(func(h *hooks) { h.anonymous = prefix })
+// Reserve takes the events whose names begin with a prefix for one library. They
+// end as they were sent for every socket, also for one that expects a sender. It
+// fails with [ErrReserved] when a prefix is reserved; release gives it back.
+func (n *Namespace) Reserve(prefix string) (release func(), err error) {
+	n.register(func(h *hooks) {
+		if h.anonymous != "" {
+			err = ErrReserved
+			return
+		}
+		h.anonymous = prefix
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() { n.register(func(h *hooks) { h.anonymous = "" }) }, nil
 }
 
 // outgoing is an event on its way to any number of sockets, which all hear it

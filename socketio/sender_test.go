@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"sync"
@@ -26,7 +27,17 @@ func (e *env) expecting(rooms ...string) *client {
 // kind; the others get what was sent.
 func TestEventsEndWithTheirSender(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, e *env) {
-		e.root.OmitSender("sys:")
+		release, err := e.root.Reserve("other:")
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if _, err = e.root.Reserve("sys:"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = e.root.Reserve("more:"); !errors.Is(err, ErrReserved) {
+			t.Errorf("reserved twice: %v", err)
+		}
 		plain, c := e.join("/"), e.expecting("x")
 		e.socket(plain).Join("x")
 		ann := json.RawMessage(`{"who":"ann"}`)

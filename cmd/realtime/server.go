@@ -68,6 +68,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		MaxStateBytes:  int(c.MaxStateBytes),
 		MaxRooms:       int(c.MaxRooms),
 		RelayEvents:    c.RelayEvents,
+		RefuseUnknown:  true,
 		DrainPeriod:    drainPeriod(c),
 		Logger:         log,
 	}}
@@ -102,9 +103,7 @@ func (s *server) run() error {
 	go func() { failed <- serve(web, listeners) }()
 	defer func() { _ = web.Close() }()
 
-	ctx, cancel := context.WithCancel(context.Background()) // its end closes the Runtime
-	defer cancel()
-	rt, err := s.startPresence(ctx, signals)
+	rt, err := s.startPresence(signals)
 	if errors.Is(err, errSignal) {
 		return nil
 	}
@@ -136,20 +135,20 @@ func (s *server) run() error {
 var errSignal = errors.New("stopped by a signal while starting")
 
 // startPresence runs presence.Init, which a timer and the first signal cancel.
-// Its context must outlive the call, so they are called off when it returns.
-func (s *server) startPresence(parent context.Context, signals *signals) (*presence.Runtime, error) {
-	ctx, cancel := context.WithCancelCause(parent)
+func (s *server) startPresence(signals *signals) (*presence.Runtime, error) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	slow := time.AfterFunc(startTimeout, func() { cancel(fmt.Errorf("no answer within %v", startTimeout)) })
+	defer slow.Stop()
 	forget := context.AfterFunc(signals.first, func() { cancel(errSignal) })
+	defer forget()
 	rt, err := presence.Init(ctx, s.presence)
-	inTime, undisturbed := slow.Stop(), forget()
-	if err == nil && inTime && undisturbed {
+	if err == nil {
 		return rt, nil
 	}
-	cancel(err)
 	if cause := context.Cause(ctx); errors.Is(cause, errSignal) {
 		return nil, cause
-	} else if !inTime {
+	} else if cause != nil {
 		err = cause
 	}
 	return nil, s.presenceError(err)

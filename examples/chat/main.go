@@ -25,6 +25,10 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
+// roomPrefix keeps the rooms of presence, which clients choose, apart from other
+// Socket.IO rooms of the application.
+const roomPrefix = "presence/"
+
 type message struct {
 	RoomID string `json:"roomId"`
 	Text   string `json:"text"`
@@ -33,7 +37,7 @@ type message struct {
 type delivered struct {
 	OK   bool   `json:"ok"`
 	ID   int64  `json:"id"`
-	From string `json:"from"` // the sender's socket id
+	From string `json:"from"` // the sender's userId
 	Text string `json:"text"`
 }
 
@@ -41,16 +45,16 @@ type chat struct{ lastID atomic.Int64 }
 
 // say handles chat:message. Its result is the acknowledgement.
 func (c *chat) say(ctx context.Context, s *socketio.Socket, m message) (delivered, error) {
-	// A member of a room is in the Socket.IO room of the same name.
-	if !s.InRoom(m.RoomID) {
+	sender, ok := presence.MemberOf(s, m.RoomID)
+	if !ok {
 		return delivered{}, &socketio.AckError{Code: "not_joined", Message: "Join the room before talking in it."}
 	}
 	text := strings.TrimSpace(m.Text)
 	if text == "" {
 		return delivered{}, &socketio.AckError{Code: "invalid_payload", Message: "text is empty."}
 	}
-	d := delivered{OK: true, ID: c.lastID.Add(1), From: s.ID(), Text: text}
-	return d, s.To(m.RoomID).Emit(ctx, "chat:message", d)
+	d := delivered{OK: true, ID: c.lastID.Add(1), From: sender.UserID, Text: text}
+	return d, s.To(roomPrefix+m.RoomID).Emit(ctx, "chat:message", d)
 }
 
 func main() {
@@ -61,7 +65,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := presence.Init(context.Background(), presence.Options{IO: io}); err != nil {
+	if _, err := presence.Init(context.Background(), presence.Options{IO: io, RoomPrefix: roomPrefix}); err != nil {
 		log.Fatal(err)
 	}
 	io.Of("/").On("chat:message", socketio.Typed(new(chat).say))

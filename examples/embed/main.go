@@ -39,8 +39,10 @@ func addPresence(ctx context.Context, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	// Without a URL the members live in this process.
-	if _, err := presence.Init(ctx, presence.Options{IO: io, Redis: os.Getenv("REDIS_URL")}); err != nil {
+	// Without a URL the members live in this process. The prefix keeps the rooms
+	// that clients choose apart from those of the application.
+	o := presence.Options{IO: io, Redis: os.Getenv("REDIS_URL"), RoomPrefix: "presence/"}
+	if _, err := presence.Init(ctx, o); err != nil {
 		return err
 	}
 	mux.Handle("/socket.io/", io)
