@@ -140,7 +140,7 @@ func (c *cluster) step(room string, in *interest) bool {
 	defer cancel()
 	sub, err := c.eng.store.Subscribe(ctx, room, c)
 	if err != nil {
-		c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", room, "error", err)
+		c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", clipped(room), "error", err)
 		c.eng.sleep(mendInterval)
 		return true
 	}

@@ -22,7 +22,9 @@ type JoinRequest struct {
 	RoomID string
 	UserID string
 	// State is the raw JSON object that the client sent, nil if it sent none.
-	// It must not be changed.
+	// It must not be changed. Package encoding/json takes keys for a struct's
+	// fields whatever their case, clients do not: decode it into a map to see what
+	// they see.
 	State []byte
 	// Resume tells whether the client brings a resume token.
 	Resume bool
@@ -96,7 +98,8 @@ type optional struct {
 	given bool
 }
 
-// fields calls take for each field of a payload that is not null. A payload
+// fields calls take for each field of a payload, with a nil value for null: as
+// with any other value, the last of a field that is there twice counts. A payload
 // that is missing or null has none.
 func fields(payload []byte, take func(key, value []byte) error) error {
 	if len(payload) == 0 || rawjson.IsNull(payload) {
@@ -104,7 +107,7 @@ func fields(payload []byte, take func(key, value []byte) error) error {
 	}
 	err := rawjson.Object(payload, func(key, value []byte) error {
 		if rawjson.IsNull(value) {
-			return nil
+			value = nil
 		}
 		return take(key, value)
 	})
@@ -228,6 +231,9 @@ func parseEmit(payload []byte, l limits) (p emitPayload, err error) {
 
 // parseEventName reads the name of an event.
 func parseEventName(value []byte) (string, error) {
+	if value == nil {
+		return "", nil
+	}
 	if value[0] != '"' {
 		return "", invalid("event must be a string.")
 	}
@@ -241,8 +247,13 @@ func parseEventName(value []byte) (string, error) {
 	return name, nil
 }
 
+// The functions below read one field each; nil, for null, is a field left out.
+
 // parseID reads a room or user id.
 func parseID(field string, value []byte, l limits) (string, error) {
+	if value == nil {
+		return "", nil
+	}
 	if value[0] != '"' {
 		return "", invalid("%s must be a string.", field)
 	}
@@ -265,14 +276,14 @@ func parseID(field string, value []byte, l limits) (string, error) {
 }
 
 func parseObject(field string, value []byte) ([]byte, error) {
-	if value[0] != '{' {
+	if value != nil && value[0] != '{' {
 		return nil, invalid("%s must be an object.", field)
 	}
 	return value, nil
 }
 
 func parseArray(field string, value []byte) ([]byte, error) {
-	if value[0] != '[' {
+	if value != nil && value[0] != '[' {
 		return nil, invalid("%s must be an array.", field)
 	}
 	return value, nil
@@ -280,6 +291,9 @@ func parseArray(field string, value []byte) ([]byte, error) {
 
 // parseKeys reads an array of strings, which stays text.
 func parseKeys(field string, value []byte) ([]byte, error) {
+	if value == nil {
+		return nil, nil
+	}
 	err := rawjson.Array(value, func(key []byte) error {
 		if key[0] != '"' {
 			return rawjson.ErrType
@@ -293,6 +307,9 @@ func parseKeys(field string, value []byte) ([]byte, error) {
 }
 
 func parseToken(value []byte) (string, error) {
+	if value == nil {
+		return "", nil
+	}
 	if value[0] != '"' {
 		return "", invalid("resume must be a string.")
 	}
@@ -308,6 +325,9 @@ func parseToken(value []byte) (string, error) {
 
 // parseCount reads an integer from 0.
 func parseCount(field string, value []byte) (optional, error) {
+	if value == nil {
+		return optional{}, nil
+	}
 	n, ok := rawjson.Int(value)
 	if !ok || n < 0 {
 		return optional{}, invalid("%s must be an integer from 0.", field)
@@ -319,7 +339,7 @@ func parseBool(field string, value []byte) (bool, error) {
 	switch string(value) {
 	case "true":
 		return true, nil
-	case "false":
+	case "false", "":
 		return false, nil
 	}
 	return false, invalid("%s must be true or false.", field)

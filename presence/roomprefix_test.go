@@ -142,6 +142,17 @@ func TestInitTwice(t *testing.T) {
 	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Namespace: "/memory"}); err != nil {
 		t.Errorf("a second namespace with members of its own: %v", err)
 	}
+	elsewhere, err := socketio.NewServer(socketio.Config{}) // as in another process
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer elsewhere.Close(context.Background())
+	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Namespace: "/other", Store: st}); err == nil || !strings.Contains(err.Error(), "rooms would mix") {
+		t.Errorf("another namespace on the same store: %v", err)
+	}
+	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Store: st}); err != nil {
+		t.Errorf("the same namespace on the same store: %v", err)
+	}
 	if err := rt.Close(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -83,6 +83,7 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	}
 	rt.engine = makeEngine(o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
 	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
+	rt.engine.namespace = ns.Name()
 	if !o.embedded() { // before the engine runs: it may open rooms at once
 		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
 			rt.engine.hooks = rt.cluster
@@ -90,6 +91,9 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	}
 	if err == nil {
 		err = rt.engine.run(ctx)
+	}
+	if err == nil && !o.embedded() {
+		err = rt.engine.announceNamespace(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))

@@ -34,7 +34,7 @@ func TestSettingsReachPresence(t *testing.T) {
 	}
 	defer func() { _ = s.io.Close(t.Context()) }()
 	want := presence.Options{
-		IO: s.io, RelayEvents: []string{"a"}, TTL: time.Minute, ReaperInterval: 2 * time.Millisecond, ReaperLookback: 90 * time.Second,
+		IO: s.io, RefuseUnknown: true, RelayEvents: []string{"a"}, TTL: time.Minute, ReaperInterval: 2 * time.Millisecond, ReaperLookback: 90 * time.Second,
 		NodeLease: 4 * time.Millisecond, AwayAfter: 5 * time.Millisecond, MaxGrace: 6 * time.Millisecond,
 		MaxIDBytes: 7, MaxStateBytes: 8, MaxRooms: 9, DrainPeriod: 10 * time.Millisecond, Logger: s.log,
 	}
