@@ -100,8 +100,8 @@ func (e *engine) heardCut(text []byte) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m := r.owned[cut.ConnID]; m != nil && m.epoch.Load() == cut.Epoch {
-		m.cut = true
+	if m := r.owned[cut.ConnID]; m != nil {
+		m.cutEpoch = cut.Epoch
 	}
 }
 

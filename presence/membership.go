@@ -37,8 +37,8 @@ type membership struct {
 	place int    // in room.audience; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
-	// cut: a kick that is on its way shall disconnect the socket, too.
-	cut bool
+	// cutEpoch is that of which a kick on its way shall disconnect the socket, too.
+	cutEpoch int64
 	// restoring: a step that restores it, or asks whether to, is under way.
 	// removed: somebody removed it. lost: whether the store lost it, by what its
 	// room shows.
@@ -152,7 +152,8 @@ const (
 // evict takes a membership away from its socket by somebody else's doing. The
 // room's lock is held.
 func (r *room) evict(m *membership, why removal, reason Reason) {
-	e, entry, s, g, leaving, cut := r.eng, m.entry(), m.seat, m.grace, m.leaving, m.cut
+	e, entry, s, g, leaving := r.eng, m.entry(), m.seat, m.grace, m.leaving
+	cut := m.cutEpoch == m.epoch.Load() && why == evictRemoved && reason == ReasonKicked
 	r.disown(m)
 	m.seat = nil
 	if m.namesake != nil && why != evictRemoved {
@@ -174,7 +175,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 	switch {
 	case s != nil:
 		s.vacate(m, func() {
-			s.leaveRoom(cut && why == evictRemoved && reason == ReasonKicked)
+			s.leaveRoom(cut)
 			cleanUp(&s.lane)
 		})
 	case g != nil:

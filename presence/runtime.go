@@ -89,14 +89,20 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 			rt.engine.hooks = rt.cluster
 		}
 	}
+	last := func() error { return nil }
 	if err == nil {
 		err = rt.engine.run(ctx)
 	}
 	if err == nil && !o.embedded() {
-		err = rt.engine.announceNamespace(ctx)
+		if err = rt.engine.announceNamespace(ctx); err != nil {
+			last = func() error {
+				rt.engine.forgetNode(ctx)
+				return nil
+			}
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))
+		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), last))
 	}
 	rt.binding = bind(rt.engine, ns, o)
 	return rt, nil

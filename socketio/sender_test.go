@@ -134,6 +134,20 @@ func TestSendersBeginWithTheAcknowledgement(t *testing.T) {
 	}
 }
 
+// What a process sends that does not know of senders is understood, and has none.
+func TestBroadcastOfAnOlderProcess(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		c := e.expecting("x")
+		wire := append([]byte{1}, "\x01/"+"\x01\x01x"+"\x00"+"\x09[\"old\",1]"+"\x00"...)
+		b, err := ParseBroadcast(wire)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.io.DeliverLocal(b)
+		c.want(`42["old",1,null]`)
+	})
+}
+
 func TestBroadcastCodecCarriesSenders(t *testing.T) {
 	packet := testBroadcasts(t)[0].Packet
 	for _, b := range []*Broadcast{
