@@ -13,12 +13,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
@@ -58,22 +61,45 @@ func (c *chat) say(ctx context.Context, s *socketio.Socket, m message) (delivere
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "localhost"), cmp.Or(os.Getenv("PORT"), "3000")))
+	if err == nil {
+		log.Printf("listening on %s", listener.Addr())
+		err = run(ctx, listener)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx ends, and then lets the clients go.
+func run(ctx context.Context, listener net.Listener) error {
 	// Pages of this machine may connect, at whatever port: this is for trying out.
 	config := socketio.Config{}
 	config.Engine.AllowedOrigins = []string{"http://localhost:*", "http://127.0.0.1:*"}
 	io, err := socketio.NewServer(config)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if _, err := presence.Init(context.Background(), presence.Options{IO: io, RoomPrefix: roomPrefix}); err != nil {
-		log.Fatal(err)
+	rt, err := presence.Init(context.WithoutCancel(ctx), presence.Options{IO: io, RoomPrefix: roomPrefix})
+	if err != nil {
+		return err
 	}
 	io.Of("/").On("chat:message", socketio.Typed(new(chat).say))
 
-	http.Handle("/socket.io/", io)
-	http.Handle("/socket.io", io)
-	addr := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "localhost"), cmp.Or(os.Getenv("PORT"), "3000"))
-	log.Printf("listening on %s", addr)
-	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", io)
+	mux.Handle("/socket.io", io)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	io.Refuse() // in this order, see "Stopping" in docs/embedding.md
+	return errors.Join(err, rt.Close(closing), io.Close(closing), server.Shutdown(closing))
 }

@@ -9,11 +9,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
@@ -21,31 +24,57 @@ import (
 )
 
 func main() {
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "the application")
-	})
-	if err := addPresence(context.Background(), http.DefaultServeMux); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000")))
+	if err == nil {
+		log.Printf("listening on %s", listener.Addr())
+		err = run(ctx, listener)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
-	addr := net.JoinHostPort(os.Getenv("HOST"), cmp.Or(os.Getenv("PORT"), "3000"))
-	log.Printf("listening on %s", addr)
-	server := &http.Server{Addr: addr, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.ListenAndServe())
 }
 
-// addPresence is all that an application needs.
-func addPresence(ctx context.Context, mux *http.ServeMux) error {
-	io, err := socketio.NewServer(socketio.Config{})
+// run is the application: it serves until ctx ends.
+func run(ctx context.Context, listener net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "the application")
+	})
+	stopPresence, err := addPresence(context.WithoutCancel(ctx), mux)
 	if err != nil {
 		return err
 	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return errors.Join(err, stopPresence(closing), server.Shutdown(closing))
+}
+
+// addPresence is all that an application needs. What it returns lets the clients
+// go; call it before the HTTP server shuts down.
+func addPresence(ctx context.Context, mux *http.ServeMux) (stop func(context.Context) error, err error) {
+	io, err := socketio.NewServer(socketio.Config{})
+	if err != nil {
+		return nil, err
+	}
 	// Without a URL the members live in this process. The prefix keeps the rooms
 	// that clients choose apart from those of the application.
-	o := presence.Options{IO: io, Redis: os.Getenv("REDIS_URL"), RoomPrefix: "presence/"}
-	if _, err := presence.Init(ctx, o); err != nil {
-		return err
+	rt, err := presence.Init(ctx, presence.Options{IO: io, Redis: os.Getenv("REDIS_URL"), RoomPrefix: "presence/"})
+	if err != nil {
+		return nil, err
 	}
 	mux.Handle("/socket.io/", io)
 	mux.Handle("/socket.io", io) // else the mux would redirect, which no client follows
-	return nil
+	return func(ctx context.Context) error {
+		io.Refuse()
+		return errors.Join(rt.Close(ctx), io.Close(ctx))
+	}, nil
 }
