@@ -57,7 +57,7 @@ func (s *Session) beat() {
 		}
 		// From when the ping was due, so that delays do not add up; but the client gets its time.
 		s.arm(s.srv.cfg.PingTimeout - min(late, s.srv.cfg.PingTimeout/2))
-		s.enqueue(len(pingFrame.wire), pingFrame)
+		s.enqueuePing()
 		s.letGo() // the client's patience does not depend on our handler's
 		kick := s.markDirty()
 		s.mu.Unlock()
@@ -71,6 +71,20 @@ func (s *Session) beat() {
 		s.mu.Unlock()
 		s.finish(ReasonPingTimeout, nil)
 	}
+}
+
+// enqueuePing queues a ping in front of what a slow client has not taken, since its answer is waited for
+// no longer because of that. It may stand anywhere between other packets: clients do not count it among
+// the frames of a message. Called with the lock.
+func (s *Session) enqueuePing() {
+	size := len(pingFrame.wire)
+	if s.out == nil || s.out.held { // nothing waits for the client; the handshake may be there
+		s.enqueue(size, pingFrame)
+		return
+	}
+	s.out.addFirst(pingFrame)
+	s.out.fresh += size
+	s.outBytes += size
 }
 
 // overdue says whether the time for the pong has run out. Called with the lock.

@@ -1,6 +1,9 @@
 package engineio
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 const (
 	// writeSize is the most that frames are gathered into for one write; a larger frame is
@@ -28,6 +31,15 @@ func (q *frameQueue) add(frames ...*Frame) {
 		q.frames, q.next = q.frames[:n], 0
 	}
 	q.frames = append(q.frames, frames...)
+}
+
+// addFirst puts a frame in front of all that nothing of was taken yet.
+func (q *frameQueue) addFirst(f *Frame) {
+	at := q.next
+	if q.part > 0 {
+		at++
+	}
+	q.frames = slices.Insert(q.frames, at, f)
 }
 
 // chunk returns the next bytes to write, nil when none are left before a mark or the end: as many

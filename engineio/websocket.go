@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/unsent"
 )
 
 // wsCarrier carries a session over one WebSocket. Without its own lock: the reading goroutine owns
@@ -182,6 +184,13 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender 
 func newWSCarrier(s *Session, conn net.Conn, early []byte) *wsCarrier {
 	c := &wsCarrier{s: s, conn: conn, raw: rawConn(conn), handOverAt: s.srv.now() - handOverSaved}
 	c.ready = c.readable
+	if c.raw != nil {
+		unsent.Limit(c.raw)
+	} else if secured, ok := conn.(*tls.Conn); ok {
+		if raw := rawConn(secured.NetConn()); raw != nil {
+			unsent.Limit(raw)
+		}
+	}
 	if len(early) > 0 || c.raw == nil {
 		c.in = &readBuf{data: make([]byte, max(plainReadSize, len(early)))}
 		c.in.n = copy(c.in.data, early)

@@ -17,6 +17,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
 	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
+	"github.com/realtime-ai/realtime-message-go/internal/unsent"
 )
 
 // socketPath is where Socket.IO is, with a slash at the end or without.
@@ -75,7 +76,13 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 	if host == "localhost" {
 		first = "127.0.0.1"
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(first, strconv.Itoa(int(port))))
+	var config net.ListenConfig
+	config.Control = func(_, _ string, conn syscall.RawConn) error {
+		unsent.Limit(conn)
+		return nil
+	}
+	ctx := context.Background()
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(first, strconv.Itoa(int(port))))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen (HOST, %s): %w", setting, err)
 	}
@@ -87,7 +94,7 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the address of a listener: %w", err), listener.Close())
 	}
-	second, err := net.Listen("tcp", net.JoinHostPort("::1", chosen))
+	second, err := config.Listen(ctx, "tcp", net.JoinHostPort("::1", chosen))
 	switch {
 	case err == nil:
 		listeners = append(listeners, s.limit.Listen(second))

@@ -1,0 +1,3 @@
+package unsent
+
+const notSentLowat = 25 // TCP_NOTSENT_LOWAT, which package syscall does not have

@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package unsent
+
+import "syscall"
+
+func limit(syscall.RawConn) {}
