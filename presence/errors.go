@@ -176,7 +176,7 @@ func (r *refusals) next(e *engine) (unlogged int, ok bool) {
 func (e *engine) logLate(room string, s *socket) {
 	if unlogged, ok := e.late.next(e); ok {
 		e.log.Warn("no room to answer with the members of a room; MAX_LARGE_BYTES bounds what is on its way",
-			"reason", errAnswerLate.Code, "room", room, "user", s.users(), "address", s.peer.address(), "unlogged", unlogged)
+			"reason", errAnswerLate.Code, "room", clipped(room), "user", clipped(s.users()), "address", s.peer.address(), "unlogged", unlogged)
 	}
 }
 

@@ -65,7 +65,7 @@ func (r *room) inquire(m *membership, then func()) {
 	m.restoring = true
 	e := r.eng
 	e.ask(&inquiry{
-		place: place{r.id, m.connID}, joinedMs: m.joinedMs, epoch: m.epoch.Load(),
+		place: place{r.id, m.connID}, joinedMs: m.joinedMs.Load(), epoch: m.epoch.Load(),
 		then: func(told *departure) {
 			if m.undecided(g, told) {
 				m.isGone()

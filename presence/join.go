@@ -150,7 +150,7 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 
 	res, err := e.enterStore(ctx, m)
 	if err == nil {
-		m.joinedMs = res.Member.JoinedMs
+		m.joinedMs.Store(res.Member.JoinedMs)
 		err = waiting.wait(ctx, r)
 	}
 	if err == nil {

@@ -21,15 +21,15 @@ type membership struct {
 	// client must send: a restore raises only the first.
 	epoch, clientEpoch atomic.Int64
 	write              atomic.Int64 // number of the last one that counts
+	joinedMs           atomic.Int64 // 0 until the store has answered the join
 
 	// Of the lane.
-	state    []byte
-	joinedMs int64
-	graceMs  int64
-	token    string // "" when the node only ever saw the digest
-	digest   store.Digest
-	away     atomic.Bool  // it is stored as away, although it may have a socket
-	doubtMs  atomic.Int64 // until when a restore without an answer may still take effect
+	state   []byte
+	graceMs int64
+	token   string // "" when the node only ever saw the digest
+	digest  store.Digest
+	away    atomic.Bool  // it is stored as away, although it may have a socket
+	doubtMs atomic.Int64 // until when a restore without an answer may still take effect
 
 	// Guarded by room.mu.
 	seat  *seat  // nil in grace and when gone
@@ -51,7 +51,7 @@ func (m *membership) record() store.Member {
 	return store.Member{
 		ConnID: m.connID, UserID: m.userID, Owner: m.owner,
 		Epoch: m.epoch.Load(), Write: m.write.Load(),
-		JoinedMs: m.joinedMs, GraceMs: m.graceMs, Token: m.digest, State: m.state, Away: m.away.Load(),
+		JoinedMs: m.joinedMs.Load(), GraceMs: m.graceMs, Token: m.digest, State: m.state, Away: m.away.Load(),
 	}
 }
 
@@ -298,7 +298,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 	}
 	res, err := e.store.Remove(ctx, q)
 	if err == nil && res.Outcome == store.Fenced {
-		res, err = e.removeOther(ctx, &q, m.joinedMs)
+		res, err = e.removeOther(ctx, &q, m.joinedMs.Load())
 	}
 	if err != nil {
 		return err
@@ -315,7 +315,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 		r.letGo(m, nil, reason)
 		return r.disownEntry(ctx, m.entry())
 	}
-	left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs}
+	left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs.Load()}
 	e.departed.add(e.newDeparture(r.id, &left, reason), e.clock.Now()) // Missing: a try before this one may have done it
 	r.letGo(m, &left, reason)
 	return r.eraseEntry(ctx, m.entry())

@@ -225,12 +225,23 @@ func TestWhoLeftIsForgotten(t *testing.T) {
 		}
 		w.rest(3 * rememberLeaves)
 		for i, e := range w.nodes {
-			if n := len(e.departed.list) + len(e.departed.last); n > 0 {
+			e.departed.mu.Lock()
+			n := len(e.departed.list) + len(e.departed.last)
+			e.departed.mu.Unlock()
+			if n > 0 {
 				t.Errorf("node %d remembers %d departures three minutes later", i, n)
 			}
-			if r := e.rooms["r"]; r != nil && len(r.gone.of) > 0 {
-				t.Errorf("the room remembers %d that left three minutes ago", len(r.gone.of))
+			e.mu.Lock()
+			r := e.rooms["r"]
+			e.mu.Unlock()
+			if r == nil {
+				continue
 			}
+			r.mu.Lock()
+			if n := len(r.gone.of); n > 0 {
+				t.Errorf("the room remembers %d that left three minutes ago", n)
+			}
+			r.mu.Unlock()
 		}
 	})
 }

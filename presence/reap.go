@@ -228,8 +228,9 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	defer r.endMove(stands.ConnID)
 	m := &membership{
 		room: r, owner: e.self(), connID: stands.ConnID, userID: stands.UserID, state: stands.State, digest: stands.Token,
-		joinedMs: stands.JoinedMs, graceMs: stands.GraceMs, place: -1,
+		graceMs: stands.GraceMs, place: -1,
 	}
+	m.joinedMs.Store(stands.JoinedMs)
 	m.write.Store(stands.Write + 1)
 	m.epoch.Store(max(stands.Epoch, r.epochOf(stands.ConnID)) + 1) // the store may have lost what was shown
 	m.clientEpoch.Store(m.epoch.Load())

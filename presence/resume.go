@@ -75,8 +75,9 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 	}
 	m := &membership{
 		room: r, owner: e.self(), connID: t.connID, userID: p.userID, state: p.state, token: p.resume,
-		joinedMs: stands.JoinedMs, place: -1,
+		place: -1,
 	}
+	m.joinedMs.Store(stands.JoinedMs)
 	m.setGrace(stands.GraceMs)
 	if p.grace.given {
 		m.graceMs = p.grace.value

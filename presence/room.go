@@ -475,7 +475,7 @@ func (r *room) follow(e *store.Event) {
 			r.restoreLive(m) // the node was taken for dead
 		default:
 			if !m.leaving { // another node removed it, and may die before it repeats that
-				left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: e.Member.Epoch, Owner: m.owner, JoinedMs: m.joinedMs}
+				left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: e.Member.Epoch, Owner: m.owner, JoinedMs: m.joinedMs.Load()}
 				r.eng.departed.add(r.eng.newDeparture(r.id, &left, e.Reason), r.eng.clock.Now())
 			}
 			m.epoch.Store(e.Member.Epoch) // what comes after is above it
