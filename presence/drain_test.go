@@ -138,38 +138,55 @@ func TestDrainInDoubt(t *testing.T) {
 	})
 }
 
+// wholeStore is a store that stalls as a whole.
+type wholeStore struct{ *storetest.Faulty }
+
+func (wholeStore) Sharded() bool { return false }
+
 // Connections that end while the store does not answer wait without a
 // goroutine each.
 func TestNoGoroutinesPileUp(t *testing.T) {
-	inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) {
-		const rooms, members = 2 * maxSlow, 4 * maxSlow
-		e := w.nodes[0]
-		for i := range members {
-			w.connect(e, fmt.Sprint(i)).join(fmt.Sprint("r", i%rooms), "u", "")
-		}
-		synctest.Wait()
-		before := runtime.NumGoroutine()
-		st.SetPlan(hang())
-		for _, c := range w.clients {
-			c.end(ReasonDisconnect, false)
-		}
-		most := 0
-		for range 60 {
-			time.Sleep(100 * time.Millisecond)
-			synctest.Wait()
-			most = max(most, runtime.NumGoroutine()-before)
-		}
-		if most > 2*(maxSlow+departing) { // at most: two pools
-			t.Errorf("%d goroutines more for %d connections that ended", most, members)
-		}
-		st.SetPlan(storetest.Plan{})
-		time.Sleep(5 * time.Second)
-		for i := range rooms {
-			if left := w.stored(fmt.Sprint("r", i)); len(left) > 0 {
-				t.Fatalf("%d members stand 5 s after the store is back", len(left))
-			}
-		}
+	t.Run("store that stalls as a whole", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			st := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
+			runWorld(t, wholeStore{st}, 1, func(w *world) { pileUp(w, st, departing) })
+		})
 	})
+	t.Run("sharded store", func(t *testing.T) {
+		inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) { pileUp(w, st, departing+maxSlow) })
+	})
+}
+
+// pileUp has connections end while the store hangs, with pools that may have so many
+// turns at once.
+func pileUp(w *world, st *storetest.Faulty, turns int) {
+	const rooms, members = 2 * maxSlow, 4 * maxSlow
+	t, e := w.t, w.nodes[0]
+	for i := range members {
+		w.connect(e, fmt.Sprint(i)).join(fmt.Sprint("r", i%rooms), "u", "")
+	}
+	synctest.Wait()
+	before := runtime.NumGoroutine()
+	st.SetPlan(hang())
+	for _, c := range w.clients {
+		c.end(ReasonDisconnect, false)
+	}
+	most := 0
+	for range 60 {
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		most = max(most, runtime.NumGoroutine()-before)
+	}
+	if most > 2*turns { // the pools of departures and of mends
+		t.Errorf("%d goroutines more for %d connections that ended", most, members)
+	}
+	st.SetPlan(storetest.Plan{})
+	time.Sleep(5 * time.Second)
+	for i := range rooms {
+		if left := w.stored(fmt.Sprint("r", i)); len(left) > 0 {
+			t.Fatalf("%d members stand 5 s after the store is back", len(left))
+		}
+	}
 }
 
 // A node that starts finds what another one has left behind.

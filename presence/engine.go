@@ -142,10 +142,14 @@ func makeEngine(s settings, st store.Store, c clock, encode func([]byte, enginei
 	}
 	e.starter, _ = st.(store.Starter)
 	e.rename()
+	spare := 0
+	if s, ok := st.(store.Sharded); ok && s.Sharded() {
+		spare = maxSlow
+	}
 	for p, limit := range map[*pool]int{
 		&e.departures: departing, &e.mends: departing, &e.loads: loadsAtOnce, &e.reaps: reapAtOnce,
 	} {
-		p.limit, p.start, p.after = limit, e.tryStart, c.AfterFunc
+		p.limit, p.spare, p.start, p.after = limit, spare, e.tryStart, c.AfterFunc
 	}
 	e.mender.lanes = make(map[*lane]struct{})
 	e.undertaker.graves = make(map[string]*grave)

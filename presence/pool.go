@@ -10,18 +10,22 @@ const (
 	// one need not wait for it any more: the part of the store that it is at may have
 	// stalled, and others have not.
 	slowTurn = 10 * time.Millisecond
-	// maxSlow bounds the turns of a pool that are slow.
+	// maxSlow bounds the turns of a pool that are slow, with a store whose parts stall
+	// one by one. With any other there are none: when one turn stalls all do, and more
+	// of them would only be more goroutines that wait.
 	maxSlow = 1024
 )
 
 // pool runs functions on a bounded number of goroutines, the rest waits: so that ten
 // thousand connections that end at once are not ten thousand goroutines at the store.
 //
-// Rooms take turns, each with its own queue, and a turn that is slow makes room for
-// another one: rooms on a master that has stalled do not hold up those on others. Of a
-// room that is slow only one turn runs at a time, until one was not slow.
+// Rooms take turns, each with its own queue, and with a sharded store a turn that is
+// slow makes room for another one: rooms on a master that has stalled do not hold up
+// those on others. Of a room that is slow only one turn runs at a time, until one was
+// not slow.
 type pool struct {
 	limit int                 // turns at once, slow ones apart; of one room too
+	spare int                 // slow turns at most; 0: none is taken for slow
 	start func(f func()) bool // runs a goroutine; its owner waits for it; false when closed
 	after func(time.Duration, func()) timer
 
@@ -101,7 +105,7 @@ func (p *pool) dispatch() {
 			p.close()
 		}
 	}
-	if len(p.ready) > 0 && len(p.turns) > 0 && !p.watching {
+	if p.spare > 0 && len(p.ready) > 0 && len(p.turns) > 0 && !p.watching {
 		p.watching = true
 		p.after(slowTurn, p.watch)
 	}
@@ -114,7 +118,7 @@ func (p *pool) close() {
 
 // take begins the next turn; nil if there is none. The lock is held.
 func (p *pool) take() *turn {
-	if len(p.ready) == 0 || len(p.turns) >= p.limit || p.slow >= maxSlow {
+	if len(p.ready) == 0 || len(p.turns) >= p.limit || p.spare > 0 && p.slow >= p.spare {
 		return nil
 	}
 	b := p.ready[0]

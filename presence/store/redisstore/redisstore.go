@@ -35,7 +35,10 @@ type Store struct {
 	log     *slog.Logger
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Sharded = (*Store)(nil)
+
+// Sharded implements store.Sharded: a cluster is.
+func (s *Store) Sharded() bool { return s.cluster }
 
 // Open connects to Redis and checks that it answers, within the context's
 // deadline and Options.DialTimeout. Errors name the address, never the password.

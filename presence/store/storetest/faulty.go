@@ -117,6 +117,7 @@ type Faulty struct {
 var (
 	_ Backend       = (*Faulty)(nil)
 	_ store.Starter = (*Faulty)(nil)
+	_ store.Sharded = (*Faulty)(nil)
 )
 
 // NewFaulty wraps a store. Closing it closes that one.
@@ -126,6 +127,9 @@ func NewFaulty(b Backend, p Plan) *Faulty {
 	f.pause.killed = make(chan struct{})
 	return f
 }
+
+// Sharded implements store.Sharded: a Plan can have calls about some rooms hang.
+func (f *Faulty) Sharded() bool { return true }
 
 // SetPlan replaces the plan for what comes after.
 func (f *Faulty) SetPlan(p Plan) {
