@@ -78,7 +78,7 @@ func (s *Session) relieve() bool {
 	if less := q.shed(); less > 0 {
 		s.outBytes -= less
 		s.srv.spawn(func() {
-			s.srv.logBacklog(&s.srv.shed, slog.LevelInfo, "engine.io session gave changes up, its queue was full", s)
+			s.srv.logBacklog(slog.LevelInfo, "engine.io session gave changes up, its queue was full", s)
 		})
 	}
 	return s.backlog() <= bound
@@ -106,17 +106,12 @@ type Identifier interface {
 
 // logBacklog says what happened to a session whose queue was full, and whose session it is. The
 // handler is asked, so no lock may be held.
-func (srv *Server) logBacklog(t *throttle, level slog.Level, message string, s *Session) {
-	unlogged, ok := t.next(srv.now())
-	if !ok {
-		return
-	}
+func (srv *Server) logBacklog(level slog.Level, message string, s *Session) {
 	whose := ""
 	if h, ok := s.handler.(Identifier); ok {
 		whose = h.Identity()
 	}
-	srv.cfg.Logger.LogAttrs(context.Background(), level, message,
+	srv.slow.LogAttrs(context.Background(), level, message,
 		slog.String("reason", string(ReasonSlowConsumer)), slog.String("user", whose),
-		slog.String("address", s.Request().RemoteAddr), slog.String("transport", string(s.Transport())),
-		slog.Int("unlogged", unlogged))
+		slog.String("address", s.Request().RemoteAddr), slog.String("transport", string(s.Transport())))
 }

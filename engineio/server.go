@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
@@ -27,7 +28,7 @@ type Server struct {
 	pools  pools
 	budget budget
 
-	slow, shed throttle // log lines about slow clients
+	slow *slog.Logger // for lines about slow clients: throttled
 
 	origins  origin.List
 	hosts    origin.Hosts
@@ -63,6 +64,7 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 	}
 	srv := &Server{
 		cfg:      cfg,
+		slow:     lograte.Limit(cfg.Logger, time.Second),
 		accept:   accept,
 		start:    time.Now(),
 		stop:     make(chan struct{}),

@@ -29,7 +29,6 @@ type binding struct {
 	engine    *engine
 	authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 	relay     relay
-	refused   refusals // joins that Authorize did not allow, without a code of its own
 }
 
 // bind registers the handlers of the protocol. They all run inline: the engine
@@ -166,7 +165,7 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 		if ctx.Err() != nil {
 			refused = b.undecided()
 		}
-		b.refused.warn(b.engine, "join refused", "room", clipped(r.RoomID), "user", clipped(r.UserID),
+		b.engine.faults.Warn("join refused", "room", clipped(r.RoomID), "user", clipped(r.UserID),
 			"code", refused.Code, "error", clippedError(err))
 		return refused
 	}

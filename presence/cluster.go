@@ -140,7 +140,7 @@ func (c *cluster) step(room string, in *interest) bool {
 	defer cancel()
 	sub, err := c.eng.store.Subscribe(ctx, room, c)
 	if err != nil {
-		c.eng.log.Warn("subscribe to a room's broadcasts failed", "room", clipped(room), "error", err)
+		c.eng.faults.Warn("subscribe to a room's broadcasts failed", "room", clipped(room), "error", err)
 		c.eng.sleep(mendInterval)
 		return true
 	}
@@ -200,7 +200,7 @@ func (c *cluster) HandleCast(_ string, payload []byte) {
 	switch {
 	case len(payload) > 0 && payload[0] > castBroadcast: // the engine's
 	case err != nil:
-		c.eng.log.Warn("broadcast of another node not understood", "error", err)
+		c.eng.faults.Warn("broadcast of another node not understood", "error", err)
 	case !own:
 		c.io.DeliverLocal(b)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
@@ -72,6 +73,7 @@ type settings struct {
 // engine is presence on one node, without any Socket.IO in it.
 type engine struct {
 	settings
+	faults  *slog.Logger // for what may go on for long, or for many members: throttled
 	store   store.Store
 	starter store.Starter // the store, if it is one
 	clock   clock
@@ -100,8 +102,6 @@ type engine struct {
 	sockets map[*socket]struct{}
 
 	deadlines  deadlines
-	refused    refusals
-	late       refusals
 	departures pool
 	mends      pool // apart, or who leaves would wait for what the store does not answer
 	departed   departed
@@ -139,6 +139,7 @@ func makeEngine(s settings, st store.Store, c clock, encode func([]byte, enginei
 		settings: s, store: st, clock: c, encode: encode, share: newPlainText,
 		rooms:   make(map[string]*room),
 		sockets: make(map[*socket]struct{}),
+		faults:  lograte.Limit(s.log, time.Minute),
 	}
 	e.starter, _ = st.(store.Starter)
 	e.rename()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -142,42 +141,11 @@ func unsupported(event string) *Error {
 	}
 }
 
-// refusals counts requests that were refused for one kind of reason, so that an
-// outage, or a client that asks again and again, is a line a second and not one for
-// each of them.
-type refusals struct {
-	mu    sync.Mutex
-	since time.Time // of the last line
-	more  int       // since then
-}
-
-// warn logs a refusal; what of its values a client chose must be clipped.
-func (r *refusals) warn(e *engine, message string, args ...any) {
-	if unlogged, ok := r.next(e); ok {
-		e.log.Warn(message, append(args, "unlogged", unlogged)...)
-	}
-}
-
-// next reports whether a line may be written now, and how many were held back.
-func (r *refusals) next(e *engine) (unlogged int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := e.clock.Now()
-	if now.Sub(r.since) < time.Second {
-		r.more++
-		return 0, false
-	}
-	unlogged, r.since, r.more = r.more, now, 0
-	return unlogged, true
-}
-
 // logLate says that a request was given up because its turn for an answer with a
 // snapshot did not come.
 func (e *engine) logLate(room string, s *socket) {
-	if unlogged, ok := e.late.next(e); ok {
-		e.log.Warn("no room to answer with the members of a room; MAX_LARGE_BYTES bounds what is on its way",
-			"reason", errAnswerLate.Code, "room", clipped(room), "user", clipped(s.users()), "address", s.peer.address(), "unlogged", unlogged)
-	}
+	e.faults.Warn("no room to answer with the members of a room; MAX_LARGE_BYTES bounds what is on its way",
+		"reason", errAnswerLate.Code, "room", clipped(room), "user", clipped(s.users()), "address", s.peer.address())
 }
 
 // refusal is err as the client shall see it: the one place where errors of the
@@ -193,7 +161,7 @@ func (e *engine) refusal(err error, doing string) *Error {
 		if e.draining.Load() {
 			return errShuttingDown
 		}
-		e.refused.warn(e, "store did not answer", "doing", doing, "error", clippedError(err))
+		e.faults.Warn("store did not answer", "doing", doing, "error", clippedError(err))
 		return errUnavailable
 	}
 	id := randomID(9)

@@ -103,6 +103,6 @@ func (e *engine) tryBeat() {
 	defer cancel()
 	if err := e.beat(ctx); err != nil && e.ctx.Err() == nil {
 		e.steady.Store(false)
-		e.log.Warn("life sign failed", "node", e.self(), "error", err)
+		e.faults.Warn("life sign failed", "node", e.self(), "error", err)
 	}
 }

@@ -56,7 +56,7 @@ func (e *engine) repeatLeaves() {
 		if failed == nil {
 			return
 		}
-		e.log.Warn("repeating leaves failed", "rooms", len(rooms), "error", failed)
+		e.faults.Warn("repeating leaves failed", "rooms", len(rooms), "error", failed)
 		if !e.sleep(mendInterval) {
 			return
 		}

@@ -69,7 +69,7 @@ func NewServer(cfg Config) (*Server, error) {
 	engine := s.engine.Config()
 	s.log, s.maxPayload = engine.Logger, engine.MaxPayload
 	s.patientQueue, s.stallTimeout = engine.MaxQueueBytes/2, engine.StallTimeout
-	s.refusals = lograte.Limit(s.log)
+	s.refusals = lograte.Limit(s.log, time.Minute)
 	if !cfg.NoClient {
 		s.client = newClientFiles()
 	}

@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
 	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/internal/unsent"
 )
 
@@ -32,8 +32,9 @@ func newLimit(c *config.Config, log *slog.Logger) (*connlimit.Limit, error) {
 	if limit == 0 {
 		limit = connlimit.Default()
 	}
-	return connlimit.New(limit, func(limit, open int) {
-		log.Warn("too many connections: new ones are refused (MAX_CONNECTIONS, ulimit -n)", "limit", limit, "open", open)
+	full := lograte.Limit(log, time.Minute)
+	return connlimit.New(limit, func() {
+		full.Warn("too many connections: new ones are refused (MAX_CONNECTIONS, ulimit -n)", "limit", limit)
 	}), nil
 }
 
@@ -62,7 +63,7 @@ func (s *server) httpServer() *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       s.cfg.IdleTimeout.Millis(),
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(&errorLog{log: s.log}, "", 0),
+		ErrorLog:          log.New(newErrorLog(s.log), "", 0),
 	}
 	s.limit.Serve(web)
 	return web
@@ -114,20 +115,16 @@ func serve(web *http.Server, listeners []net.Listener) error {
 	return <-failed
 }
 
-const (
-	errorsPerMinute = 10
-	panicPrefix     = "http: panic serving"
-)
+const panicPrefix = "http: panic serving"
 
-// errorLog hands on what net/http has to say. Clients can cause most of it, so
-// that it passes only a few lines a minute, but every panic.
+// errorLog hands on what net/http has to say. Clients can cause all of it but panics.
 type errorLog struct {
-	log *slog.Logger
+	log    *slog.Logger
+	faults *slog.Logger // throttled
+}
 
-	mu      sync.Mutex
-	began   time.Time // the minute
-	lines   int       // in it
-	skipped int       // since the last line
+func newErrorLog(log *slog.Logger) *errorLog {
+	return &errorLog{log, lograte.Limit(log, time.Minute)}
 }
 
 // Write takes one line.
@@ -135,29 +132,8 @@ func (e *errorLog) Write(line []byte) (int, error) {
 	text := strings.TrimSuffix(string(line), "\n")
 	if strings.HasPrefix(text, panicPrefix) {
 		e.log.Error(text)
-		return len(line), nil
-	}
-	if skipped, ok := e.pass(time.Now()); ok {
-		attrs := []slog.Attr{}
-		if skipped > 0 {
-			attrs = append(attrs, slog.Int("left_out", skipped))
-		}
-		e.log.LogAttrs(context.Background(), slog.LevelWarn, text, attrs...)
+	} else {
+		e.faults.Warn("HTTP connection failed", "error", text)
 	}
 	return len(line), nil
-}
-
-func (e *errorLog) pass(now time.Time) (skipped int, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now.Sub(e.began) >= time.Minute {
-		e.began, e.lines = now, 0
-	}
-	if e.lines >= errorsPerMinute {
-		e.skipped++
-		return 0, false
-	}
-	e.lines++
-	skipped, e.skipped = e.skipped, 0
-	return skipped, true
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 )
 
 const (
@@ -21,8 +20,6 @@ const (
 	// spares is how many descriptors are kept to be given up when none is left: then a few connections
 	// can be accepted all the same.
 	spares = 4
-	// warnPause is the least time between two calls of warn.
-	warnPause = time.Minute
 )
 
 // Limit bounds the open connections of all its listeners together, hijacked ones included. It is safe for
@@ -30,21 +27,20 @@ const (
 type Limit struct {
 	max     int
 	maxOver int
-	warn    func(max, open int)
+	warn    func()
 
-	mu     sync.Mutex
-	open   int     // connections, those in over included
-	over   []*Conn // beyond the limit, the oldest first
-	fresh  list    // no request has come yet
-	idle   list    // between two requests, the longest first
-	spare  []*os.File
-	short  bool // a spare descriptor was given up
-	warned time.Time
+	mu    sync.Mutex
+	open  int     // connections, those in over included
+	over  []*Conn // beyond the limit, the oldest first
+	fresh list    // no request has come yet
+	idle  list    // between two requests, the longest first
+	spare []*os.File
+	short bool // a spare descriptor was given up
 }
 
-// New returns a limit of max connections, 0 for none. Once a minute at most it calls warn, which must
-// not block, when connections are refused.
-func New(max int, warn func(max, open int)) *Limit {
+// New returns a limit of max connections, 0 for none. It calls warn, which must not block, for each
+// connection that is refused.
+func New(max int, warn func()) *Limit {
 	l := &Limit{max: max, maxOver: overOf(openFiles(), max), warn: warn}
 	l.fresh.init()
 	l.idle.init()
@@ -141,17 +137,12 @@ func (l *Limit) admit(conn net.Conn) net.Conn {
 		}
 		l.over = append(l.over, c)
 	}
-	warn := c.over && time.Since(l.warned) >= warnPause
-	if warn {
-		l.warned = time.Now()
-	}
-	open := l.open
 	l.mu.Unlock()
 	if drop != nil {
 		_ = drop.Close()
 	}
-	if warn {
-		l.warn(l.max, open)
+	if c.over {
+		l.warn()
 	}
 	return c
 }

@@ -1,76 +1,123 @@
-// Package lograte keeps a fault that lasts from filling the log.
+// Package lograte keeps a fault that lasts, or that many clients cause, from filling the log.
 package lograte
 
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Interval is how often the same line is written while its cause lasts.
-const Interval = time.Minute
+// Variants is how many lines with the same message but other attributes are told apart. All
+// others of the message count as one.
+const Variants = 16
 
-// maxKinds bounds what a handler remembers. Beyond it lines pass unthrottled.
-const maxKinds = 1024
+// maxMessages bounds what a handler remembers. Beyond it lines pass unthrottled.
+const maxMessages = 1024
 
-// Limit returns a logger that writes a line once and then once per Interval for
-// as long as it is repeated, with the number of lines left out since as
-// "repeated". Lines are the same when level and message are; the attributes may
-// differ. Lines below warn pass as they are.
-func Limit(log *slog.Logger) *slog.Logger {
-	return slog.New(&handler{Handler: log.Handler(), seen: &seen{kinds: make(map[kind]*tally)}})
+// maxCompared is how many bytes of an attribute are compared, and kept.
+const maxCompared = 512
+
+// Limit returns a logger that writes a line once and then once per interval for as long as it is
+// repeated, with the number of lines left out since as "repeated". Lines are the same when level,
+// message and attributes are; the local address of a connection, as in an error of package net,
+// does not count. So no line hides one about another server, room or user, up to Variants of a
+// message at a time, and there are never more than Variants + 1 lines of a message in an interval.
+// Lines below info, which are for who asks for everything, and above warn, which are for what
+// must not happen, pass as they are.
+func Limit(log *slog.Logger, interval time.Duration) *slog.Logger {
+	return slog.New(&handler{Handler: log.Handler(), seen: &seen{interval: interval, messages: make(map[kind]*message)}})
 }
 
 type handler struct {
 	slog.Handler
+	with string // the attributes that all lines have
 	seen *seen
 }
 
 type kind struct {
-	level   slog.Level
-	message string
+	level slog.Level
+	text  string
 }
 
-// tally is what became of the lines of a kind.
+// message is what became of the lines with a message.
+type message struct {
+	variants map[string]*tally // by attributes
+	rest     tally             // those that are not told apart
+}
+
+// tally is what became of the lines that are the same.
 type tally struct {
-	written time.Time
-	left    int // out since then
+	written time.Time // zero: never
+	left    int       // out since then
 }
 
 // seen is shared by a handler and those derived from it.
 type seen struct {
-	mu    sync.Mutex
-	kinds map[kind]*tally
+	interval time.Duration
+
+	mu       sync.Mutex
+	messages map[kind]*message
 }
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn {
-		left, ok := h.seen.pass(kind{r.Level, r.Message}, time.Now())
-		if !ok {
-			return nil
-		}
-		if left > 0 {
-			r = r.Clone()
-			r.AddAttrs(slog.Int("repeated", left))
-		}
+	if r.Level < slog.LevelInfo || r.Level > slog.LevelWarn {
+		return h.Handler.Handle(ctx, r)
+	}
+	var b strings.Builder
+	b.WriteString(h.with)
+	r.Attrs(func(a slog.Attr) bool {
+		describe(&b, a)
+		return true
+	})
+	left, ok := h.seen.pass(kind{r.Level, r.Message}, b.String(), time.Now())
+	if !ok {
+		return nil
+	}
+	if left > 0 {
+		r = r.Clone()
+		r.AddAttrs(slog.Int("repeated", left))
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
+// describe appends an attribute, without local addresses such as that in
+// "read tcp 10.0.0.1:50123->10.0.0.2:6379: i/o timeout": each connection has another.
+func describe(b *strings.Builder, a slog.Attr) {
+	b.WriteString(a.Key)
+	b.WriteByte('=')
+	text := a.Value.Resolve().String()
+	for {
+		before, after, found := strings.Cut(text, "->")
+		if !found {
+			break
+		}
+		b.WriteString(before[:strings.LastIndexByte(before, ' ')+1])
+		text = after
+	}
+	b.WriteString(text[:min(len(text), maxCompared)])
+	b.WriteByte('\n')
+}
+
 // pass decides on a line, and says how many were left out before it.
-func (s *seen) pass(k kind, now time.Time) (left int, ok bool) {
+func (s *seen) pass(k kind, attrs string, now time.Time) (left int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.kinds[k]
-	switch {
-	case t == nil && len(s.kinds) < maxKinds:
-		s.kinds[k] = &tally{written: now}
-		return 0, true
-	case t == nil:
-		return 0, true
-	case now.Sub(t.written) < Interval:
+	m := s.messages[k]
+	if m == nil {
+		if len(s.messages) >= maxMessages {
+			return 0, true
+		}
+		m = &message{variants: make(map[string]*tally)}
+		s.messages[k] = m
+	}
+	t := m.variants[attrs]
+	if t == nil {
+		t = m.add(attrs, now, s.interval)
+	}
+	if !t.written.IsZero() && now.Sub(t.written) < s.interval {
 		t.left++
 		return 0, false
 	}
@@ -79,12 +126,36 @@ func (s *seen) pass(k kind, now time.Time) (left int, ok bool) {
 	return left, true
 }
 
+// add returns the tally for attributes that were not seen lately. Where there is no place, it
+// takes that of lines whose interval is over; what was left out of them counts with the rest.
+func (m *message) add(attrs string, now time.Time, interval time.Duration) *tally {
+	if len(m.variants) >= Variants {
+		for old, t := range m.variants {
+			if now.Sub(t.written) >= interval {
+				m.rest.left += t.left
+				delete(m.variants, old)
+			}
+		}
+	}
+	if len(m.variants) >= Variants {
+		return &m.rest
+	}
+	t := new(tally)
+	m.variants[attrs] = t
+	return t
+}
+
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.Handler.WithAttrs(attrs), h.seen}
+	var b strings.Builder
+	b.WriteString(h.with)
+	for _, a := range attrs {
+		describe(&b, a)
+	}
+	return &handler{h.Handler.WithAttrs(attrs), b.String(), h.seen}
 }
 
 // WithGroup implements slog.Handler.
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.Handler.WithGroup(name), h.seen}
+	return &handler{h.Handler.WithGroup(name), h.with + name + ".", h.seen}
 }

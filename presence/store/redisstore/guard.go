@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"cmp"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ const (
 // address already leads to another one; without a cut nobody would ever go there.
 type guard struct {
 	dials *dials
+	first string       // the addresses of the URL
 	log   *slog.Logger // throttled
 
 	mu   sync.Mutex
@@ -35,8 +38,8 @@ type cutting struct {
 	gap  time.Duration // to the next cut
 }
 
-func newGuard(d *dials, log *slog.Logger) *guard {
-	return &guard{dials: d, log: log, cuts: make(map[string]*cutting)}
+func newGuard(d *dials, first string, log *slog.Logger) *guard {
+	return &guard{dials: d, first: first, log: log, cuts: make(map[string]*cutting)}
 }
 
 // inspect looks for trouble among the answers of the server at an address.
@@ -58,7 +61,8 @@ func (g *guard) inspect(addr string, answers []rueidis.RedisResult) {
 // cut the connections there.
 func (g *guard) act(addr string, t *trouble, err error) bool {
 	if t.says != "" {
-		g.log.Warn(t.says, "server", addr, "error", err)
+		answer, _, _ := strings.Cut(err.Error(), " script: ") // which one does not matter, and would be another line
+		g.log.Warn(t.says, "server", g.name(addr), "error", answer)
 	}
 	if !t.redial || !g.due(addr, time.Now()) {
 		return false
@@ -66,6 +70,10 @@ func (g *guard) act(addr string, t *trouble, err error) bool {
 	g.dials.cut(addr)
 	return true
 }
+
+// name is how the log names the server at an address. The only server that there
+// is has none: it is named by where it was found.
+func (g *guard) name(addr string) string { return cmp.Or(addr, g.first) }
 
 // due reports whether connections to an address are to be cut now.
 func (g *guard) due(addr string, now time.Time) bool {

@@ -11,7 +11,7 @@ import (
 // Connections are cut at once, and ever more rarely while that helps nobody.
 func TestCutsAreRare(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		g := newGuard(&dials{}, slog.New(slog.DiscardHandler))
+		g := newGuard(&dials{}, "", slog.New(slog.DiscardHandler))
 		count := func(d time.Duration) (n int) {
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 				if g.due("a", time.Now()) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/presence/store"
@@ -52,7 +53,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := lograte.Limit(o.Logger)
+	log := lograte.Limit(o.Logger, time.Minute)
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
 		err = lacking(err, o.Prefix, l.commands("", false))
@@ -65,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		cluster: client.Mode() == rueidis.ClientModeCluster,
 		log:     log,
 	}
-	guard := newGuard(dials, log)
+	guard := newGuard(dials, addresses(&opt), log)
 	s.pipe = newPipeline(client, s.masterOf, guard)
 	scout := newScout(client, s.pipe, guard)
 	sharded, err := s.detect(ctx, scout, l.plain || o.ForcePlainPublish)

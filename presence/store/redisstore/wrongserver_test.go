@@ -127,8 +127,12 @@ func TestReplicaIsAllThereIsForAWhile(t *testing.T) {
 	}
 	b.proxy.Switch(b.new)
 	b.chat.heal(hurtAll, true)
-	if n := strings.Count(b.log.String(), "read-only replica"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, b.log)
+	// The answers to commands and INFO, each with its server.
+	for _, answer := range []string{"You can't write against a read only replica.", "it says that it is a replica (role:slave)"} {
+		line := "server=" + b.proxy.Addr + ` error="READONLY ` + answer + `"`
+		if n := strings.Count(b.log.String(), line); n != 1 {
+			t.Errorf("%q was said %d times:\n%s", answer, n, b.log)
+		}
 	}
 }
 
