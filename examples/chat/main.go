@@ -82,7 +82,7 @@ func run(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		return err
 	}
-	rt, err := presence.Init(context.WithoutCancel(ctx), presence.Options{IO: io, RoomPrefix: roomPrefix})
+	rt, err := presence.Init(ctx, presence.Options{IO: io, RoomPrefix: roomPrefix})
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func run(ctx context.Context, listener net.Listener) error {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "the application")
 	})
-	stopPresence, err := addPresence(context.WithoutCancel(ctx), mux)
+	stopPresence, err := addPresence(ctx, mux)
 	if err != nil {
 		return err
 	}
