@@ -63,7 +63,7 @@ export class RealtimeClient<E extends object = DefaultEvents> {
    */
   constructor(options: RealtimeClientOptions) {
     const { baseUrl, authProvider, presence, logger, ...socketOptions } = given(options);
-    if (typeof baseUrl !== "string") throw new TypeError("baseUrl must be a string.");
+    if (typeof baseUrl !== "string") throw new TypeError(`baseUrl must be a string, not ${typeof baseUrl}.`);
     if (authProvider !== undefined && typeof authProvider !== "function") throw new TypeError("authProvider must be a function.");
     this.#presence = { ...PRESENCE_DEFAULTS, ...given(presence) };
     this.#logger = logger;

@@ -167,7 +167,7 @@ export class Connection {
       // Not at once: Socket.IO does not notice a transport that closes while it tells of its opening.
       auth = await Promise.resolve().then(this.#authProvider);
     } catch (cause) {
-      failure = new RealtimeError("auth_failed", "authProvider failed.", { cause });
+      failure = new RealtimeError("auth_failed", `authProvider failed: ${String(cause)}`, { cause });
     }
     // Meanwhile another attempt may have begun, which asks for itself.
     if (engine !== this.socket.io.engine || this.#stage !== "authenticating") return;
@@ -189,7 +189,10 @@ export class Connection {
   #notConnected(cause: Error & { data?: unknown }): void {
     if (this.socket.active) {
       const reason = typeof cause === "string" ? cause : cause.message; // Engine.IO tells one of its errors as a string
-      const message = `${this.#url} cannot be reached (${reason}): check address and port, and that the server takes this page's origin.`;
+      const what = reason === "server error" ? "is no Socket.IO server" : `cannot be reached (${reason})`;
+      const page = globalThis.location as Location | undefined;
+      const origin = page ? `, and that the server allows pages of ${page.origin} (CORS)` : "";
+      const message = `${this.#url || "The page's own server"} ${what}: check address, port and path${origin}.`;
       this.#failed(new RealtimeError("disconnected", message, { cause }), false);
       return;
     }

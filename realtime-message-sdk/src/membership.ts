@@ -543,7 +543,8 @@ function lossIn(answer: HeartbeatResponse | Refusal): "stale" | "not_joined" | u
 }
 
 function left(reason: string): RealtimeError {
-  return new RealtimeError(reason === "kicked" ? reason : "left", `The channel is in no room: ${reason}.`);
+  if (reason === "kicked") return new RealtimeError(reason, "The server removed this member from the room.");
+  return new RealtimeError("left", reason === "stopped" ? "The channel was stopped for good." : "The channel left the room.");
 }
 
 /** Whether two states hold the same values. */

@@ -1,4 +1,5 @@
-// Every code block of the README compiles, strictly, and runs against a server.
+// Every code block of the README, and those in the rest of the documentation
+// that use this package, compile, strictly, and run against a server.
 
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +22,13 @@ for (const [, language = "", code = ""] of readme.matchAll(/^```(tsx?)\n(.*?)^``
   else last.code += code;
 }
 
+// The others are short: what they leave out stands here.
+const others = ["../README.md", "../docs/sdk.md"].flatMap((path) => [...readFileSync(root + path, "utf8").matchAll(/^```tsx?\n(.*?)^```/gms)].map(([, code = ""]) => code));
+for (const code of others) {
+  const imports = /^import /m.test(code) ? "" : 'import { RealtimeClient } from "realtime-message-sdk";\n';
+  programs.push({ language: "ts", code: `${imports}const render = (list: ReadonlyMap<string, unknown>) => { console.log(list.size); };\n${code}` });
+}
+
 let server: Server;
 
 beforeAll(async () => {
@@ -28,7 +36,7 @@ beforeAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   for (const [index, { language, code }] of programs.entries()) {
-    writeFileSync(`${folder}/${index}.${language}`, code.replaceAll("http://localhost:3000", server.url));
+    writeFileSync(`${folder}/${index}.${language}`, code.replaceAll(/"https?:\/\/(localhost:3000|presence\.example\.com)"/g, `"${server.url}"`));
   }
   const compilerOptions = { noEmit: false, outDir: "out", rootDir: ".", noUnusedLocals: false };
   writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ extends: "../tsconfig.json", compilerOptions, include: ["*"] }));
@@ -40,7 +48,8 @@ afterAll(async () => {
 });
 
 test("there are as many blocks as meant", () => {
-  expect(programs).toHaveLength(6);
+  expect(others).toHaveLength(2);
+  expect(programs).toHaveLength(6 + others.length);
   expect([...readme.matchAll(/^```\w/gm)]).toHaveLength(12);
 });
 

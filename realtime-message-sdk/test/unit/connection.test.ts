@@ -116,13 +116,29 @@ describe("a server that cannot be reached", () => {
     const { channel, errors, clientErrors } = joining();
     await settle();
     expect(errors).toMatchObject([{ code: "disconnected", cause: { message: "unreachable" } }]);
-    expect(errors[0]?.message).toContain("http://test");
+    expect(errors[0]?.message).toBe("http://test cannot be reached (unreachable): check address, port and path.");
     await pass(10_000);
     expect(errors.length).toBeGreaterThan(2);
     expect(clientErrors).toEqual(errors);
     s.scene.server.unreachable = false;
     await pass(10_000);
     expect(channel.status).toBe("joined");
+  });
+
+  test("is told apart from one that answers, but is another kind of server", async () => {
+    s.scene.server.unreachable = true;
+    s.scene.server.unreachableFor = "server error";
+    const { errors } = joining();
+    await settle();
+    expect(errors[0]?.message).toBe("http://test is no Socket.IO server: check address, port and path.");
+  });
+
+  test("may not allow the origin of the page: it is named", async () => {
+    vi.stubGlobal("location", { origin: "http://localhost:5173" });
+    s.scene.server.unreachable = true;
+    const { errors } = joining();
+    await settle();
+    expect(errors[0]?.message).toMatch(/path, and that the server allows pages of http:\/\/localhost:5173 \(CORS\)\.$/);
   });
 
   test("several joins during a wait make no attempts of their own; connect does", async () => {
@@ -165,8 +181,9 @@ describe("authProvider", () => {
 
   test("that fails again and again is asked ever less often", async () => {
     const authProvider = vi.fn(() => Promise.reject(new Error("no network")));
-    const { codes } = joining({ authProvider });
+    const { codes, errors } = joining({ authProvider });
     await pass(600_000);
+    expect(errors[0]?.message).toBe("authProvider failed: Error: no network");
     expect(authProvider.mock.calls.length).toBeLessThan(220);
     expect(codes().length).toBe(authProvider.mock.calls.length);
   });

@@ -97,7 +97,7 @@ class FakeTransport extends Transport {
     const { server } = this.constructor as typeof FakeTransport;
     queueMicrotask(() => {
       if (server.unreachable) {
-        this.onError("unreachable", undefined, undefined);
+        this.onError(server.unreachableFor, undefined, undefined);
         return;
       }
       if (server.silent) return;
@@ -144,6 +144,7 @@ export class FakeServer {
   pingInterval = 1e9;
   pingTimeout = 20_000;
   unreachable = false;
+  unreachableFor = "unreachable"; // what Engine.IO says of it
   /** Attempts to connect are neither taken nor refused, as without a network. */
   silent = false;
   maxPayload = 1e6;

@@ -256,6 +256,7 @@ describe("a membership that the server does not know", () => {
     server.broadcast("r", { ...own, reason: "kicked" });
     await pass(60_000);
     expect([channel.status, channel.members.size]).toEqual(["idle", 0]);
+    expect(channel.getSnapshot().error?.message).toBe("The server removed this member from the room.");
     expect(losses).toEqual([{ reason: "kicked", willReconnect: false }]);
     expect(server.named("presence:join")).toHaveLength(2);
   });
