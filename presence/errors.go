@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // Code is the machine-readable half of a refusal, the same on the wire, here
@@ -131,7 +132,11 @@ func clippedError(err error) string {
 }
 
 func unknownEvent(event string) *Error {
-	return &Error{Code: CodeUnknownEvent, Message: fmt.Sprintf("This server has no event %q.", clipped(event))}
+	message := fmt.Sprintf("This server has no event %q", clipped(event))
+	if !strings.HasPrefix(event, systemPrefix) && !socketio.ReservedEvent(event) {
+		message += ", and does not relay it: RELAY_EVENTS, in Go Options.RelayEvents, lists what it relays"
+	}
+	return &Error{Code: CodeUnknownEvent, Message: message + "."}
 }
 
 func unsupported(event string) *Error {

@@ -58,6 +58,16 @@ func TestEventsWithoutAHandler(t *testing.T) {
 			t.Errorf("%.20s: %s, want %s", event, got, want)
 		}
 	}
+	// What may be relayed is told how, and what never is, is not.
+	emit := `{"roomId":"r","event":"cursor"}`
+	for event, ack := range map[string]string{"cursor": a.ask("cursor", ""), "presence:emit": a.ask("presence:emit", emit)} {
+		if !strings.Contains(ack, "RELAY_EVENTS") {
+			t.Errorf("%s: %s", event, ack)
+		}
+	}
+	if ack := a.ask("presence:foo", ""); strings.Contains(ack, "RELAY_EVENTS") {
+		t.Error(ack)
+	}
 	if ack := a.ask("storage:note", `{"roomId":"r"}`); ack != `{"ok":true}` {
 		t.Errorf("relayed: %s", ack)
 	}
