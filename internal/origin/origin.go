@@ -88,6 +88,9 @@ func Same(header, host string, secure bool) bool {
 
 func parsePattern(entry string) (p pattern, err error) {
 	scheme, rest, ok := strings.Cut(entry, "://")
+	if entry == "null" {
+		return p, errors.New("is the origin of every page opened from a file: serve the page over HTTP, or allow any origin with *")
+	}
 	if !ok {
 		return p, errors.New("has no scheme: an origin is like https://example.com")
 	}

@@ -62,6 +62,13 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// Whoever lists null has opened a page from a file.
+func TestParseTellsWhatNullIs(t *testing.T) {
+	if _, err := Parse([]string{"null"}); err == nil || !strings.Contains(err.Error(), "opened from a file") {
+		t.Error(err)
+	}
+}
+
 func TestAny(t *testing.T) {
 	l, err := Parse([]string{"https://a.example", "*"})
 	if err != nil || !l.Any() || l.Empty() || l.Match("https://b.example") || !l.Match("https://a.example") {
