@@ -120,6 +120,10 @@ func (s *Session) stamp() {
 	}
 }
 
+// KeepAlive has the client count as heard now. A HandleMessage that has made the client wait calls it:
+// what came meanwhile lies unread.
+func (s *Session) KeepAlive() { s.stamp() }
+
 // callWaiting calls who waits for the next packet.
 func (s *Session) callWaiting() {
 	if f := s.wake.Swap(nil); f != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gobwas/ws/wsutil"
+
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -179,5 +181,44 @@ func TestEmitWithoutRoomIsRefused(t *testing.T) {
 	}
 	if err := s.Emit("later", strings.Repeat("x", 300_000)); err != nil {
 		t.Errorf("later: %v", err)
+	}
+}
+
+// A server that takes messages above what may wait for a client takes them when
+// nothing waits, whatever they are.
+func TestRequestsAboveTheirQueueBound(t *testing.T) {
+	const size = 5 << 20
+	server, url := serveWith(t, engineio.Config{MaxPayload: 2 * size},
+		presence.Options{RelayEvents: []string{"chat"}, MaxStateBytes: 2 * size})
+	a, b := connect(t, url, ""), connect(t, url, "")
+	a.ask("presence:join", `{"roomId":"r","userId":"ann"}`)
+	b.ask("presence:join", `{"roomId":"r","userId":"bob"}`)
+	long := `"` + strings.Repeat("x", size) + `"`
+	heard := func() {
+		t.Helper()
+		for e := b.event(); len(e) < size; e = b.event() {
+		}
+	}
+	for _, request := range [][2]string{
+		{"chat", long},
+		{"presence:emit", `{"roomId":"r","event":"chat","args":[` + long + `]}`},
+		{"presence:join", `{"roomId":"r","userId":"ann","state":{"x":` + long + `}}`},
+		{"presence:heartbeat", `{"patchState":{"x":1,"y":` + long + `}}`},
+	} {
+		if ack := a.ask(request[0], request[1]); !strings.HasPrefix(ack, `{"ok":true`) {
+			t.Fatalf("%s: %.200s", request[0], ack)
+		}
+		heard()
+	}
+	a.send(`451-77["chat",{"_placeholder":true,"num":0}]`)
+	if err := wsutil.WriteClientBinary(a.conn, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	if ack := a.next("4377"); ack != `[{"ok":true}]` {
+		t.Errorf("attachment: %.200s", ack)
+	}
+	b.next("451-")
+	if server.Engine().Sessions() != 2 {
+		t.Errorf("%d connections are left", server.Engine().Sessions())
 	}
 }

@@ -297,7 +297,7 @@ func (s *socket) postRelay(size int, op func()) error {
 	if s.relayLane == nil {
 		s.relayLane = new(lane)
 	}
-	ok := s.queued+size <= maxQueuedBytes && s.relayLane.post(func() {
+	ok := s.takes(size) && s.relayLane.post(func() {
 		op()
 		s.mu.Lock()
 		s.queued -= size

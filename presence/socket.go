@@ -137,8 +137,12 @@ func (s *socket) seatFor(room string) *seat {
 	return st
 }
 
-// maxQueuedBytes bounds the requests of a socket that wait.
+// maxQueuedBytes bounds the requests of a socket that wait; one that is larger waits
+// alone.
 const maxQueuedBytes = 4 << 20
+
+// takes reports whether a request of so many bytes may wait. s.mu is held.
+func (s *socket) takes(size int) bool { return s.queued == 0 || s.queued+size <= maxQueuedBytes }
 
 // post queues an operation of a request of so many bytes; when too many wait
 // already, the client is told to slow down. s.mu is held.
@@ -146,7 +150,7 @@ func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 	s, e := st.sock, st.sock.eng
 	st.syncs = nil
 	deadline := e.requestDeadline()
-	ok := s.queued+size <= maxQueuedBytes && st.lane.post(func() {
+	ok := s.takes(size) && st.lane.post(func() {
 		op(deadline)
 		s.mu.Lock()
 		s.queued -= size

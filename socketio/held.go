@@ -65,10 +65,13 @@ func (h *Held) Wait(ctx context.Context) {
 	}
 }
 
-// try looks after one socket, and forgets it when it got the packet or was closed. Some
-// more has to leave than the packet needs, so that the next one does not wait again.
+// hysteresis is the part of the limit that has to leave before a connection has room again,
+// so that the next packet does not wait at once: little, for who reads slowly.
+const hysteresis = 16
+
+// try looks after one socket, and forgets it when it got the packet or was closed.
 func (h *Held) try(b *heldSocket, now time.Time) {
-	if b.s.conn.session.Queued() <= h.limit-h.limit/4 {
+	if b.s.conn.session.Queued() <= h.limit-h.limit/hysteresis {
 		b.since = now // it reads, though others may be quicker to fill its queue again
 		if !errors.Is(b.s.emit(&b.o), ErrBusy) {
 			b.s = nil
@@ -87,9 +90,11 @@ const holdMost = 5 * time.Second
 
 // Hold makes the goroutine that reads the connection wait, so that nothing of the client
 // is read meanwhile: until done is closed, but no longer than 5 s. Only inline handlers
-// may call it. It reports false when the connection has ended.
+// may call it. The client does not count as silent for it. It reports false when the
+// connection has ended.
 func (s *Socket) Hold(done <-chan struct{}) bool {
 	s.conn.session.Flush()
+	defer s.conn.session.KeepAlive()
 	check, most := time.NewTicker(endCheck), time.NewTimer(holdMost)
 	defer check.Stop()
 	defer most.Stop()
