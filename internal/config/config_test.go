@@ -63,7 +63,7 @@ var settings = []setting{
 	{"REDIS_PREFIX", "--redis-prefix", "app1:", func(c testCLI) any { return c.Prefix }, RedisPrefix("app1:"), []string{"", "a b", " prs:", "{a}:", "a}", "a\tb", strings.Repeat("x", 129)}},
 	{"CORS_ORIGINS", "--cors-origins", "https://a.example, http://b.example:8080", func(c testCLI) any { return c.CORSOrigins }, Origins{"https://a.example", "http://b.example:8080"}, []string{"a.example", "https://a.example/x", "https://*x.example", "https://*", "wss://a.example", "null"}},
 	{"ALLOWED_HOSTS", "--allowed-hosts", "a.example, *.b.example:8080", func(c testCLI) any { return c.AllowedHosts }, Hosts{"a.example", "*.b.example:8080"}, []string{"https://a.example", "*", "::1"}},
-	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join"}},
+	{"RELAY_EVENTS", "--relay-events", "chat:*,cursor", func(c testCLI) any { return c.RelayEvents }, Patterns{"chat:*", "cursor"}, []string{"a*b", "presence:join", "chat:*,connect"}},
 	{"MAX_PAYLOAD", "--max-payload", "5000", func(c testCLI) any { return c.MaxPayload }, Number(5000), []string{"1MB", "999"}},
 	{"MAX_LARGE_BYTES", "--max-large-bytes", "5000000", func(c testCLI) any { return c.MaxLarge }, Number(5_000_000), []string{"256MB", "0"}},
 	{"PING_INTERVAL_MS", "--ping-interval-ms", "25000", func(c testCLI) any { return c.Ping }, Number(25_000), []string{"0", "99", "8s"}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
 	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // Number is a whole number between the min and max tags of its field.
@@ -104,6 +105,9 @@ func (p *Patterns) UnmarshalText(text []byte) error {
 		}
 		if strings.HasPrefix(s, "presence:") {
 			return fmt.Errorf("must not list %q: presence events are never relayed", s)
+		}
+		if socketio.ReservedEvent(s) {
+			return fmt.Errorf("must not list %q: Socket.IO keeps this name for itself", s)
 		}
 		*p = append(*p, s)
 	}
