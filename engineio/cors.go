@@ -72,7 +72,7 @@ const (
 )
 
 // refusals remembers which origins and hosts were refused, so that each is logged once. When it is
-// full it logs nothing more, and begins again after forgetPeriod: anybody can send any origin.
+// full it says so and logs nothing more, and begins again after forgetPeriod: anybody can send any origin.
 type refusals struct {
 	mu    sync.Mutex
 	seen  map[string]struct{}
@@ -81,15 +81,21 @@ type refusals struct {
 
 func (m *refusals) log(srv *Server, what, value, host string) {
 	value, host = value[:min(len(value), maxRefused)], host[:min(len(host), maxRefused)]
-	if !m.first(srv.now(), what+" "+value) {
+	first, full := m.first(srv.now(), what+" "+value)
+	if !first {
 		return
 	}
 	srv.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "engine.io refused requests with an "+what+" that is not allowed",
 		slog.String(what, value), slog.String("asked_host", host))
+	if full {
+		srv.cfg.Logger.Warn("engine.io refused more origins and hosts than it remembers; others are not logged for now",
+			"logged", maxRefusals, "period", forgetPeriod)
+	}
 }
 
-// first reports whether something is refused for the first time.
-func (m *refusals) first(now time.Duration, key string) bool {
+// first reports whether something is refused for the first time, and whether there is no place for
+// anything else now.
+func (m *refusals) first(now time.Duration, key string) (first, full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.seen) >= maxRefusals && now-m.since >= forgetPeriod {
@@ -99,8 +105,8 @@ func (m *refusals) first(now time.Duration, key string) bool {
 		m.seen, m.since = make(map[string]struct{}), now
 	}
 	if _, known := m.seen[key]; known || len(m.seen) >= maxRefusals {
-		return false
+		return false, false
 	}
 	m.seen[key] = struct{}{}
-	return true
+	return true, len(m.seen) == maxRefusals
 }

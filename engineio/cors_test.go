@@ -137,8 +137,11 @@ func TestRefusedOriginsAreLogged(t *testing.T) {
 		for i := range 2 * maxRefusals {
 			refuse(fmt.Sprintf("https://evil%d.example/%s", i, strings.Repeat("x", 1000)))
 		}
-		if n := strings.Count(log.String(), "\n"); n != maxRefusals || log.Len() > maxRefusals*(maxRefused+200) {
+		if n := strings.Count(log.String(), "\n"); n != maxRefusals+1 || log.Len() > (maxRefusals+1)*(maxRefused+200) {
 			t.Errorf("%d lines, %d bytes", n, log.Len())
+		}
+		if !strings.Contains(log.String(), "others are not logged for now") {
+			t.Error("that nothing more is logged is not said")
 		}
 		time.Sleep(forgetPeriod)
 		refuse("https://late.example")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 
@@ -90,7 +91,7 @@ func (d *dials) secure(ctx context.Context, conn net.Conn, addr string, c *tls.C
 	s := tls.Client(conn, forHost(c, host, d.host))
 	if err := s.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("TLS handshake with %s: %w", addr, err) // a server without TLS answers nothing
 	}
 	return s, nil
 }
