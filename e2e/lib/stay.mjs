@@ -3,9 +3,9 @@
 
 const FIELDS = ['connId', 'epoch', 'prev', 'roomId', 'seq', 'state', 'ts', 'type', 'userConns', 'userId'];
 const FIELDS_OF = {
-  join: [...FIELDS, 'status'].sort(),
-  update: [...FIELDS, 'status'].sort(),
-  leave: [...FIELDS, 'reason'].sort(),
+  join: { online: [...FIELDS, 'status'].sort(), away: [...FIELDS, 'lastSeenMs', 'status'].sort() },
+  update: { online: [...FIELDS, 'status'].sort(), away: [...FIELDS, 'lastSeenMs', 'status'].sort() },
+  leave: { undefined: [...FIELDS, 'reason'].sort() },
 };
 const REASONS = ['leave', 'disconnect', 'timeout', 'node_lost', 'shutdown', 'kicked'];
 
@@ -55,8 +55,8 @@ export class Stay {
 
 /** What is wrong with an event taken by itself. */
 export function eventFault(event) {
-  const fields = FIELDS_OF[event.type];
-  if (!fields) return 'unknown type';
+  const fields = FIELDS_OF[event.type]?.[event.status];
+  if (!fields) return 'unknown type or status';
   if (Object.keys(event).sort().join() !== fields.join()) return `fields are not ${fields}`;
   for (const name of ['roomId', 'userId', 'connId']) {
     if (typeof event[name] !== 'string' || event[name] === '') return `${name} is not a string`;
@@ -73,6 +73,6 @@ export function eventFault(event) {
   }
   if (typeof event.state !== 'object' || event.state === null || Array.isArray(event.state)) return 'state is no object';
   if (event.userConns < 1) return 'userConns below 1';
-  if (!['online', 'away'].includes(event.status)) return 'unknown status';
+  if (event.status === 'away' && !(event.lastSeenMs <= event.ts)) return 'lastSeenMs is no time before ts';
   return undefined;
 }

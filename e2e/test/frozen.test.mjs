@@ -39,8 +39,8 @@ describe('one of three nodes is gone for longer than its lease', { concurrency: 
       after(async () => {
         try {
           stack.finishTest();
-          await stack.stop();
         } finally {
+          await stack.stop();
           await proxy.stop();
         }
       });

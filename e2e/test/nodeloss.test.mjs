@@ -35,9 +35,9 @@ describe('kill -9 of two of four nodes', () => {
     try {
       await Promise.all(returning.map((client) => client.stop()));
       stack.finishTest();
-      await stack.stop();
     } finally {
       for (const client of returning) client.socket.disconnect();
+      await stack.stop();
       await balancer.stop();
     }
   });
