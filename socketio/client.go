@@ -39,6 +39,11 @@ func (c *clientFiles) serve(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	httpbody.Drop(w, r)
+	httpbody.LimitAnswer(w)
+	defer func() { // other handlers may be next on the connection
+		_ = http.NewResponseController(w).Flush()
+		httpbody.AnswerLimitOff(w)
+	}()
 	switch name {
 	case "socket.io.js", "socket.io.min.js":
 		c.script.serve(w, r)

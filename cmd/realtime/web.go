@@ -41,8 +41,14 @@ func newLimit(c *config.Config, log *slog.Logger) (*connlimit.Limit, error) {
 // front refuses connections beyond the limit, but for health checks, and bodies
 // that nobody reads.
 func (s *server) front(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost || r.URL.Path != socketPath && !strings.HasPrefix(r.URL.Path, socketPath+"/") {
+	toSocket := r.URL.Path == socketPath || strings.HasPrefix(r.URL.Path, socketPath+"/")
+	if r.Method != http.MethodPost || !toSocket {
 		httpbody.Drop(w, r)
+	}
+	if toSocket {
+		httpbody.AnswerLimitOff(w) // of the request before
+	} else {
+		httpbody.LimitAnswer(w)
 	}
 	if connlimit.Refused(r) {
 		w.Header().Set("Connection", "close")

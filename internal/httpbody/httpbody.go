@@ -23,3 +23,19 @@ func Drop(w http.ResponseWriter, r *http.Request) {
 	// Unsupported: then the HTTP server's own limits hold.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(RestTimeout))
 }
+
+// AnswerTimeout is how long a client may take to take a short answer.
+const AnswerTimeout = 10 * time.Second
+
+// LimitAnswer bounds the time in which a client must take the answer to this request, and to those
+// that follow on its connection until AnswerLimitOff. Without it a client that does not read keeps its
+// connection for ever, and holds up a shutdown.
+func LimitAnswer(w http.ResponseWriter) {
+	// Unsupported: then the HTTP server's own limits hold.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(AnswerTimeout))
+}
+
+// AnswerLimitOff ends LimitAnswer. What has been written must have been flushed.
+func AnswerLimitOff(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+}
