@@ -70,10 +70,13 @@ class Actor {
   }
 }
 
-/** Every event that anybody saw of a room, by seq; the same seq must be the same event. */
+/**
+ * Every event that anybody saw of a room, by seq; the same seq must be the same
+ * event, but for lastSeenMs: each server says what it knows.
+ */
 function unionLog(clients, room) {
   const log = new Map();
-  for (const event of clients.flatMap((client) => client.seen(room))) {
+  for (const { lastSeenMs, ...event } of clients.flatMap((client) => client.seen(room))) {
     const known = log.get(event.seq);
     if (known) assert.deepEqual(event, known);
     else log.set(event.seq, event);
