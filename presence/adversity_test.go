@@ -88,8 +88,8 @@ func (s *slowStore) ConnLeave(ctx context.Context, c store.Conn) error {
 	return err
 }
 
-func (s *slowStore) Disown(ctx context.Context, e store.Entry) error {
-	_, err := slowly(ctx, s, "Disown", func() (struct{}, error) { return struct{}{}, s.Store.Disown(ctx, e) })
+func (s *slowStore) Unregister(ctx context.Context, e store.Entry) error {
+	_, err := slowly(ctx, s, "Unregister", func() (struct{}, error) { return struct{}{}, s.Store.Unregister(ctx, e) })
 	return err
 }
 
@@ -247,7 +247,7 @@ func TestBusyLanesDoNotHoldUpDepartures(t *testing.T) {
 		for i := range tokens {
 			tokens[i] = a.join(fmt.Sprint("r", i), "ann", `,"graceMs":60000`).Self.Resume
 		}
-		st.slow("Disown", 10*time.Millisecond, 0)
+		st.slow("Unregister", 10*time.Millisecond, 0)
 		st.slow("Put", 10*time.Millisecond, 0)
 		// b takes over what a has: the 64 lanes of a clean up behind themselves
 		// on the pool, and a keeps them from running dry.
@@ -364,7 +364,7 @@ func TestResumeThatFailsIsAnsweredInTime(t *testing.T) {
 		p := a2.send("join", `{"roomId":"r","userId":"ann"`+token(first)+`}`)
 		time.Sleep(1400 * time.Millisecond)
 		st.slow("ConnLeave", time.Minute, 0)
-		st.slow("Disown", time.Minute, 0)
+		st.slow("Unregister", time.Minute, 0)
 		if _, err := w.nodes[0].kick(context.Background(), KickTarget{RoomID: "r", UserID: "ann"}); err != nil {
 			t.Error(err)
 		}
@@ -373,7 +373,7 @@ func TestResumeThatFailsIsAnsweredInTime(t *testing.T) {
 		}
 		st.slow("Put", 0, 0)
 		st.slow("ConnLeave", 0, 0)
-		st.slow("Disown", 0, 0)
+		st.slow("Unregister", 0, 0)
 	})
 }
 

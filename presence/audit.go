@@ -30,8 +30,11 @@ func (e *engine) audit() {
 	}
 	rooms := make(map[string][]store.Entry)
 	for _, entry := range entries {
-		if !e.owns(entry.Room, entry.ConnID) {
+		switch now, own := e.presence(entry); now {
+		case absent:
 			rooms[entry.Room] = append(rooms[entry.Room], entry)
+		case asOther: // it names who had the place before
+			e.registerAgain(own)
 		}
 	}
 	if e.reapRooms(rooms) && len(entries) < auditEntries {

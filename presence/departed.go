@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,25 +25,13 @@ type place struct{ room, connID string }
 type departure struct {
 	place
 	tombstone
-	userID string
-	before []formerUser // of the same place, the last of them; none usually
 }
-
-// formerUser is who had a place until when.
-type formerUser struct {
-	userID string
-	until  time.Time
-}
-
-// maxFormer bounds the users of one place that are remembered. A client changes its
-// user a few times in a minute at most.
-const maxFormer = 4
 
 // newDeparture shares no memory with the member, which may be part of a large answer
 // of the store.
 func (e *engine) newDeparture(room string, m *store.Member, reason Reason) departure {
 	return departure{
-		place: place{room, strings.Clone(m.ConnID)}, tombstone: e.tombstoneOf(m, reason), userID: strings.Clone(m.UserID),
+		place: place{room, strings.Clone(m.ConnID)}, tombstone: e.tombstoneOf(m, reason),
 	}
 }
 
@@ -63,9 +50,6 @@ func (d *departed) add(x departure, now time.Time) {
 		d.last = make(map[place]*departure)
 	}
 	x.at = now
-	if last := d.last[x.place]; last != nil {
-		x.before = last.formers(x.userID)
-	}
 	d.list = append(d.list, &x)
 	d.last[x.place] = &x
 }
@@ -92,34 +76,6 @@ func (d *departed) forget(now time.Time, most int) {
 	}
 	clear(d.list[:old])
 	d.list = d.list[old:]
-}
-
-// usersBefore returns the users whose member at a place this node removed before the
-// store lost writes, and is to remember still.
-func (d *departed) usersBefore(at place, lostAt time.Time) []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	last := d.last[at]
-	if last == nil {
-		return nil
-	}
-	var users []string
-	for _, former := range last.formers("") {
-		if !former.until.After(lostAt) {
-			users = append(users, former.userID)
-		}
-	}
-	return users
-}
-
-// formers lists who had the place up to this departure, but for one user.
-func (x *departure) formers(except string) []formerUser {
-	if len(x.before) == 0 && x.userID == except {
-		return nil
-	}
-	all := append(slices.Clone(x.before), formerUser{x.userID, x.at})
-	all = slices.DeleteFunc(all, func(f formerUser) bool { return f.userID == except })
-	return all[max(0, len(all)-maxFormer):]
 }
 
 // of tells whether this node removed a member of late.

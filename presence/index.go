@@ -43,38 +43,11 @@ func (e *engine) register(ctx context.Context, entry store.Entry) error {
 	return e.store.Register(ctx, entry)
 }
 
+// unregister removes what a node has in the indexes about a member: the member is
+// gone, or lives on elsewhere.
 func (e *engine) unregister(ctx context.Context, entry store.Entry) error {
-	if err := e.eraseFormerUsers(ctx, entry); err != nil {
-		return err
-	}
 	entry.ExpiresMs = e.expiry(ctx)
 	return e.store.Unregister(ctx, entry)
-}
-
-// eraseFormerUsers removes the index entries of other users who had the place of an
-// entry before, if the store may have them back since it lost writes. The node's own
-// entry names one user only, so that no audit would find them once it names another
-// one, or is removed.
-func (e *engine) eraseFormerUsers(ctx context.Context, entry store.Entry) error {
-	lostAt := e.lostAt.Load()
-	if lostAt == nil {
-		return nil
-	}
-	for _, user := range e.departed.usersBefore(place{entry.Room, entry.ConnID}, *lostAt) {
-		if user == entry.UserID {
-			continue
-		}
-		former := store.Entry{Room: entry.Room, ConnID: entry.ConnID, UserID: user, Epoch: entry.Epoch, ExpiresMs: e.expiry(ctx)}
-		if err := e.store.Unregister(ctx, former); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *engine) disown(ctx context.Context, entry store.Entry) error {
-	entry.ExpiresMs = e.expiry(ctx)
-	return e.store.Disown(ctx, entry)
 }
 
 func (e *engine) connJoin(ctx context.Context, c store.Conn) error {

@@ -141,10 +141,6 @@ func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error 
 	}
 	m.epoch.Store(st.epochAbove(m.connID) + 1)
 	m.clientEpoch.Store(m.epoch.Load())
-	// The node's own index entry names one user: the one before would be forgotten.
-	if err := e.eraseFormerUsers(ctx, m.entry()); err != nil {
-		return err
-	}
 	waiting := r.expect(m)
 	defer r.unexpect(waiting)
 

@@ -86,40 +86,38 @@ func (e *engine) repeatIn(room string, list []departure) error {
 }
 
 // registerAll writes the index entries of all members of this node again: they
-// lie elsewhere than the members, and may be lost when those are not. The entry of
-// another user who had the member's place before may be back, and is removed.
+// lie elsewhere than the members, and may be lost when those are not.
 func (e *engine) registerAll() {
 	for _, m := range e.memberships() {
-		m.room.mu.Lock()
-		var l *lane
-		switch {
-		case m.seat != nil:
-			l = &m.seat.lane
-		case m.grace != nil:
-			l = &m.grace.lane
-		}
-		m.room.mu.Unlock()
-		if l == nil {
-			continue
-		}
-		e.later(l, func() {
-			if _, own := m.room.presence(m.entry()); own != m || len(l.unsettled) > 0 {
-				return // what is unsettled sees to it
-			}
-			ctx, cancel := e.bounded()
-			defer cancel()
-			step := func(ctx context.Context) error {
-				if m.owner != e.self() {
-					return nil // its restore under the node's new id sees to it
-				}
-				if err := e.eraseFormerUsers(ctx, m.entry()); err != nil {
-					return err
-				}
-				return e.register(ctx, m.entry())
-			}
-			if step(ctx) != nil {
-				e.unsettle(l, step)
-			}
-		})
+		e.registerAgain(m)
 	}
+}
+
+// registerAgain writes the index entries of a member, in its lane.
+func (e *engine) registerAgain(m *membership) {
+	m.room.mu.Lock()
+	var l *lane
+	switch {
+	case m.seat != nil:
+		l = &m.seat.lane
+	case m.grace != nil:
+		l = &m.grace.lane
+	}
+	m.room.mu.Unlock()
+	if l == nil {
+		return
+	}
+	step := func(ctx context.Context) error {
+		if _, own := m.room.presence(m.entry()); own != m || m.owner != e.self() {
+			return nil // gone, or its restore under the node's new id sees to it
+		}
+		return e.register(ctx, m.entry())
+	}
+	e.later(l, func() {
+		ctx, cancel := e.bounded()
+		defer cancel()
+		if len(l.unsettled) > 0 || step(ctx) != nil {
+			e.unsettle(l, step)
+		}
+	})
 }

@@ -165,7 +165,7 @@ func (r *room) evict(m *membership, why removal, reason Reason) {
 		switch {
 		case leaving || why == evictReplaced:
 		case why == evictMoved:
-			e.cleanUp(l, func(ctx context.Context) error { return r.disownEntry(ctx, entry) })
+			e.cleanUp(l, func(ctx context.Context) error { return r.unregister(ctx, entry) })
 		case m.doubtMs.Load() > 0:
 			e.unsettle(l, e.patient(0, func(ctx context.Context) error { return e.remove(ctx, m, ReasonDisconnect) }))
 		default:
@@ -223,15 +223,6 @@ func (r *room) presence(entry store.Entry) (present, *membership) {
 	return absent, nil
 }
 
-// disownEntry removes the node's index entry of a member that lives on
-// elsewhere.
-func (r *room) disownEntry(ctx context.Context, entry store.Entry) error {
-	if now, _ := r.presence(entry); now != absent {
-		return nil
-	}
-	return r.eng.disown(ctx, entry)
-}
-
 // eraseEntry removes what else there is of a member that left its room.
 func (r *room) eraseEntry(ctx context.Context, entry store.Entry) error {
 	now, _ := r.presence(entry)
@@ -243,18 +234,13 @@ func (r *room) eraseEntry(ctx context.Context, entry store.Entry) error {
 	return r.unregister(ctx, entry)
 }
 
-// unregister removes both index entries of a user that a member does not belong
-// to any more, and writes those again that its present user needs.
+// unregister removes the index entries of a user that a member does not belong to
+// any more.
 func (r *room) unregister(ctx context.Context, entry store.Entry) error {
-	now, own := r.presence(entry)
-	if now == asBefore {
+	if now, _ := r.presence(entry); now == asBefore {
 		return nil
 	}
-	err := r.eng.unregister(ctx, entry)
-	if err == nil && now == asOther {
-		err = r.eng.register(ctx, own.entry())
-	}
-	return err
+	return r.eng.unregister(ctx, entry)
 }
 
 // cleanUp runs a step that must happen sometime; it goes on in the background
@@ -313,7 +299,7 @@ func (e *engine) remove(ctx context.Context, m *membership, reason Reason) error
 
 	if res.Outcome == store.Fenced { // another one's by now; only the index entry here was ours
 		r.letGo(m, nil, reason)
-		return r.disownEntry(ctx, m.entry())
+		return r.unregister(ctx, m.entry())
 	}
 	left := store.Member{ConnID: m.connID, UserID: m.userID, Epoch: q.Epoch, Owner: q.Owner, JoinedMs: m.joinedMs.Load()}
 	e.departed.add(e.newDeparture(r.id, &left, reason), e.clock.Now()) // Missing: a try before this one may have done it

@@ -187,7 +187,7 @@ func (e *engine) reapMember(ctx context.Context, entry store.Entry, m *store.Mem
 	case m == nil:
 		return e.erase(ctx, entry)
 	case m.Owner != entry.Node && (m.Owner != e.self() || e.owns(entry.Room, entry.ConnID)):
-		return e.disown(ctx, entry)
+		return e.unregister(ctx, entry)
 	case e.restoreOwn(entry.Room, entry.ConnID):
 		return fmt.Errorf("%s is connected here: restored first: %w", m.ConnID, store.ErrUnavailable)
 	case m.GraceMs > 0 && (m.UntilMs == 0 || m.UntilMs > nowMs):
@@ -266,5 +266,5 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	if entry.Node == m.owner {
 		return nil
 	}
-	return e.disown(ctx, entry)
+	return e.unregister(ctx, entry)
 }

@@ -80,10 +80,19 @@ func (e *engine) refresh() {
 
 // owns tells whether a member is this node's, or about to be.
 func (e *engine) owns(room, connID string) bool {
+	now, _ := e.presence(store.Entry{Room: room, ConnID: connID})
+	return now != absent
+}
+
+// presence tells how this node has the member of an index entry.
+func (e *engine) presence(entry store.Entry) (present, *membership) {
 	e.mu.Lock()
-	r := e.rooms[room]
+	r := e.rooms[entry.Room]
 	e.mu.Unlock()
-	return r != nil && r.isHere(connID)
+	if r == nil {
+		return absent, nil
+	}
+	return r.presence(entry)
 }
 
 // conns lists what the node owns, by connection.

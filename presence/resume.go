@@ -254,8 +254,7 @@ func (t *takeover) settle(ctx context.Context, fence int64) error {
 	return err
 }
 
-// forget removes the index entries of a resume that came to nothing: the
-// node's, and the user's too if the member is gone or another user's. A member
+// forget removes the index entries of a resume that came to nothing. A member
 // that stands under this node's id although it is not known here ends as on a
 // dead node.
 func (m *membership) forget(ctx context.Context, found store.PutResult) error {
@@ -265,10 +264,8 @@ func (m *membership) forget(ctx context.Context, found store.PutResult) error {
 		return m.room.eraseEntry(ctx, m.entry())
 	case found.Member.Owner == m.owner && !m.room.isHere(m.connID):
 		return e.reapMember(ctx, m.entry(), &found.Member, e.storeNow())
-	case found.Member.UserID != m.userID:
-		return m.room.unregister(ctx, m.entry())
 	}
-	return m.room.disownEntry(ctx, m.entry())
+	return m.room.unregister(ctx, m.entry())
 }
 
 // unregister settles a membership that was given up while others wrote it.

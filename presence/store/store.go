@@ -72,13 +72,20 @@ type Store interface {
 	// where its user is. Running it twice is harmless. This and every other
 	// write that carries an ExpiresMs does nothing, or only a part, when it
 	// runs after that, and then returns an error that wraps ErrUnavailable.
+	//
+	// The two indexes say the same thing in two directions: a user's entry names
+	// the nodes that hold the member for this user, and goes with the last of
+	// them. A node holds a member for one user: to register it for another is to
+	// unregister it for the one before. So whatever moment a store that lost its
+	// last writes returns to, each entry of a user is found by a node that holds it.
+	// Where the two lie on different servers, as on a Redis Cluster, one may return
+	// without the other: what is left then of a user names no member, and is skipped
+	// by those who look the user up.
 	Register(ctx context.Context, e Entry) error
-	// Unregister removes both index entries of a member; only that of its user when
-	// the Node is empty.
+	// Unregister removes the node's entry of a member, and the node from the
+	// entry of its user. What other nodes hold, and what the node holds for
+	// another user, stays.
 	Unregister(ctx context.Context, e Entry) error
-	// Disown removes only the node's index entry: the member lives on, owned
-	// by another node.
-	Disown(ctx context.Context, e Entry) error
 	// UserMembers reads where a user is, in no particular order.
 	UserMembers(ctx context.Context, userID string) ([]Location, error)
 

@@ -2,16 +2,18 @@ package memstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
 )
 
-// index says what each node holds and where each user is.
+// index says what each node holds and where each user is: nodes[n][p] is for user u
+// exactly if n is one of users[u][p].
 type index struct {
 	mu    sync.Mutex
 	nodes map[string]map[place]store.Entry
-	users map[string]map[store.Location]string // to the node's id
+	users map[string]map[store.Location][]string // to the ids of the nodes; nobody writes to the slices
 }
 
 // place is one member within a node.
@@ -25,8 +27,12 @@ func (s *Store) Register(ctx context.Context, e store.Entry) error {
 	x := &s.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if was, held := x.nodes[e.Node][place{e.Room, e.ConnID}]; held {
+		x.remove(was)
+	}
+	at := store.Location{Room: e.Room, ConnID: e.ConnID}
 	put(x.nodes, e.Node, place{e.Room, e.ConnID}, e)
-	put(x.users, e.UserID, store.Location{Room: e.Room, ConnID: e.ConnID}, e.Node)
+	put(x.users, e.UserID, at, append(slices.Clip(x.users[e.UserID][at]), e.Node))
 	return nil
 }
 
@@ -38,21 +44,22 @@ func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
 	x := &s.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	drop(x.nodes, e.Node, place{e.Room, e.ConnID})
-	drop(x.users, e.UserID, store.Location{Room: e.Room, ConnID: e.ConnID})
+	if held, ok := x.nodes[e.Node][place{e.Room, e.ConnID}]; ok && held.UserID == e.UserID {
+		x.remove(held)
+	}
 	return nil
 }
 
-// Disown implements store.Store.
-func (s *Store) Disown(ctx context.Context, e store.Entry) error {
-	if err := s.inTime(ctx, "disown member", e.ExpiresMs); err != nil {
-		return err
-	}
-	x := &s.index
-	x.mu.Lock()
-	defer x.mu.Unlock()
+// remove takes out what a node holds. The lock is held.
+func (x *index) remove(e store.Entry) {
+	at := store.Location{Room: e.Room, ConnID: e.ConnID}
 	drop(x.nodes, e.Node, place{e.Room, e.ConnID})
-	return nil
+	rest := slices.DeleteFunc(slices.Clone(x.users[e.UserID][at]), func(node string) bool { return node == e.Node })
+	if len(rest) > 0 {
+		put(x.users, e.UserID, at, rest)
+		return
+	}
+	drop(x.users, e.UserID, at)
 }
 
 // UserMembers implements store.Store.

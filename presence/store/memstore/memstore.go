@@ -54,7 +54,7 @@ func New(o Options) *Store {
 	s.rooms.byID = make(map[string]*room)
 	s.bridge.channels = make(map[string]*channel)
 	s.index.nodes = make(map[string]map[place]store.Entry)
-	s.index.users = make(map[string]map[store.Location]string)
+	s.index.users = make(map[string]map[store.Location][]string)
 	s.conns.ttl = o.TTL
 	s.conns.byID = make(map[string]*record)
 	s.nodes.score = make(map[string]int64)

@@ -37,7 +37,7 @@ func (rs *rooms) save() func() {
 func (x *index) save() func() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	nodes, users := make(map[string]map[place]store.Entry), make(map[string]map[store.Location]string)
+	nodes, users := make(map[string]map[place]store.Entry), make(map[string]map[store.Location][]string)
 	for id, entries := range x.nodes {
 		nodes[id] = maps.Clone(entries)
 	}

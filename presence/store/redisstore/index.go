@@ -7,58 +7,82 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/redis/rueidis"
 )
 
 // Both indexes are hashes with a field per member: its connId and its room,
 // separated by a space. What a node holds has the epoch and the userId as
-// value, where a user is has the node's id.
+// value, where a user is has the ids of the nodes that hold it.
 
-// Register implements store.Store.
+// registerTries is how often a member is registered when it was registered for
+// another user meanwhile; in each try there was one.
+const registerTries = 3
+
+// Register implements store.Store. The entry of the user before lies in a third
+// key: it is removed by a step of its own, ahead.
 func (s *Store) Register(ctx context.Context, e store.Entry) error {
-	return s.writeEntry(ctx, "register", &s.scripts.indexSet, &e,
-		[]string{s.keys.node(e.Node), s.keys.user(e.UserID)}, []string{num(e.Epoch) + " " + e.UserID, e.Node})
+	for range registerTries {
+		before, err := s.writeEntry(ctx, "register", &s.scripts.indexSet, &e)
+		if before == "" || err != nil {
+			return err
+		}
+		former := e
+		former.UserID = before
+		if err := s.Unregister(ctx, former); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("register member %q of room %q: its user changes all the time: %w", e.ConnID, e.Room, store.ErrUnavailable)
 }
 
 // Unregister implements store.Store.
 func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
-	keys := []string{s.keys.node(e.Node), s.keys.user(e.UserID)}
-	if e.Node == "" {
-		keys = keys[1:]
-	}
-	return s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e, keys, nil)
-}
-
-// Disown implements store.Store.
-func (s *Store) Disown(ctx context.Context, e store.Entry) error {
-	return s.writeEntry(ctx, "disown", &s.scripts.indexDel, &e, []string{s.keys.node(e.Node)}, nil)
+	_, err := s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e)
+	return err
 }
 
 func entryField(e *store.Entry) string { return e.ConnID + " " + e.Room }
 
 var errSpace = errors.New("the connection's id has a space")
 
-// writeEntry writes the entry in each of the indexes, with a value for each or
-// none: in one go, but one by one on a cluster, where they lie apart.
-func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry, keys, values []string) error {
+// writeEntry runs a script on both indexes: in one go, but on each by itself on a
+// cluster, where they lie apart. It returns the user for whom the node holds the
+// member if that keeps it from being registered.
+func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry) (before string, err error) {
 	if strings.Contains(e.ConnID, " ") {
-		return fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
+		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
 	}
-	until, field := expiry(e.ExpiresMs), entryField(e)
-	runs := []run{{keys, append([]string{until, field}, values...)}}
-	if s.cluster && len(keys) > 1 {
-		runs = nil
-		for i := range keys {
-			args := []string{until, field}
-			if values != nil {
-				args = append(args, values[i])
-			}
-			runs = append(runs, run{keys[i : i+1], args})
-		}
+	node, user := s.keys.node(e.Node), s.keys.user(e.UserID)
+	args := func(which string) []string {
+		return []string{expiry(e.ExpiresMs), entryField(e), which, e.Node, e.UserID, num(e.Epoch)}
 	}
-	if err := s.pipe.write(ctx, with, runs...); err != nil {
-		return fmt.Errorf("%s member %q of room %q: %w", what, e.ConnID, e.Room, err)
+	runs := []run{{[]string{node, user}, args("nu")}}
+	if s.cluster {
+		runs = []run{{[]string{node}, args("n")}, {[]string{user}, args("u")}}
 	}
-	return nil
+	res, err := s.pipe.execMany(ctx, with, runs)
+	for i := 0; err == nil && i < len(res); i++ {
+		before, err = s.entryWritten(&res[i], before)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s member %q of room %q: %w", what, e.ConnID, e.Room, err)
+	}
+	return before, nil
+}
+
+// entryWritten reads the answer of a script of the indexes.
+func (s *Store) entryWritten(res *rueidis.RedisResult, before string) (string, error) {
+	msg, err := res.ToMessage()
+	switch {
+	case err != nil:
+		return "", s.pipe.wrap(err)
+	case msg.IsString():
+		return msg.ToString()
+	}
+	if n, err := msg.AsInt64(); err != nil || n == 0 {
+		return "", errors.Join(err, errLate)
+	}
+	return before, nil
 }
 
 // UserMembers implements store.Store.

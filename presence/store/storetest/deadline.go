@@ -23,7 +23,6 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	e := store.Entry{Node: "n", Room: room, ConnID: "c1", UserID: "u1", Epoch: 1}
 	errs["Register"] = b.Register(ctx, e)
 	errs["Unregister"] = b.Unregister(ctx, e)
-	errs["Disown"] = b.Disown(ctx, e)
 	_, errs["UserMembers"] = b.UserMembers(ctx, "u1")
 	errs["ConnJoin"] = b.ConnJoin(ctx, connOf("r1"))
 	errs["ConnLeave"] = b.ConnLeave(ctx, connOf("r1"))

@@ -90,13 +90,6 @@ func (f *Faulty) Unregister(ctx context.Context, e store.Entry) error {
 	})
 }
 
-// Disown implements store.Store.
-func (f *Faulty) Disown(ctx context.Context, e store.Entry) error {
-	return do0(ctx, f, Call{"Disown", e.Room, e.Node}, func(ctx context.Context) error {
-		return f.Backend.Disown(ctx, e)
-	})
-}
-
 // UserMembers implements store.Store.
 func (f *Faulty) UserMembers(ctx context.Context, userID string) ([]store.Location, error) {
 	return do(ctx, f, Call{"UserMembers", "", ""}, func(ctx context.Context) ([]store.Location, error) {

@@ -35,23 +35,51 @@ var indexTests = []test{
 		s.must(s.b.Unregister(s.ctx, e2))
 		s.noKeys()
 	}},
-	{"a member that moved is disowned", func(s *suite) {
+	{"a user's entry stands for as long as a node holds it", func(s *suite) {
 		old := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "u1", Epoch: 1}
 		now := store.Entry{Node: "n2", Room: "r1", ConnID: "c1", UserID: "u1", Epoch: 2}
-		s.must(s.b.Register(s.ctx, old))
+		for _, first := range []store.Entry{old, now} {
+			s.must(s.b.Register(s.ctx, old))
+			s.must(s.b.Register(s.ctx, now))
+			s.must(s.b.Register(s.ctx, old))
+			s.must(s.b.Unregister(s.ctx, first))
+			s.must(s.b.Unregister(s.ctx, first))
+			same(s, s.userMembers("u1"), []store.Location{{Room: "r1", ConnID: "c1"}})
+			s.must(s.b.Unregister(s.ctx, old))
+			s.must(s.b.Unregister(s.ctx, now))
+			s.noKeys()
+		}
+	}},
+	{"a node holds a member for one user", func(s *suite) {
+		was := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "1 ann", Epoch: 1}
+		now := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "ann", Epoch: 2}
+		s.must(s.b.Register(s.ctx, was))
 		s.must(s.b.Register(s.ctx, now))
-		s.must(s.b.Disown(s.ctx, old))
-		same(s, s.b.Keys(), []string{"user:u1", "{node:n2}:conns"})
-		same(s, s.userMembers("u1"), []store.Location{{Room: "r1", ConnID: "c1"}})
+		same(s, s.b.Keys(), []string{"user:ann", "{node:n1}:conns"})
+		same(s, s.entries("n1"), []store.Entry{now})
+		s.must(s.b.Unregister(s.ctx, was))
+		same(s, s.entries("n1"), []store.Entry{now})
+		same(s, s.userMembers("ann"), []store.Location{{Room: "r1", ConnID: "c1"}})
 		s.must(s.b.Unregister(s.ctx, now))
 		s.noKeys()
 	}},
-	{"only the user's entry is removed without a node", func(s *suite) {
-		e := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "u1", Epoch: 1}
-		s.must(s.b.Register(s.ctx, e))
-		s.must(s.b.Unregister(s.ctx, store.Entry{Room: "r1", ConnID: "c1", UserID: "u1"}))
-		same(s, s.b.Keys(), []string{"{node:n1}:conns"})
-		s.must(s.b.Unregister(s.ctx, e))
+	{"to enter as another user, or where another node is, changes no other entry", func(s *suite) {
+		enter := func(node, user string) store.Entry {
+			p := store.Put{Room: "r1", Intent: store.IntentJoin, Member: store.Member{ConnID: "c1", UserID: user, Owner: node, Epoch: 1, Write: 1, State: []byte("{}")}}
+			_, err := s.b.Enter(s.ctx, p, s.now())
+			s.must(err)
+			_, err = s.b.Remove(s.ctx, store.Remove{Room: "r1", ConnID: "c1", Epoch: 1, Owner: node})
+			s.must(err)
+			s.must(s.b.ConnLeave(s.ctx, store.Conn{ConnID: "c1", UserID: user, Room: "r1", Node: node, Epoch: 1}))
+			return store.Entry{Node: node, Room: "r1", ConnID: "c1", UserID: user, Epoch: 1}
+		}
+		enter("n1", "ann")
+		bob := enter("n1", "bob")
+		same(s, s.b.Keys(), []string{"user:bob", "{node:n1}:conns"})
+		other := enter("n2", "bob")
+		s.must(s.b.Unregister(s.ctx, other))
+		same(s, s.userMembers("bob"), []store.Location{{Room: "r1", ConnID: "c1"}})
+		s.must(s.b.Unregister(s.ctx, bob))
 		s.noKeys()
 	}},
 	{"odd ids", func(s *suite) {
@@ -71,13 +99,10 @@ var indexTests = []test{
 		s.noKeys()
 		s.must(s.b.Register(s.ctx, early))
 		s.late(s.b.Unregister(s.ctx, late))
-		s.late(s.b.Disown(s.ctx, late))
 		late.ExpiresMs = s.now() - 1
-		s.late(s.b.Disown(s.ctx, late))
+		s.late(s.b.Unregister(s.ctx, late))
 		same(s, s.entries("n1"), []store.Entry{e})
 		same(s, s.userMembers("u1"), []store.Location{{Room: "r1", ConnID: "c1"}})
-		s.must(s.b.Disown(s.ctx, early))
-		same(s, s.b.Keys(), []string{"user:u1"})
 		s.must(s.b.Unregister(s.ctx, early))
 		s.noKeys()
 	}},

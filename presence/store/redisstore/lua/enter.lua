@@ -5,9 +5,10 @@
 -- ARGV[10]  node   ARGV[11] user   ARGV[12] room   ARGV[13] epoch
 -- ARGV[14]  last seen, Unix ms   ARGV[15] time to live of the connection, ms
 -- Returns   what put_usual.lua does; or nothing, and has written nothing, when
---           the member or the connection stands already, or the room's id would
---           look like a list of rooms: that takes steps
-if stored or string.byte(ARGV[12]) == 91 or call('EXISTS', KEYS[4]) == 1 then -- '[', as a list of rooms begins
+--           the member, the connection or an entry of an index stands already, or
+--           the room's id would look like a list of rooms: that takes steps
+if stored or string.byte(ARGV[12]) == 91 or call('EXISTS', KEYS[4]) == 1 -- '[', as a list of rooms begins
+  or call('HGET', KEYS[2], ARGV[8]) or call('HGET', KEYS[3], ARGV[8]) then
   return ''
 end
 call('HSET', KEYS[2], ARGV[8], ARGV[9])

@@ -1,7 +1,25 @@
--- Deletes a field from each of the indexes.
--- ARGV[1] expiry, as in expiry.lua   ARGV[2] field
+-- Unregisters a member from the indexes; what is about another user or node stays.
+-- ARGV[1..5] as in index_set.lua
 -- Returns 0 when it expired
+local call = redis.call
 for i = 1, #KEYS do
-  redis.call('HDEL', KEYS[i], ARGV[2])
+  local key, stands, rest = KEYS[i], call('HGET', KEYS[i], ARGV[2]), {}
+  if not stands then -- nothing to do
+  elseif string.sub(ARGV[3], i, i) == 'n' then
+    if string.match(stands, '^%d+ (.*)$') == ARGV[5] then
+      call('HDEL', key, ARGV[2])
+    end
+  else
+    for node in string.gmatch(stands, '[^ ]+') do
+      if node ~= ARGV[4] then
+        rest[#rest + 1] = node
+      end
+    end
+    if #rest == 0 then
+      call('HDEL', key, ARGV[2])
+    else
+      call('HSET', key, ARGV[2], table.concat(rest, ' '))
+    end
+  end
 end
 return 1
