@@ -87,8 +87,10 @@ func (m *membership) beginGrace(l *lane, x loss) {
 		m.restoring = false
 		r.question(m)
 	}
-	// One that was shown away for its silence has no stored grace yet.
-	if awayMs := x.atMs + e.awayAfter.Milliseconds(); (!x.shown || m.away.Load()) && awayMs < x.untilMs {
+	// One that was shown away for its silence has no stored grace yet. One that would be
+	// away for less than the time before that is not shown so: a closed tab does not blink.
+	wait := e.awayAfter.Milliseconds()
+	if awayMs := x.atMs + wait; (!x.shown || m.away.Load()) && awayMs+wait <= x.untilMs {
 		g.at(awayMs, g.showAway)
 	} else {
 		g.at(x.untilMs, g.end)

@@ -40,7 +40,8 @@ type Options struct {
 	// server's ping interval, since between two pings a healthy client is silent.
 	ReaperLookback time.Duration
 	// AwayAfter is how long a resumable member is gone before it is shown
-	// away. Default 2 s: most reloads are faster.
+	// away, unless that would be for less than as long. Default 2 s: most reloads
+	// are faster.
 	AwayAfter time.Duration
 	// SilentAfter is how long nothing at all may come from the connection of a
 	// resumable member before it is shown away; its next byte shows it online again.

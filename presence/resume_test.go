@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -114,15 +115,17 @@ func TestGraceShowsAwayAndThenLeave(t *testing.T) {
 }
 
 func TestAwayIsSkippedForAShortGrace(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
-		a.join("r", "ann", `,"graceMs":1500`)
-		b.join("r", "bob", "")
-		b.heard()
-		a.end(ReasonDisconnect, false)
-		time.Sleep(3 * time.Second)
-		want(t, "b", b.heard(), `leave ann@r disconnect`)
-	})
+	for graceMs, seen := range map[int]string{1500: "", 3999: "", 4000: "update ann@r {} away\n"} {
+		inWorld(t, 1, func(w *world) {
+			a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
+			a.join("r", "ann", fmt.Sprintf(`,"graceMs":%d`, graceMs))
+			b.join("r", "bob", "")
+			b.heard()
+			a.end(ReasonDisconnect, false)
+			time.Sleep(5 * time.Second)
+			want(t, fmt.Sprint(graceMs), b.heard(), seen+"leave ann@r disconnect")
+		})
+	}
 }
 
 func TestLeaveWithGrace(t *testing.T) {
@@ -151,7 +154,7 @@ func TestLeaveWithGrace(t *testing.T) {
 		want(t, "nobody saw it", b.heard(), "")
 		a2.send("leave", `{"graceMs":3000}`).wait()
 		time.Sleep(3100 * time.Millisecond)
-		want(t, "gone for good", b.heard(), "update ann@r {} away\nleave ann@r leave")
+		want(t, "gone for good, without a blink of away", b.heard(), "leave ann@r leave")
 		w.agree("r")
 	})
 }

@@ -137,7 +137,7 @@ export class Membership<S extends object> implements LinkHooks {
   #begin(params: JoinParams<S>): void {
     const { rooms, hooks, connection } = this.#link;
     if (this.status === "stopped") throw left("stopped");
-    if (this.#want || rooms.has(params.roomId)) throw new RealtimeError("in_use", "The channel or client is in a room already.");
+    if (this.#want || rooms.has(params.roomId)) throw new RealtimeError("in_use", this.#want ? "The channel is in a room already." : "Another channel of this client is in that room.");
     this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
     rooms.add(params.roomId);
     hooks.add(this);
