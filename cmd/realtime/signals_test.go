@@ -27,12 +27,12 @@ func TestSignalsAtOnceAreOne(t *testing.T) {
 		for range 10 {
 			send()
 		}
-		time.Sleep(echoTime - 1)
+		time.Sleep(echoTime - time.Nanosecond)
 		send()
 		if s.second.Err() != nil {
 			t.Error("one signal was taken for two")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		send()
 		if s.second.Err() == nil {
 			t.Error("the second signal was not seen")
