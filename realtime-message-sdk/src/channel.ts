@@ -1,43 +1,32 @@
+import type { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
+import { Endpoint } from "./endpoint.js";
 import type { RealtimeError } from "./errors.js";
-import type { Link } from "./link.js";
+import { asSent, deleted } from "./json.js";
 import { Membership, notJoined } from "./membership.js";
 import type { PresenceSettings } from "./options.js";
-import type { Outbox } from "./outbox.js";
 import type { DefaultState, HeartbeatResponse, JoinResponse, Member } from "./protocol.js";
-import { timed } from "./timed.js";
-import type {
-  ChannelEvents,
-  ChannelListener,
-  ChannelStatus,
-  DefaultEvents,
-  EmitArgs,
-  EventAck,
-  EventArgs,
-  EventNames,
-  JoinParams,
-  Patch,
-  RoomSnapshot,
-  TimedEmitter,
-  User,
-  VolatileEmitter,
-} from "./types.js";
+import type { ChannelEvents, ChannelStatus, DefaultEvents, JoinParams, Patch, RoomSnapshot, User } from "./types.js";
 
 /**
  * A membership in one room, and the members of that room. It joins again
  * after every loss, sends heartbeats, closes gaps, and keeps `members` as the
  * server has them. Made by `RealtimeClient.createPresenceChannel`.
  */
-export class PresenceChannel<S extends object = DefaultState, E extends object = DefaultEvents> {
-  /** Vue leaves this object as it is, as if by `markRaw`: its own reactivity is of no use here, see `subscribe`. @internal */
-  readonly __v_skip = true;
-  readonly #emitter = new Emitter();
+export class PresenceChannel<S extends object = DefaultState, E extends object = DefaultEvents> extends Endpoint<ChannelEvents<S>, E> {
+  readonly #emitter: Emitter;
   readonly #subscribers = new Emitter();
   readonly #membership: Membership<S>;
 
   /** @internal */
-  constructor(link: Link, options: PresenceSettings) {
-    this.#membership = new Membership(link, options, this.#emitter, (own) => {
+  constructor(connection: Connection, options: PresenceSettings, lost: (error: RealtimeError) => void) {
+    const emitter = new Emitter();
+    super(emitter, () => {
+      if (this.#membership.roomId === undefined) throw notJoined();
+      return this.#membership.outbox;
+    });
+    this.#emitter = emitter;
+    this.#membership = new Membership(connection, options, lost, emitter, (own) => {
       this.#subscribers.emit("", own);
     });
   }
@@ -95,12 +84,12 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
    * is sent together. Resolves when the server has it; rejects if it refuses it for good.
    */
   updateState<P extends Partial<S>>(patch: P & Patch<S, P>): Promise<HeartbeatResponse> {
-    return this.#membership.patch(patch);
+    return this.#membership.beat(() => asSent(patch));
   }
 
   /** Deletes keys of the own state, as `updateState` changes them. What is done last to a key holds. */
   deleteState(keys: readonly (keyof S & string)[]): Promise<HeartbeatResponse> {
-    return this.#membership.delete(keys);
+    return this.#membership.beat(() => deleted(keys));
   }
 
   /**
@@ -108,7 +97,8 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
    * With `patchState` it is `updateState`. Resolves with the answer, which is that of the next join when the connection is lost before.
    */
   sendHeartbeat<P extends Partial<S>>(options?: { readonly patchState?: P & Patch<S, P> }): Promise<HeartbeatResponse> {
-    return options?.patchState ? this.#membership.patch(options.patchState) : this.#membership.beat();
+    const patch = options?.patchState;
+    return this.#membership.beat(patch && (() => asSent(patch)));
   }
 
   /** Leaves the room. Resolves when the server knows, or cannot be told. The channel can join again. */
@@ -123,45 +113,5 @@ export class PresenceChannel<S extends object = DefaultState, E extends object =
       this.#emitter.clear();
       this.#subscribers.clear();
     });
-  }
-
-  /** Listens to an event of the channel, or to a custom event of its room, whose sender is the last argument. Returns what ends that. */
-  on<K extends keyof ChannelEvents<S> | EventNames<E>>(event: K, listener: ChannelListener<S, E, K>): () => void {
-    return this.#emitter.on(event, listener as (...args: never[]) => void);
-  }
-
-  /** Ends what `on` began. */
-  off<K extends keyof ChannelEvents<S> | EventNames<E>>(event: K, listener: ChannelListener<S, E, K>): void {
-    this.#emitter.off(event, listener as (...args: never[]) => void);
-  }
-
-  /**
-   * Sends a custom event to the other members of this room. While the channel
-   * is not joined it waits. A function given last is called when the server has
-   * it. An event that is not delivered is told by `error`: the server refused
-   * it, the connection was lost, or too many wait already (`outbox_full`).
-   */
-  emit<K extends EventNames<E>>(event: K, ...args: EmitArgs<E, K>): void {
-    this.#outbox.emit(event, args as unknown[]);
-  }
-
-  /** Sends a custom event and resolves when the server has it; rejects when it is not delivered, or the connection is lost before that is known. */
-  async emitWithAck<K extends EventNames<E>>(event: K, ...args: EventArgs<E, K>): Promise<EventAck<E, K>> {
-    return this.#outbox.ask(event, args);
-  }
-
-  /** Emits whose acknowledgement must come within `ms`, waiting for the connection included. */
-  timeout(ms: number): TimedEmitter<E> {
-    return timed(ms, async (event, args) => this.#outbox.ask(event, args, ms));
-  }
-
-  /** Emits that are dropped when they cannot be sent now, such as the position of a cursor: nobody is told. */
-  get volatile(): VolatileEmitter<E> {
-    return { emit: (event, ...args) => this.#outbox.emitVolatile(event, args) };
-  }
-
-  get #outbox(): Outbox {
-    if (this.#membership.roomId === undefined) throw notJoined();
-    return this.#membership.outbox;
   }
 }

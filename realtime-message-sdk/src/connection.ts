@@ -1,11 +1,11 @@
 import { io, type Socket } from "socket.io-client";
 
 import { RealtimeError, refusedConnection } from "./errors.js";
-import type { Loss } from "./link.js";
-import { watchNetwork } from "./page.js";
-import type { Refusal } from "./protocol.js";
+import type { ChannelHooks, Loss } from "./hooks.js";
+import { isObject, messageBytes } from "./json.js";
+import { watch, type WindowListeners } from "./page.js";
+import type { Refusal, Sender } from "./protocol.js";
 import { Retry } from "./retry.js";
-import { messageBytes } from "./size.js";
 import { transportsHere } from "./transports.js";
 import type { Auth, SocketIOOptions } from "./types.js";
 
@@ -13,39 +13,49 @@ import type { Auth, SocketIOOptions } from "./types.js";
 const BEHIND_PACKETS = 16;
 const BEHIND_BYTES = 64 * 1024;
 
-/** What a connection tells its client. */
+/** What a connection tells its client, besides what it tells the channels. */
 export interface ConnectionHooks {
-  /** Connected. */
+  /** Connected, and every channel knows. */
   up(): void;
-  /** No longer connected. `connection`: it is tried again, unless `failed` says otherwise. */
-  down(loss: Loss): void;
-  /** The n-th attempt in a row begins, after the first. */
-  attempt(attempt: number): void;
+  /** No longer connected. */
+  down(): void;
   /** An attempt failed. `first`: of its row; `final`: there is no other. */
   failed(error: RealtimeError, first: boolean, final: boolean): void;
+  /** An event arrived, and every channel knows. */
+  heard(event: string, args: unknown[], sender: Sender | null): void;
 }
 
 /**
- * Where an attempt to connect stands:
+ * Where a connection stands:
  * - `closed`: there is none, until somebody connects;
- * - `waiting`: the next one follows after a wait;
- * - `opening`: the transport is opening;
- * - `authenticating`: `authProvider` is asked;
- * - `accepting`: the server decides;
+ * - `suspended`: the same, as its page is in the back/forward cache;
+ * - `waiting`: the next attempt follows after a wait;
+ * - `connecting`: one is under way;
  * - `connected`: the server accepted.
  */
-type Stage = "closed" | "waiting" | "opening" | "authenticating" | "accepting" | "connected";
+type Stage = "closed" | "suspended" | "waiting" | "connecting" | "connected";
 
 /**
- * A Socket.IO connection that is made again when it is lost. Socket.IO makes
- * each attempt; whether and when another one follows is decided here, so that
- * every attempt that comes to nothing counts, whatever it failed of: it did not
- * open, was refused, or was lost before every join on it was answered.
+ * A Socket.IO connection that is made again when it is lost, and the channels
+ * that share it. Socket.IO makes each attempt; whether and when another one
+ * follows is decided here, so that every attempt that comes to nothing counts,
+ * whatever it failed of: it did not open, was refused, or was lost before every
+ * join on it was answered.
  */
 export class Connection {
   readonly socket: Socket;
+  /** Who is told: the channels that are in a room, or want to be. */
+  readonly channels = new Set<ChannelHooks>();
   /** Who has sent a join on this connection and has no answer yet. */
   readonly unanswered = new Set<object>();
+  /** Custom events of this connection have their sender as last argument: a join was answered so. */
+  senders = false;
+  /** The server was told that this connection can ask for what it has missed. */
+  heals = false;
+  /** When it was last asked something: one heartbeat speaks for all channels. Unix time in ms. */
+  askedMs = 0;
+  /** The largest message that the server takes, in bytes; Infinity before the first handshake. */
+  maxPayload = Infinity;
 
   readonly #url: string;
   readonly #authProvider: (() => Auth | Promise<Auth>) | undefined;
@@ -53,10 +63,8 @@ export class Connection {
   readonly #retry = new Retry();
   #stage: Stage = "closed";
   #refused = false; // the attempt before was refused by the server
-  #failures = 0; // in a row
-  #maxPayload = Infinity;
-  #engine: Socket["io"]["engine"] | undefined; // the last one made
-  #unwatch: (() => void) | undefined; // set from `connect` until connected or closed
+  #failing = false; // the attempt before failed
+  #unwatch: (() => void) | undefined; // set from `connect` until closed
 
   constructor(url: string, options: SocketIOOptions, authProvider: (() => Auth | Promise<Auth>) | undefined, hooks: ConnectionHooks) {
     this.#url = url;
@@ -72,8 +80,9 @@ export class Connection {
       auth: (send) => void this.#authenticate(send),
     });
     this.socket.on("connect", () => {
-      this.#refused = false;
+      this.#refused = this.senders = this.heals = false;
       this.#become("connected");
+      this.#tell("up");
       hooks.up();
     });
     this.socket.on("disconnect", (reason, details) => {
@@ -81,6 +90,11 @@ export class Connection {
     });
     this.socket.on("connect_error", (error) => {
       this.#notConnected(error);
+    });
+    this.socket.onAny((event: string, ...args: unknown[]) => {
+      const sender = this.senders && !isPresence(event) ? takeSender(args) : null;
+      this.#tell("heard", event, args, sender);
+      hooks.heard(event, args, sender);
     });
   }
 
@@ -92,14 +106,12 @@ export class Connection {
   /** Begins to connect, if it is not connecting or connected; a wait ends. */
   connect(): void {
     const { socket } = this;
-    if (socket.active && this.#stage !== "waiting" && this.#stage !== "closed") return;
-    this.#become("opening");
+    if (socket.active && (this.#stage === "connecting" || this.#stage === "connected")) return;
+    this.#unwatch ??= watch(this.#listeners);
+    this.#become("connecting");
     socket.connect();
-    const { engine } = socket.io;
-    if (engine === this.#engine) return;
-    this.#engine = engine;
-    engine.once("handshake", ({ maxPayload }) => {
-      this.#maxPayload = maxPayload || Infinity;
+    socket.io.engine.once("handshake", ({ maxPayload }) => {
+      this.maxPayload = maxPayload || Infinity;
     });
   }
 
@@ -112,17 +124,7 @@ export class Connection {
   close(): void {
     this.#reset();
     this.socket.disconnect();
-  }
-
-  /** Closes the transport, which is no leave, until `connect`. */
-  suspend(): void {
-    this.#become("closed");
-    this.socket.io.engine.close();
-  }
-
-  /** The largest message that the server takes, in bytes; Infinity before the first handshake. */
-  get maxPayload(): number {
-    return this.#maxPayload;
+    this.#tell("down", "leave"); // Socket.IO tells only of a connection that was made
   }
 
   /** The size of a message. Throws if it cannot be sent as JSON. */
@@ -135,8 +137,8 @@ export class Connection {
   /** The refusal of a request that is larger than the server takes; undefined if it can be sent. */
   tooLarge(event: string, payload: object): Refusal | undefined {
     const bytes = this.measure([event, payload]);
-    if (bytes <= this.#maxPayload) return undefined;
-    const error = `A state of ${bytes} bytes is not sent: the server takes ${this.#maxPayload} bytes at once.`;
+    if (bytes <= this.maxPayload) return undefined;
+    const error = `This state is not sent: ${bytes} bytes, of ${this.maxPayload} at most.`;
     return { ok: false, code: "state_too_large", error };
   }
 
@@ -147,20 +149,37 @@ export class Connection {
     return engine.writeBuffer.length >= BEHIND_PACKETS || (ws?.bufferedAmount ?? 0) > BEHIND_BYTES;
   }
 
-  /** The network is back: a wait ends, and an attempt that began without it is made again. */
-  readonly #online = (): void => {
-    if (this.#stage === "waiting") {
-      this.#next();
-    } else {
-      this.socket.disconnect();
-      this.#become("closed");
-      this.connect();
-    }
+  readonly #listeners: WindowListeners = {
+    pagehide: ({ persisted }) => {
+      this.#tell("hide");
+      // An open connection keeps a page out of the back/forward cache. To close the transport is no leave.
+      if (!persisted || !this.socket.connected) return;
+      this.#become("suspended");
+      this.socket.io.engine.close();
+    },
+    pageshow: ({ persisted }) => {
+      if (!persisted) return;
+      this.#tell("show");
+      if (this.#stage === "suspended") this.connect();
+    },
+    visibilitychange: () => {
+      // One heartbeat tells whether the connection lives.
+      if (!document.hidden) [...this.channels].some((channel) => channel.wake());
+    },
+    // The network is back: a wait ends, and an attempt that began without it is made again.
+    online: () => {
+      if (this.#stage === "waiting") {
+        this.#next();
+      } else if (this.#stage === "connecting") {
+        this.socket.disconnect();
+        this.#become("closed");
+        this.connect();
+      }
+    },
   };
 
   async #authenticate(send: (auth: object) => void): Promise<void> {
     const { engine } = this.socket.io;
-    this.#become("authenticating");
     let auth: unknown;
     let failure: RealtimeError | undefined;
     try {
@@ -170,18 +189,17 @@ export class Connection {
       failure = new RealtimeError("auth_failed", `authProvider failed: ${String(cause)}`, { cause });
     }
     // Meanwhile another attempt may have begun, which asks for itself.
-    if (engine !== this.socket.io.engine || this.#stage !== "authenticating") return;
+    if (engine !== this.socket.io.engine || this.#stage !== "connecting") return;
     if (failure) {
       this.#failed(failure, false);
-    } else if (auth !== undefined && (typeof auth !== "object" || auth === null || Array.isArray(auth))) {
-      this.#failed(new RealtimeError("auth_failed", `authProvider must return an object, such as { token }.`), true);
-    } else {
-      this.#become("accepting");
-      try {
-        send(auth as Auth);
-      } catch (cause) {
-        this.#failed(new RealtimeError("auth_failed", "What authProvider returned cannot be sent.", { cause }), true);
-      }
+      return;
+    }
+    try {
+      if (auth !== undefined && !isObject(auth)) throw new TypeError("this is none");
+      send(auth as Auth);
+    } catch (cause) {
+      const message = `authProvider must return an object that can be sent, such as { token }: ${(cause as Error).message}.`;
+      this.#failed(new RealtimeError("auth_failed", message, { cause }), true);
     }
   }
 
@@ -206,34 +224,39 @@ export class Connection {
   #ended(reason: Socket.DisconnectReason, cause: unknown): void {
     const { socket } = this;
     // A request caught between the loss and its notice would go out before the next join.
-    socket.sendBuffer = socket.sendBuffer.filter((packet) => !isPresenceRequest(packet));
-    const loss = lossOf(reason);
-    const stage = this.#stage;
+    socket.sendBuffer = socket.sendBuffer.filter(({ data }) => !isPresence((data as [string])[0]));
+    const loss = LOSSES.get(reason) ?? "connection";
     if (loss !== "connection") {
       this.#reset();
-      this.#hooks.down(loss);
-    } else if (stage === "closed") {
-      socket.disconnect(); // suspended
-      this.#hooks.down(loss);
-    } else if (stage === "connected" && this.unanswered.size === 0) {
+    } else if (this.#stage === "suspended") {
+      socket.disconnect();
+    } else if (this.#stage === "connected" && this.unanswered.size === 0) {
       this.#retry.reset();
-      this.#failures = 0;
+      this.#failing = false;
       this.#again();
-      this.#hooks.down(loss);
     } else {
-      this.#failed(new RealtimeError("disconnected", `The connection was lost before the ${stage === "connected" ? "join was answered" : "server accepted it"} (${reason}).`, { cause }), false, loss);
+      this.#failed(new RealtimeError("disconnected", `The connection was lost before the server answered (${reason}).`, { cause }), false, loss);
+      return;
     }
+    this.#down(loss);
+  }
+
+  #down(loss: Loss): void {
+    this.#hooks.down();
+    this.#tell("down", loss);
   }
 
   /** What happens next is settled before anybody is told, so that whoever is told may change it. */
   #failed(error: RealtimeError, final: boolean, loss?: Loss): void {
-    const first = this.#failures++ === 0;
+    const first = !this.#failing;
+    this.#failing = true;
     const again = !final && this.#again(error.retryAfterMs);
     if (!again) {
       this.#reset();
       this.socket.disconnect();
     }
-    if (loss) this.#hooks.down(loss);
+    if (loss) this.#down(loss);
+    this.#tell("refused", error, !again);
     this.#hooks.failed(error, first, !again);
   }
 
@@ -257,42 +280,41 @@ export class Connection {
 
   readonly #next = (): void => {
     if (!this.reconnects) return; // switched off meanwhile
-    this.#hooks.attempt(this.#retry.attempts);
+    this.#tell("attempt", this.#retry.attempts);
     if (this.#stage === "waiting") this.connect();
   };
 
-  /** As if nothing had failed before. */
+  /** As if nobody had connected before. */
   #reset(): void {
     this.#retry.reset();
-    this.#refused = false;
-    this.#failures = 0;
+    this.#refused = this.#failing = false;
     this.#become("closed");
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   #become(stage: Stage): void {
     this.#stage = stage;
     if (stage !== "waiting") this.#retry.cancel();
-    if (stage !== "closed" && stage !== "connected") {
-      this.#unwatch ??= watchNetwork(this.#online);
-    } else {
-      this.#unwatch?.();
-      this.#unwatch = undefined;
-    }
+  }
+
+  #tell<K extends Exclude<keyof ChannelHooks, "roomId">>(hook: K, ...args: Parameters<ChannelHooks[K]>): void {
+    for (const channel of [...this.channels]) (channel[hook] as (...args: Parameters<ChannelHooks[K]>) => void)(...args);
   }
 }
 
-/** What Socket.IO's reason for a disconnect means for a membership. */
-function lossOf(reason: Socket.DisconnectReason): Loss {
-  switch (reason) {
-    case "io server disconnect":
-      return "kicked";
-    case "io client disconnect":
-      return "leave";
-    default:
-      return "connection";
-  }
+/** What Socket.IO's reason for a disconnect means for a membership; any other is a lost connection. */
+const LOSSES: ReadonlyMap<Socket.DisconnectReason, Loss> = new Map([
+  ["io server disconnect", "kicked"],
+  ["io client disconnect", "leave"],
+]);
+
+function isPresence(event: string): boolean {
+  return event.startsWith("presence:");
 }
 
-function isPresenceRequest(packet: unknown): boolean {
-  return String((packet as { data: unknown[] }).data[0]).startsWith("presence:");
+/** Takes the sender out of the arguments of an event: the last one, but for a function that acknowledges the event. */
+function takeSender(args: unknown[]): Sender | null {
+  const at = typeof args.at(-1) === "function" ? -2 : -1;
+  return args.splice(at, 1)[0] as Sender | null;
 }

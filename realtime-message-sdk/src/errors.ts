@@ -42,6 +42,11 @@ export function refusalError(refusal: Refusal): RealtimeError {
   return new RealtimeError(refusal.code, refusal.error, refusal);
 }
 
+/** The error of what cannot be made JSON. */
+export function notSendable(what: string, cause: unknown): RealtimeError {
+  return new RealtimeError("invalid_payload", `${what} cannot be sent: ${(cause as Error).message}.`, { cause });
+}
+
 /** Refusals that say nothing about the request: the same one may be accepted later. */
 const TRANSIENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["rate_limited", "unavailable", "shutting_down", "internal"]);
 
@@ -64,7 +69,7 @@ export function refusedConnection(cause: Error & { data?: unknown }): { error: R
   const transient = reason !== undefined && TRANSIENT.has(reason);
   const hopeless = cause.message === NO_NAMESPACE;
   const message = hopeless
-    ? `${NO_NAMESPACE}: the path of baseUrl names one that the server does not have. Where the server's own path is meant, use the option path.`
+    ? `${NO_NAMESPACE}: the path in baseUrl is none that the server has. A path of the server itself is the option path.`
     : cause.message;
   return { error: new RealtimeError(transient ? reason : "refused", message, { cause, retryAfterMs }), transient, hopeless };
 }

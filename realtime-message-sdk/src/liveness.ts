@@ -1,4 +1,4 @@
-import type { Link } from "./link.js";
+import type { Connection } from "./connection.js";
 import type { PresenceSettings } from "./options.js";
 
 // A timer that fires this much too late was throttled (a tab in the
@@ -8,7 +8,7 @@ const LATE_MS = 1000;
 /** When to send heartbeats, and when to take a connection for dead. Owns its timers between `start` and `stop`. */
 export class Liveness {
   readonly #options: PresenceSettings;
-  readonly #link: Pick<Link, "askedMs">;
+  readonly #connection: Connection;
   readonly #beat: () => void;
   readonly #dead: () => void;
   #interval: ReturnType<typeof setTimeout> | undefined;
@@ -17,16 +17,16 @@ export class Liveness {
   #doubted = false;
 
   /** `beat` sends a heartbeat, if it can, and calls `sent`; `dead` follows too many that were missed in a row. */
-  constructor(options: PresenceSettings, link: Pick<Link, "askedMs">, beat: () => void, dead: () => void) {
+  constructor(options: PresenceSettings, connection: Connection, beat: () => void, dead: () => void) {
     this.#options = options;
-    this.#link = link;
+    this.#connection = connection;
     this.#beat = beat;
     this.#dead = dead;
   }
 
   /** A request was sent that is answered at once on a connection that lives. */
   sent(): void {
-    this.#link.askedMs = Date.now();
+    this.#connection.askedMs = Date.now();
     if (this.#deadline === undefined) this.#await(true);
   }
 
@@ -62,7 +62,7 @@ export class Liveness {
       // One heartbeat speaks for the connection: while another channel asks, this
       // one waits, a moment less than the one that asked. So the channels take
       // turns, and each finds out in its own turn whether it is still a member.
-      const quiet = Date.now() - this.#link.askedMs;
+      const quiet = Date.now() - this.#connection.askedMs;
       const turn = this.#options.heartbeatIntervalMs - 1;
       if (!this.#doubted && quiet >= 0 && quiet < turn) this.#wait(turn - quiet);
       else this.probe();

@@ -1,18 +1,20 @@
+import type { Connection } from "./connection.js";
+import { Deferred } from "./deferred.js";
 import type { Emitter } from "./emitter.js";
 import { isTransient, RealtimeError, refusalError } from "./errors.js";
-import type { Link, LinkHooks, Loss } from "./link.js";
+import type { ChannelHooks, Loss } from "./hooks.js";
+import { asSent } from "./json.js";
 import { Liveness } from "./liveness.js";
 import type { PresenceSettings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { swapToken, tokenKey } from "./page.js";
-import { asSent, type Changes, deleted, PatchQueue } from "./patches.js";
+import { type Changes, PatchQueue } from "./patches.js";
 import type { HeartbeatResponse, JoinResponse, Member, PresenceEvent, Refusal, Sender, SyncResponse } from "./protocol.js";
-import { Replica } from "./replica.js";
+import { Replica, same } from "./replica.js";
 import { Retry } from "./retry.js";
 import { Steps } from "./steps.js";
 import type { ChannelEvents, ChannelStatus, DisconnectReason, JoinParams, RoomSnapshot } from "./types.js";
 import { roomView } from "./view.js";
-import { Wire } from "./wire.js";
 
 const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ChannelEvents>([
   "connected",
@@ -36,11 +38,11 @@ interface Answers<S extends object> {
  * and keeps the replica. Its requests and the client's news move it from one
  * status to another.
  */
-export class Membership<S extends object> implements LinkHooks {
+export class Membership<S extends object> implements ChannelHooks {
   readonly outbox: Outbox;
   status: ChannelStatus = "idle";
 
-  readonly #link: Link;
+  readonly #connection: Connection;
   readonly #options: PresenceSettings;
   readonly #emitter: Emitter;
   readonly #notify: (own: boolean) => void;
@@ -51,41 +53,43 @@ export class Membership<S extends object> implements LinkHooks {
   readonly #liveness: Liveness;
 
   #want: JoinParams<S> | undefined; // what to be a member as, as long as that is wanted
-  #joining: { resolve: (response: JoinResponse<S>) => void; reject: (error: Error) => void } | undefined;
+  #joining: Deferred<JoinResponse<S>> | undefined;
   #connId = "";
   #epoch = 0;
   #token: string | undefined;
   #state: S | undefined; // the own state as last heard from the server
   #session = 0; // answers to requests of an earlier one mean nothing any more
   #syncing = false; // a sync is under way, or waits to be tried again
-  #fenced = false; // the membership was lost, and nothing has shown yet that its successor holds
   #error: RealtimeError | undefined; // why this is no member, while it is none
   #view: RoomSnapshot<S> | undefined; // the last one handed out, while it is true
-  #own: Member<S> | undefined; // what `#self` was made from
-  #self: Member<S> | undefined; // the own member, with patches that are on their way
+  #ahead: Member<S> | undefined; // the own member with patches that are on their way, as last handed out
   #untold: boolean | undefined; // a change of the view is to be told; true: an own one
 
   /** Tells events to the emitter, and calls `notify` after every change of `view()`: `own` if it is this side's doing. */
-  constructor(link: Link, options: PresenceSettings, emitter: Emitter, notify: (own: boolean) => void) {
-    this.#link = link;
+  constructor(
+    connection: Connection,
+    options: PresenceSettings,
+    lost: (error: RealtimeError) => void,
+    emitter: Emitter,
+    notify: (own: boolean) => void,
+  ) {
+    this.#connection = connection;
     this.#options = options;
     this.#emitter = emitter;
     this.#notify = notify;
-    const { connection } = link;
-    const lost = (error: RealtimeError) => {
-      link.lost(error);
+    const notDelivered = (error: RealtimeError) => {
       this.#tell("error", error);
+      lost(error);
     };
-    this.outbox = new Outbox(new Wire(connection, lost, () => this.roomId));
+    this.outbox = new Outbox(connection, notDelivered, () => this.roomId);
     const beat = () => {
-      if (this.status !== "joined") return;
       this.#patches.undo(); // one that was not answered in time is sent again
       void this.beat();
     };
     const dead = () => {
       connection.socket.io.engine.close(); // not a leave: the client reconnects
     };
-    this.#liveness = new Liveness(options, link, beat, dead);
+    this.#liveness = new Liveness(options, connection, beat, dead);
   }
 
   /** The room that the channel is in, or wants to be in. */
@@ -109,75 +113,61 @@ export class Membership<S extends object> implements LinkHooks {
   /** The own member as it will be when all patches have arrived. The same object until that is different. */
   #withPatches(own: Member<S>): Member<S> {
     const state = this.#patches.over(own.state);
-    if (own !== this.#own || !this.#self || !alike(state, this.#self.state)) {
-      this.#own = own;
-      this.#self = state === own.state ? own : { ...own, state };
-    }
-    return this.#self;
+    if (state === own.state) return own;
+    const ahead = { ...own, state };
+    return (this.#ahead = this.#ahead && same(this.#ahead, ahead) ? this.#ahead : ahead);
   }
 
   join(params: JoinParams<S>): Promise<JoinResponse<S>> {
-    const promise = new Promise<JoinResponse<S>>((resolve, reject) => {
-      this.#steps.run(() => {
-        try {
-          this.#begin(params);
-          this.#joining = { resolve, reject };
-        } catch (thrown) {
-          const error = thrown as RealtimeError;
-          reject(error);
-          this.#fail(error, !this.#want);
-        }
-      });
+    const joining = new Deferred<JoinResponse<S>>();
+    this.#steps.run(() => {
+      try {
+        this.#begin(params);
+        this.#joining = joining;
+      } catch (thrown) {
+        const error = thrown as RealtimeError;
+        joining.reject(error);
+        this.#fail(error, !this.#want);
+      }
     });
-    promise.catch(() => undefined); // who does not look at it is told by the error event
-    return promise;
+    return joining.promise;
   }
 
   /** Throws what speaks against joining. */
   #begin(params: JoinParams<S>): void {
-    const { rooms, hooks, connection } = this.#link;
+    const { channels, socket } = this.#connection;
+    const { roomId, state } = params;
+    const want = asSent(state ? { ...params, state: asSent(state) } : params);
     if (this.status === "stopped") throw left("stopped");
-    if (this.#want || rooms.has(params.roomId)) throw new RealtimeError("in_use", this.#want ? "The channel is in a room already." : "Another channel of this client is in that room.");
-    this.#want = params.state ? { ...params, state: asSent(params.state) } : params;
-    rooms.add(params.roomId);
-    hooks.add(this);
+    if (this.#want) throw new RealtimeError("in_use", "The channel is in a room already.");
+    // Two in one room would be one member to the server.
+    if ([...channels].some((channel) => channel.roomId === roomId)) {
+      throw new RealtimeError("in_use", "Another channel of this client is in that room.");
+    }
+    this.#want = want;
+    channels.add(this);
     this.show();
     this.#error = undefined;
     this.#become("joining");
-    if (connection.socket.connected) this.up();
-    else this.#link.open();
+    if (socket.connected) this.up();
+    else this.#connection.open();
   }
 
-  /** Changes keys of the own state. */
-  patch(patch: Changes): Promise<HeartbeatResponse> {
-    return this.#change(() => asSent(patch));
-  }
-
-  /** Deletes keys of the own state. */
-  delete(keys: readonly string[]): Promise<HeartbeatResponse> {
-    return this.#change(() => deleted(keys));
-  }
-
-  #change(make: () => Changes): Promise<HeartbeatResponse> {
-    try {
-      return this.beat(make());
-    } catch (thrown) {
-      const error = thrown as RealtimeError;
-      this.#tell("error", error);
-      const refused = Promise.reject<HeartbeatResponse>(error);
-      refused.catch(() => undefined); // told by the error event
-      return refused;
-    }
-  }
-
-  /** Sends a heartbeat, when one can be sent. */
-  beat(changes?: Changes): Promise<HeartbeatResponse> {
-    if (!this.#want) return Promise.reject(notJoined());
+  /** Sends a heartbeat, when one can be sent, with the changes of the own state if there are any. Who does not look at the promise is told by the error event. */
+  beat(changes?: () => Changes): Promise<HeartbeatResponse> {
     return this.#steps.run(() => {
-      const promise = this.#patches.add(changes);
-      this.#flush();
-      if (changes) this.#changed(true);
-      return promise;
+      try {
+        if (!this.#want) throw notJoined();
+        const answer = this.#patches.add(changes?.());
+        this.#flush();
+        if (changes) this.#changed(true);
+        return answer;
+      } catch (error) {
+        this.#tell("error", error as RealtimeError);
+        const refused = new Deferred<HeartbeatResponse>();
+        refused.reject(error);
+        return refused.promise;
+      }
     });
   }
 
@@ -185,7 +175,7 @@ export class Membership<S extends object> implements LinkHooks {
     return this.#steps.run(async () => {
       const { roomId } = this;
       this.#end("leave");
-      const { socket } = this.#link.connection;
+      const { socket } = this.#connection;
       if (roomId === undefined || !socket.connected) return;
       await socket.emitWithAck("presence:leave", { roomId }).catch(() => undefined);
     });
@@ -233,17 +223,29 @@ export class Membership<S extends object> implements LinkHooks {
     this.#connId = connId;
     this.#epoch = epoch;
     this.#token = resume;
-    this.#link.senders ||= answer.sender === true;
+    this.#connection.senders ||= answer.sender === true;
     this.#error = undefined;
     this.status = "joined";
-    if (!this.#fenced) this.#retry.reset();
     this.#patches.accept({ ok: true, changed: true, epoch, seq: answer.seq });
     this.#joining?.resolve(answer); // the first time; later it does nothing
     this.#changed(true);
+    this.#tellThatItHeals(answer.seq);
     this.#settle(this.#replica.load(answer.seq, answer.snapshot), true);
     this.#tell("connected", answer);
     this.outbox.open();
     this.#flush();
+  }
+
+  /**
+   * A client that has sent a sync can close gaps, so the server drops events that
+   * it is too slow for; any other client loses its connection. Nothing is missing
+   * yet, so the answer means nothing.
+   */
+  #tellThatItHeals(seq: number): void {
+    const connection = this.#connection;
+    if (connection.heals) return;
+    connection.heals = true;
+    connection.socket.emit("presence:sync", { roomId: this.roomId, seq }, () => undefined);
   }
 
   /** A join was refused. */
@@ -294,10 +296,10 @@ export class Membership<S extends object> implements LinkHooks {
     this.#token = undefined;
     this.#lose(reason);
     this.attempt(this.#retry.attempts + 1);
-    if (this.#fenced) {
+    if (this.#retry.attempts > 0) {
       this.#again(new RealtimeError("not_joined", "The membership was lost again."));
     } else {
-      this.#fenced = true;
+      this.#retry.attempts++;
       this.up();
     }
   }
@@ -306,19 +308,17 @@ export class Membership<S extends object> implements LinkHooks {
     if (this.status !== "joined") return;
     this.outbox.close();
     this.#become("reconnecting");
-    this.#tell("disconnected", { reason, willReconnect: this.#link.connection.reconnects });
+    this.#tell("disconnected", { reason, willReconnect: this.#connection.reconnects });
   }
 
   /** The membership is over and does not come back by itself. */
   #end(reason: DisconnectReason, error = left(reason)): void {
     if (!this.#want) return;
     const was = this.status;
-    this.#link.rooms.delete(this.#want.roomId);
-    this.#link.hooks.delete(this);
+    this.#connection.channels.delete(this);
     this.#newSession();
     this.#want = this.#token = this.#state = undefined;
     this.#connId = "";
-    this.#fenced = false;
     this.#retry.reset();
     this.#patches.clear(error);
     this.outbox.clear(error);
@@ -392,7 +392,6 @@ export class Membership<S extends object> implements LinkHooks {
       }
       if (next !== this.#patches.sent) return; // it was sent again meanwhile
       if (answer.ok) {
-        this.#fenced = false;
         this.#retry.reset();
         this.#patches.accept(answer);
         this.#patches.seen(this.#replica.seq);
@@ -417,7 +416,7 @@ export class Membership<S extends object> implements LinkHooks {
 
   /** Sends a request whose answer counts only in this session. One that is too large for the connection is refused here, as the server would. */
   #request<K extends keyof Answers<S>>(event: K, payload: object, handle: (answer: Answers<S>[K] | Refusal) => void): void {
-    const { connection } = this.#link;
+    const connection = this.#connection;
     const session = this.#session;
     const answered = (answer: Answers<S>[K] | Refusal) => {
       if (session !== this.#session) return;
@@ -444,7 +443,7 @@ export class Membership<S extends object> implements LinkHooks {
   /** What is in flight is not waited for any more. */
   #newSession(): void {
     this.#session++;
-    this.#link.connection.unanswered.delete(this);
+    this.#connection.unanswered.delete(this);
     this.#syncing = false;
     this.#retry.cancel();
     this.#liveness.stop();
@@ -463,7 +462,7 @@ export class Membership<S extends object> implements LinkHooks {
     // The page may never run again: what waits goes now, and nobody waits for answers.
     this.#patches.undo();
     const next = this.#patches.next();
-    const { connection } = this.#link;
+    const connection = this.#connection;
     const heartbeat = next && this.#heartbeat(next.patch);
     if (heartbeat && !connection.tooLarge("presence:heartbeat", heartbeat)) connection.socket.emit("presence:heartbeat", heartbeat);
     connection.socket.emit("presence:leave", { roomId: want.roomId, graceMs: this.#options.pageGraceMs });
@@ -545,10 +544,4 @@ function lossIn(answer: HeartbeatResponse | Refusal): "stale" | "not_joined" | u
 function left(reason: string): RealtimeError {
   if (reason === "kicked") return new RealtimeError(reason, "The server removed this member from the room.");
   return new RealtimeError("left", reason === "stopped" ? "The channel was stopped for good." : "The channel left the room.");
-}
-
-/** Whether two states hold the same values. */
-function alike(a: object, b: object): boolean {
-  const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
-  return left.length === right.size && left.every(([key, value]) => right.has(key) && right.get(key) === value);
 }

@@ -1,37 +1,23 @@
-// What only a page has: its comings and goings, and a place where a reload
-// finds what was written before it. In Node.js and in workers there is neither.
+// What a page has: its comings and goings, and a place where a reload finds what
+// was written before it. In Node.js there is neither.
 
-/** What a page tells: `persisted` at its coming or going, that is from or into the back/forward cache, and a change of visibility. */
-export interface PageHooks {
+/** What a window tells: the comings and goings of its page, from and into the back/forward cache if `persisted`, and of the network. */
+export interface WindowListeners {
   pagehide(event: PageTransitionEvent): void;
   pageshow(event: PageTransitionEvent): void;
   visibilitychange(): void;
+  online(): void;
 }
 
-/** Listens to the page's life and returns what ends that. */
-export function watchPage(hooks: PageHooks): () => void {
-  return typeof document === "undefined" ? nothing : listen(hooks as unknown as Listeners);
-}
-
-/** Calls the listener when the network is back, and returns what ends that. */
-export function watchNetwork(online: () => void): () => void {
+/** Adds the listeners, and returns what removes them. */
+export function watch(listeners: WindowListeners): () => void {
   // A service worker may add listeners only while its script runs for the first time.
-  return "ServiceWorkerGlobalScope" in globalThis ? nothing : listen({ online });
-}
-
-type Listeners = Readonly<Record<string, EventListener>>;
-
-function listen(listeners: Listeners): () => void {
-  if (typeof addEventListener !== "function") return nothing;
+  if (typeof addEventListener !== "function" || "ServiceWorkerGlobalScope" in globalThis) return () => undefined;
   const end = new AbortController();
-  for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener, end);
+  for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener as EventListener, end);
   return () => {
     end.abort();
   };
-}
-
-function nothing(): void {
-  // nothing was begun
 }
 
 /** Where the token of a membership is kept while its page reloads. */

@@ -1,17 +1,12 @@
-import { RealtimeError } from "./errors.js";
+import { Deferred } from "./deferred.js";
 import type { HeartbeatResponse } from "./protocol.js";
-
-interface Waiter {
-  resolve(response: HeartbeatResponse): void;
-  reject(error: Error): void;
-}
 
 /** Changes of a state, key by key: the new value, or `undefined` for a key that is deleted. */
 export type Changes = Readonly<Record<string, unknown>>;
 
-interface Batch {
+/** One heartbeat, for all who asked for what is in it: they share its answer. */
+class Batch extends Deferred<HeartbeatResponse> {
   patch: Changes | undefined;
-  waiters: Waiter[];
 }
 
 /**
@@ -28,11 +23,9 @@ export class PatchQueue {
 
   /** Takes a heartbeat; the promise settles with the answer to the request that carries it. */
   add(patch?: Changes): Promise<HeartbeatResponse> {
-    const promise = new Promise<HeartbeatResponse>((resolve, reject) => {
-      this.#waiting = merge(this.#waiting, { patch, waiters: [{ resolve, reject }] });
-    });
-    promise.catch(() => undefined); // who does not look at it is told by the error event
-    return promise;
+    const waiting = (this.#waiting ??= new Batch());
+    waiting.patch = merge(waiting.patch, patch);
+    return waiting.promise;
   }
 
   /** The one to send now; undefined if none waits or one is in flight. */
@@ -46,20 +39,24 @@ export class PatchQueue {
   /** The one in flight was accepted. */
   accept(response: HeartbeatResponse): void {
     const sent = this.#takeSent();
-    if (!sent) return;
-    if (response.changed && response.seq !== undefined) this.#accepted.push({ patch: sent.patch, seq: response.seq });
-    for (const waiter of sent.waiters) waiter.resolve(response);
+    if (sent && response.changed && response.seq !== undefined) this.#accepted.push({ patch: sent.patch, seq: response.seq });
+    sent?.resolve(response);
   }
 
   /** The one in flight was refused for good. */
   refuse(error: Error): void {
-    for (const waiter of this.#takeSent()?.waiters ?? []) waiter.reject(error);
+    this.#takeSent()?.reject(error);
   }
 
   /** What became of the one in flight is not known: it waits again, for what came after it to go with it. */
   undo(): void {
     const sent = this.#takeSent();
-    if (sent) this.#waiting = merge(sent, this.#waiting);
+    const later = this.#waiting;
+    if (sent && later) {
+      later.patch = merge(sent.patch, later.patch);
+      sent.resolve(later.promise);
+    }
+    this.#waiting = later ?? sent;
   }
 
   /** The member list stands at this seq now. */
@@ -70,7 +67,7 @@ export class PatchQueue {
   /** Forgets all; who waits is told. */
   clear(error: Error): void {
     this.undo();
-    for (const waiter of this.#waiting?.waiters ?? []) waiter.reject(error);
+    this.#waiting?.reject(error);
     this.#waiting = undefined;
     this.#accepted = [];
   }
@@ -82,7 +79,7 @@ export class PatchQueue {
   }
 
   #takeSent(): Batch | undefined {
-    const sent = this.sent;
+    const { sent } = this;
     this.sent = undefined;
     return sent;
   }
@@ -93,36 +90,6 @@ function apply<S extends object>(state: S, changes: Changes): S {
   return Object.fromEntries(entries) as S;
 }
 
-function merge(first: Batch | undefined, then: Batch | undefined): Batch | undefined {
-  if (!first || !then) return first ?? then;
-  const patch = first.patch && then.patch ? { ...first.patch, ...then.patch } : (first.patch ?? then.patch);
-  return { patch, waiters: [...first.waiters, ...then.waiters] };
-}
-
-/** A state or a patch as the wire carries it, and a copy that nobody changes. Throws a RealtimeError for what is no JSON object. */
-export function asSent<T extends object>(given: T): T {
-  return sendable(() => {
-    const copy: unknown = JSON.parse(JSON.stringify(given, refuseCode));
-    if (typeof copy !== "object" || !copy || Array.isArray(copy)) throw new TypeError("it is no object");
-    return copy as T;
-  });
-}
-
-/** The deletion of keys as changes. Throws a RealtimeError if they are no list. */
-export function deleted(keys: readonly string[]): Changes {
-  return sendable(() => Object.fromEntries(keys.map((key) => [key, undefined])));
-}
-
-function sendable<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    throw new RealtimeError("invalid_payload", `This cannot be sent: ${(cause as Error).message}.`, { cause });
-  }
-}
-
-/** JSON leaves functions and symbols out without a word. */
-function refuseCode(key: string, value: unknown): unknown {
-  if (typeof value === "function" || typeof value === "symbol") throw new TypeError(`${key} is a ${typeof value}`);
-  return value;
+function merge(first: Changes | undefined, then: Changes | undefined): Changes | undefined {
+  return first && then ? { ...first, ...then } : (first ?? then);
 }

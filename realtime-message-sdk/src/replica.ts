@@ -120,7 +120,7 @@ function byJoining(a: Member<object>, b: Member<object>): number {
 }
 
 /** Whether two members look the same; when they were last seen is not looked at. */
-function same(a: Member<object>, b: Member<object>): boolean {
+export function same(a: Member<object>, b: Member<object>): boolean {
   const look = (m: Member<object>) => JSON.stringify([m.userId, m.status, m.epoch, m.state]);
   return look(a) === look(b);
 }

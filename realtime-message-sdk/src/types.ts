@@ -225,12 +225,15 @@ export interface ChannelEvents<S extends object = DefaultState> {
   error: (error: RealtimeError) => void;
 }
 
-/** The listener that fits an event of a channel. */
-export type ChannelListener<S extends object, E extends object, K> = K extends keyof ChannelEvents<S>
-  ? ChannelEvents<S>[K]
+/** The listener that fits an event: one of its own, or a custom one. */
+export type Listener<Own extends object, E extends object, K> = K extends keyof Own
+  ? Own[K]
   : K extends EventNames<E>
     ? (...args: HeardArgs<E, K>) => void
     : never;
+
+/** The listener that fits an event of a channel. */
+export type ChannelListener<S extends object, E extends object, K> = Listener<ChannelEvents<S>, E, K>;
 
 /** What a client tells about its connection, besides custom events. */
 export interface ClientEvents {
@@ -242,8 +245,4 @@ export interface ClientEvents {
 }
 
 /** The listener that fits an event of a client. */
-export type ClientListener<E extends object, K> = K extends keyof ClientEvents
-  ? ClientEvents[K]
-  : K extends EventNames<E>
-    ? (...args: HeardArgs<E, K>) => void
-    : never;
+export type ClientListener<E extends object, K> = Listener<ClientEvents, E, K>;

@@ -1,5 +1,5 @@
 import type { RealtimeError } from "./errors.js";
-import type { Member } from "./protocol.js";
+import type { Member, MemberStatus } from "./protocol.js";
 import type { ChannelStatus, RoomSnapshot, User } from "./types.js";
 
 /** One moment of a room; the users are put together when somebody asks for them. */
@@ -23,16 +23,13 @@ export function roomView<S extends object>(
 
 /** Members are in the order of joining, so users are in the order of their first member. */
 function byUser<S extends object>(members: ReadonlyMap<string, Member<S>>): ReadonlyMap<string, User<S>> {
-  const lists = new Map<string, Member<S>[]>();
+  const users = new Map<string, { userId: string; members: Member<S>[]; status: MemberStatus }>();
   for (const member of members.values()) {
-    const list = lists.get(member.userId);
-    if (list) list.push(member);
-    else lists.set(member.userId, [member]);
-  }
-  const users = new Map<string, User<S>>();
-  for (const [userId, list] of lists) {
-    const status = list.some((member) => member.status === "online") ? "online" : "away";
-    users.set(userId, { userId, members: list, status });
+    const { userId, status } = member;
+    let user = users.get(userId);
+    if (!user) users.set(userId, (user = { userId, members: [], status }));
+    user.members.push(member);
+    if (status === "online") user.status = status;
   }
   return users;
 }

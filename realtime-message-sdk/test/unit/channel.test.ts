@@ -140,6 +140,35 @@ describe("the member list", () => {
     expect(snapshots).toHaveLength(1);
   });
 
+  test("says after the first join of each connection that it can, once", async () => {
+    const client = s.scene.client();
+    const channel = await s.scene.joined({}, client);
+    await s.scene.joined({ roomId: "r2" }, client);
+    const { server } = s.scene;
+    const said = () => server.healers.map(({ connection, payload }) => [connection.id, payload]);
+    expect(said()).toEqual([["socket-1", { roomId: "r", seq: 1001 }]]);
+    expect(server.wire.findIndex((packet) => packet.includes("presence:join"))).toBeLessThan(server.wire.findIndex((packet) => packet.includes("presence:sync")));
+    server.last.lose();
+    await pass(2000);
+    expect(channel.status).toBe("joined");
+    expect(said()).toHaveLength(2);
+    expect(said()[1]?.[0]).toBe("socket-2");
+  });
+
+  test("takes nothing from the answer to that: what follows the join comes as events", async () => {
+    const { server } = s.scene;
+    const channel = s.scene.client().createPresenceChannel();
+    const changes = told(channel, "membersChanged");
+    const snapshots = told(channel, "snapshot");
+    channel.on("connected", () => server.broadcast("r", bob)); // before the server has read the sync
+    void channel.join({ roomId: "r", userId: "ann" });
+    await settle();
+    expect(channel.members.has("b")).toBe(true);
+    expect(snapshots).toHaveLength(1);
+    expect(changes).toHaveLength(2);
+    expect(server.named("presence:sync")).toEqual([]);
+  });
+
   test("a sync that is refused, or does not close the gap, is repeated later", async () => {
     const channel = await s.scene.joined();
     const { server } = s.scene;

@@ -68,7 +68,7 @@ function webSocket(log: string[]) {
 }
 
 /** What every runtime has. */
-const BASICS = { setTimeout, clearTimeout, queueMicrotask, console, URL, AbortController };
+const BASICS = { setTimeout, clearTimeout, queueMicrotask, console, URL, TextEncoder, AbortController };
 
 /** Joins a room where there are only these globals, and leaves it. Returns the status in between. */
 function join(globals: object, options: object = {}): Promise<unknown> {

@@ -172,8 +172,15 @@ describe("in a page", () => {
     expect(page.listeners).toBe(0);
     await s.scene.joined({}, client);
     await s.scene.joined({ roomId: "r2" }, client);
-    expect(page.listeners).toBe(3);
+    expect(page.listeners).toBe(4);
     client.disconnect();
+    expect(page.listeners).toBe(0);
+  });
+
+  test("no listener is left of a client that was refused for good", async () => {
+    s.scene.server.refuseConnect = "Invalid namespace";
+    const join = s.scene.client().joinRoom({ roomId: "r", userId: "ann" });
+    await expect(join).rejects.toMatchObject({ code: "refused" });
     expect(page.listeners).toBe(0);
   });
 

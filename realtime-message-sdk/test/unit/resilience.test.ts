@@ -483,3 +483,42 @@ test("a listener that throws disturbs nobody", async () => {
   expect(thrown).toEqual([new Error("mine")]);
   vi.useFakeTimers();
 });
+
+test("promises that nobody looks at are never unhandled rejections, also in no room", async () => {
+  const channel = s.scene.client().createPresenceChannel();
+  const errors = told<Error & { code: string }>(channel, "error");
+  void channel.updateState({ a: 1 });
+  void channel.deleteState(["a"]);
+  void channel.sendHeartbeat();
+  void channel.join({ roomId: 1n as never, userId: "ann" });
+  await settle(); // an unhandled rejection fails the run
+  expect(errors.map(({ code }) => code)).toEqual(["not_joined", "not_joined", "not_joined", "invalid_payload"]);
+  expect(channel.status).toBe("idle");
+});
+
+test("a logger that throws disturbs nobody", async () => {
+  const { server } = s.scene;
+  const thrown: unknown[] = [];
+  process.once("uncaughtException", (error) => thrown.push(error));
+  const client = s.scene.client({
+    logger: {
+      warn: () => {
+        throw new Error("no disk");
+      },
+    },
+  });
+  server.refuseConnect = "down";
+  server.refuseData = { code: "unavailable" };
+  const channels = ["r", "r2"].map((roomId) => {
+    const channel = client.createPresenceChannel();
+    void channel.join({ roomId, userId: "ann" });
+    return channel;
+  });
+  const errors = channels.map((channel) => told(channel, "error"));
+  await settle();
+  expect(errors.map((list) => list.length)).toEqual([1, 1]);
+  server.refuseConnect = undefined;
+  await pass(2000);
+  expect(channels.map(({ status }) => status)).toEqual(["joined", "joined"]);
+  expect(thrown).toEqual([new Error("no disk")]);
+});
