@@ -170,7 +170,7 @@ export class Connection {
     online: () => {
       if (this.#stage === "waiting") {
         this.#next();
-      } else if (this.#stage === "connecting") {
+      } else if (this.#stage === "connecting" && this.socket.active) {
         this.socket.disconnect();
         this.#become("closed");
         this.connect();

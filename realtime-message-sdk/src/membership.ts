@@ -83,6 +83,7 @@ export class Membership<S extends object> implements ChannelHooks {
     };
     this.outbox = new Outbox(connection, notDelivered, () => this.roomId);
     const beat = () => {
+      if (this.status !== "joined") return;
       this.#patches.undo(); // one that was not answered in time is sent again
       void this.beat();
     };

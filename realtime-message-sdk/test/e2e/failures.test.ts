@@ -86,6 +86,25 @@ test("events go to the channel's room alone, whatever they carry", async () => {
   await expect(here.emitWithAck("nobody:knows", 1)).rejects.toMatchObject({ code: "unknown_event" });
 });
 
+test("saying once that it closes gaps by itself disturbs nothing", async () => {
+  const client = connect({ transports: ["websocket"] });
+  const snapshots: unknown[] = [];
+  const syncs: unknown[] = [];
+  client.getSocket().onAnyOutgoing((event: string, payload: unknown) => {
+    if (event === "presence:sync") syncs.push(payload);
+  });
+  const channel = client.createPresenceChannel();
+  channel.on("snapshot", (members) => snapshots.push([...members.keys()]));
+  const { seq } = await channel.join({ roomId: "calm", userId: "ann" });
+  await client.joinRoom({ roomId: "calm2", userId: "ann" });
+  const { channel: other } = await connect().joinRoom({ roomId: "calm", userId: "bob" });
+  for (let n = 0; n < 10; n++) await other.updateState({ n });
+  await until("ann sees them", () => [...channel.members.values()].some(({ state }) => state.n === 9));
+  expect(syncs).toEqual([{ roomId: "calm", seq }]);
+  expect(snapshots).toHaveLength(1);
+  expect(await client.getSocket().emitWithAck("presence:sync", { roomId: "calm2" })).toMatchObject({ ok: true });
+});
+
 test("5000 events made offline: those within the bound arrive in order, each of the others is told", async () => {
   const client = connect();
   const { channel } = await client.joinRoom({ roomId: "many", userId: "ann" });

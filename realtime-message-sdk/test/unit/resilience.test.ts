@@ -522,3 +522,25 @@ test("a logger that throws disturbs nobody", async () => {
   expect(channels.map(({ status }) => status)).toEqual(["joined", "joined"]);
   expect(thrown).toEqual([new Error("no disk")]);
 });
+
+test("patches that travel in a join are not sent again while its answer is late", async () => {
+  const { server } = s.scene;
+  const release: (() => void)[] = [];
+  server.answer = (request) => {
+    if (request.event !== "presence:join") return undefined;
+    const answer = server.carryOut(request);
+    release.push(() => {
+      request.ack(answer);
+    });
+    return null;
+  };
+  const channel = s.scene.client().createPresenceChannel();
+  void channel.join({ roomId: "r", userId: "ann", state: {} });
+  const patch = channel.updateState({ a: 1 });
+  await pass(9000);
+  release[0]?.();
+  await settle();
+  expect(await patch).toMatchObject({ changed: true });
+  expect(channel.status).toBe("joined");
+  expect(server.named("presence:heartbeat")).toEqual([]);
+});
