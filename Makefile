@@ -33,7 +33,8 @@ start: build ## Build, then run the server on Redis (REDIS_URL)
 	$(BIN) serve
 
 .PHONY: test
-test: deps lint race sim fuzz e2e web ## Run every test there is
+test: deps lint race ## Run every test there is
+	scripts/beside.sh "sim fuzz" "e2e web"
 
 .PHONY: lint
 lint: ## Check format, vet, staticcheck, doc comments, go.mod, other systems

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs the simulated cluster through so many schedules of faults (5000): every fifth batch of
-# BATCH (500) with the race detector, which makes them six times as slow, the others without.
+# BATCH (250) with the race detector, which makes them six times as slow, the others without.
 # Each batch is a process of its own: the detector's memory of a process only grows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 seeds=${1:-5000}
-batch=${BATCH:-500}
+batch=${BATCH:-250}
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
