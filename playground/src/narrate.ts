@@ -14,9 +14,11 @@ export function narrate(channel: Channel, log: EventLog, announce: (sentence: st
     lostAt = undefined;
   });
   channel.on("disconnected", ({ reason, willReconnect }) => {
-    lostAt = willReconnect ? Date.now() : undefined;
-    log.add({ kind: willReconnect ? "lost" : "left", text: `reason: ${reason}` });
-    announce(willReconnect ? "Connection lost." : `No longer in the room: ${reason}.`);
+    // A network that was cut on this page is also the one that connects again.
+    const lost = willReconnect || reason === "connection";
+    lostAt = lost ? Date.now() : undefined;
+    log.add({ kind: lost ? "lost" : "left", text: `reason: ${reason}` });
+    announce(lost ? "Connection lost." : `No longer in the room: ${reason}.`);
   });
   channel.on("reconnecting", ({ attempt }) => {
     log.add({ kind: "retry", text: `attempt ${attempt}` });
