@@ -170,7 +170,7 @@ func TestBodiesWaitForTheirTurn(t *testing.T) {
 			t.Fatal("shares before their turn")
 		}
 		if err := s.Send(text(15_000, "e")); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("ahead of those who wait: %v", err)
+			t.Errorf("a message sent while bodies wait for a share: got %v, want ErrTooLarge", err)
 		}
 		second.Release()
 		if !ready(third) {

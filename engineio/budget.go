@@ -21,7 +21,7 @@ type budget struct {
 func (b *budget) fits(size int) bool { return b.used == 0 || b.used+size <= b.most }
 
 // hold counts the frames of a message for one more session. It reports false, and counts nothing,
-// when there is no room. Bodies are counted by those who made them, and are only kept here.
+// when there is no room. A body is counted by NewBody; hold only keeps its frame.
 func (b *budget) hold(frames []*Frame) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +70,7 @@ func (f *Frame) counted() bool {
 	return f.more != nil && f.more.body != nil && f.more.body.budget != nil
 }
 
-// grant gives those who wait their share, as far as there is room. The lock is held.
+// grant gives waiting bodies their share, in order, while there is room. The lock is held.
 func (b *budget) grant() {
 	for len(b.queue) > 0 && b.fits(b.queue[0].size) {
 		next := b.queue[0]

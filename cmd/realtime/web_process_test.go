@@ -163,7 +163,7 @@ func startLimited(t *testing.T, files int, env []string, args ...string) *proces
 	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	script := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files)
 	return startCommand(t, env, exec.Command(shell, append([]string{"-c", script, binary}, args...)...))

@@ -13,8 +13,8 @@ import (
 
 // Parse fills cli from the arguments and, for flags that are not among them,
 // from env. Errors name the flag or the variable that a bad value came from.
-// Warnings name variables that seem to be meant as settings and are none, or
-// are settings by accident: sentences for whoever starts the command.
+// Each warning is a sentence for the operator. It names a variable that looks like
+// a misspelt setting, or one that has a setting's name by accident.
 func Parse(cli any, args []string, env Env, options ...kong.Option) (ctx *kong.Context, warnings []string, err error) {
 	p := parser{env: env, vars: map[*kong.Value]string{}}
 	options = append(options,

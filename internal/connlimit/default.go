@@ -26,8 +26,9 @@ func defaultOf(files int) int {
 	return max(1, files-min(maxRest, max(minRest, files/8)))
 }
 
-// overOf is how many connections there may be beyond a limit: half of what is left for the rest.
-func overOf(files, limit int) int {
+// maxOverFor returns how many connections may be open above the limit, so that health checks are
+// still answered: half of the files that the limit leaves.
+func maxOverFor(files, limit int) int {
 	if files == 0 || limit == 0 {
 		return maxOver
 	}

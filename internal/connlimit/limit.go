@@ -41,7 +41,7 @@ type Limit struct {
 // New returns a limit of max connections, 0 for none. It calls warn, which must not block, for each
 // connection that is refused.
 func New(max int, warn func()) *Limit {
-	l := &Limit{max: max, maxOver: overOf(openFiles(), max), warn: warn}
+	l := &Limit{max: max, maxOver: maxOverFor(openFiles(), max), warn: warn}
 	l.fresh.init()
 	l.idle.init()
 	l.refill()

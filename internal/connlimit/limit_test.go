@@ -233,7 +233,7 @@ func TestDefault(t *testing.T) {
 		}
 	}
 	for _, test := range [][3]int{{0, 0, 256}, {1024, 896, 64}, {64, 48, 8}, {1 << 20, 100, 256}, {64, 64, 8}} {
-		if got := overOf(test[0], test[1]); got != test[2] {
+		if got := maxOverFor(test[0], test[1]); got != test[2] {
 			t.Errorf("%d files, limit %d: %d, want %d", test[0], test[1], got, test[2])
 		}
 	}

@@ -29,7 +29,7 @@ const AnswerTimeout = 10 * time.Second
 
 // LimitAnswer bounds the time in which a client must take the answer to this request, and to those
 // that follow on its connection until AnswerLimitOff. Without it a client that does not read keeps its
-// connection for ever, and holds up a shutdown.
+// connection open without a bound, and a shutdown waits for it.
 func LimitAnswer(w http.ResponseWriter) {
 	// Unsupported: then the HTTP server's own limits hold.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(AnswerTimeout))

@@ -126,8 +126,8 @@ func (s *seen) pass(k kind, attrs string, now time.Time) (left int, ok bool) {
 	return left, true
 }
 
-// add returns the tally for attributes that were not seen lately. Where there is no place, it
-// takes that of lines whose interval is over; what was left out of them counts with the rest.
+// add returns a tally for attributes that have none. When all variants are in use, it reuses a
+// tally whose interval is over; the lines that this tally had left out are added to the shared one.
 func (m *message) add(attrs string, now time.Time, interval time.Duration) *tally {
 	if len(m.variants) >= Variants {
 		for old, t := range m.variants {

@@ -62,7 +62,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Whoever lists null has opened a page from a file.
+// A user who lists null has a page that was opened from a file; the error says so.
 func TestParseTellsWhatNullIs(t *testing.T) {
 	if _, err := Parse([]string{"null"}); err == nil || !strings.Contains(err.Error(), "opened from a file") {
 		t.Error(err)
