@@ -39,17 +39,12 @@ func Object(data []byte, f func(key, value []byte) error) error {
 		if err := f(key, value); err != nil {
 			return err
 		}
-		i = space(data, next)
-		if i == len(data) {
-			return ErrSyntax
+		more := false
+		if i, more, err = follow(data, next, '}'); err != nil {
+			return err
 		}
-		switch data[i] {
-		case ',':
-			i = space(data, i+1)
-		case '}':
-			return atEnd(data, i+1)
-		default:
-			return ErrSyntax
+		if !more {
+			return atEnd(data, i)
 		}
 	}
 }
@@ -74,19 +69,29 @@ func Array(data []byte, f func(element []byte) error) error {
 		if err := f(data[i:end]); err != nil {
 			return err
 		}
-		i = space(data, end)
-		if i == len(data) {
-			return ErrSyntax
+		more := false
+		if i, more, err = follow(data, end, ']'); err != nil {
+			return err
 		}
-		switch data[i] {
-		case ',':
-			i = space(data, i+1)
-		case ']':
-			return atEnd(data, i+1)
-		default:
-			return ErrSyntax
+		if !more {
+			return atEnd(data, i)
 		}
 	}
+}
+
+// follow reads what stands behind a member or element that ended at i: a comma,
+// and then more is true and i where the next one begins, or the closing character.
+func follow(data []byte, i int, closing byte) (after int, more bool, err error) {
+	i = space(data, i)
+	switch {
+	case i == len(data):
+		return 0, false, ErrSyntax
+	case data[i] == ',':
+		return space(data, i+1), true, nil
+	case data[i] == closing:
+		return i + 1, false, nil
+	}
+	return 0, false, ErrSyntax
 }
 
 // member reads one key and its value at i.
