@@ -17,44 +17,9 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 )
-
-// pipeListener is a network in memory, for tests in a bubble of fake time.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
 
 // env is a server under test and the way to it.
 type env struct {
@@ -100,8 +65,8 @@ func onAccept(f func(r *recorder)) option {
 
 // newPipeEnv serves in memory; newTCPEnv on a loopback socket.
 func newPipeEnv(t *testing.T, cfg Config, opts ...option) *env {
-	l := newPipeListener()
-	return newEnv(t, cfg, l, l.dial, opts...)
+	l := pipenet.Listen()
+	return newEnv(t, cfg, l, l.Dial, opts...)
 }
 
 func newTLSEnv(t *testing.T, cfg Config, opts ...option) *env {

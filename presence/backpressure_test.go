@@ -18,37 +18,15 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// unbuffered is a network in memory without any buffer, for fake time.
-type unbuffered struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *unbuffered) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *unbuffered) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *unbuffered) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
 // slowNet is a server whose clients read as slowly as a test wants.
 type slowNet struct {
 	t  *testing.T
-	l  *unbuffered
+	l  *pipenet.Listener
 	io *socketio.Server
 	rt *presence.Runtime
 
@@ -60,7 +38,7 @@ type slowNet struct {
 func inSlowNet(t *testing.T, cfg engineio.Config, o presence.Options, f func(n *slowNet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := &slowNet{t: t, l: &unbuffered{conns: make(chan net.Conn), done: make(chan struct{})}}
+		n := &slowNet{t: t, l: pipenet.Listen()}
 		var err error
 		if n.io, err = socketio.NewServer(socketio.Config{Engine: cfg}); err != nil {
 			t.Fatal(err)
@@ -102,9 +80,11 @@ type slowClient struct {
 
 func (n *slowNet) connect(rate int) *slowClient {
 	n.t.Helper()
-	client, server := net.Pipe()
-	n.l.conns <- server
-	_, err := io.WriteString(client, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\n"+
+	client, err := n.l.Dial(n.t.Context(), "", "")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, err = io.WriteString(client, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: test\r\n"+
 		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	if err != nil {
 		n.t.Fatal(err)

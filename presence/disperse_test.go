@@ -18,39 +18,15 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// pipes is a listener in memory, so that connections live in fake time.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	p.conns <- server
-	return client, nil
-}
-
-// node is a server with presence that is reached through pipes.
+// node is a server with presence that is reached through a network in memory.
 type node struct {
-	*pipes
+	*pipenet.Listener
 	t  *testing.T
 	rt *presence.Runtime
 }
@@ -82,7 +58,7 @@ func newNode(t *testing.T, o presence.Options, st *memstore.Store) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	l := pipenet.Listen()
 	web := &http.Server{Handler: server}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = web.Serve(l) })
@@ -113,7 +89,7 @@ type visitor struct {
 
 func (n *node) visit() *visitor {
 	n.t.Helper()
-	conn, early, _, err := ws.Dialer{NetDial: n.dial}.Dial(context.Background(), "ws://test/socket.io/?EIO=4&transport=websocket")
+	conn, early, _, err := ws.Dialer{NetDial: n.Dial}.Dial(context.Background(), "ws://test/socket.io/?EIO=4&transport=websocket")
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -20,30 +20,9 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 )
-
-// pipeListener is a network in memory, so that tests can run in fake time.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
 // env is a server under test and the way to it.
 type env struct {
@@ -64,15 +43,9 @@ func (e *env) debug() { e.level.Set(slog.LevelDebug) }
 func bubble(t *testing.T, cfg Config, f func(t *testing.T, e *env)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+		l := pipenet.Listen()
 		f(t, newEnv(t, cfg, l, func(ctx context.Context) (net.Conn, error) {
-			client, server := net.Pipe()
-			select {
-			case l.conns <- server:
-				return client, nil
-			case <-l.done:
-				return nil, net.ErrClosed
-			}
+			return l.Dial(ctx, "", "")
 		}))
 	})
 }
