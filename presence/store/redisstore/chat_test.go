@@ -35,8 +35,6 @@ type chat struct {
 	nodes *hearing
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
-	// cautious: rooms that were not hurt may be told that writes may be lost, too.
-	cautious bool
 
 	mu     sync.Mutex
 	failed []error       // calls that did
@@ -232,7 +230,7 @@ func (c *chat) warned(ctx context.Context, who string, h *hearing, want bool) {
 		}
 		h.mu.Unlock()
 		switch {
-		case !want && lost > 0 && !c.cautious:
+		case !want && lost > 0:
 			c.t.Errorf("%s: %s was told that writes may be lost", c.name, who)
 			return
 		case !want || lost > 0:

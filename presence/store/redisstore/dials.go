@@ -58,11 +58,18 @@ func (c *dialed) Close() error {
 	return c.Conn.Close()
 }
 
+// whole returns an address with its host. A server of a cluster that has no host of its own is
+// at the host of the URL.
+func (d *dials) whole(addr string) string {
+	if host, port, err := net.SplitHostPort(addr); err == nil && host == "" {
+		return net.JoinHostPort(d.host, port)
+	}
+	return addr
+}
+
 // dial implements rueidis.ClientOption.DialCtxFn.
 func (d *dials) dial(ctx context.Context, addr string, dialer *net.Dialer, kind *tls.Config) (net.Conn, error) {
-	if host, port, err := net.SplitHostPort(addr); err == nil && host == "" {
-		addr = net.JoinHostPort(d.host, port) // MOVED to a server of a cluster that has no host of its own
-	}
+	addr = d.whole(addr)
 	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout) // the TLS handshake included
 	defer cancel()
 	conn, err := dialer.DialContext(ctx, d.network, addr)

@@ -103,9 +103,9 @@ func (l *link) node() rueidis.Client {
 	b := l.b
 	switch up := b.layout.Load().up; {
 	case b.sharded:
-		return b.client.Nodes()[l.addr]
+		return b.scout.nodes()[l.addr]
 	case len(up) > 0:
-		return b.client.Nodes()[up[rand.N(len(up))]]
+		return b.scout.nodes()[up[rand.N(len(up))]]
 	}
 	return b.client
 }

@@ -170,7 +170,7 @@ func agreed(reports []report) *layout {
 // survey asks the masters for their run, and some servers for the layout. The
 // error says why somebody gave no layout.
 func (s *scout) survey(ctx context.Context, before *layout) (reports []report, err error) {
-	nodes := s.client.Nodes()
+	nodes := s.nodes()
 	asked := slices.Collect(maps.Keys(nodes))
 	rand.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
 	said := make(chan report, len(asked))
@@ -203,6 +203,24 @@ func (s *scout) survey(ctx context.Context, before *layout) (reports []report, e
 		}
 	}
 	return reports, err
+}
+
+// nodes returns the servers that the client library knows, by address. After a MOVED to a server
+// without a host of its own the library knows one by its port alone: it is at the host that
+// connections to it are made to, and no other server than before.
+func (s *scout) nodes() map[string]rueidis.Client {
+	nodes := s.client.Nodes()
+	for addr, node := range nodes {
+		whole := s.guard.dials.whole(addr)
+		if whole == addr {
+			continue
+		}
+		delete(nodes, addr)
+		if nodes[whole] == nil {
+			nodes[whole] = node
+		}
+	}
+	return nodes
 }
 
 // interview asks one server for its run, and maybe for the layout.
