@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/presence/store"
 	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -93,6 +95,53 @@ func TestRelayIsRefusedInTime(t *testing.T) {
 	}
 	if ack := a.next(fmt.Sprintf("43%d", 100+events-1)); !strings.Contains(ack, `"unavailable"`) {
 		t.Errorf("the last one was answered %s", ack)
+	}
+}
+
+// gatedRelays is a store whose broadcasts to rooms wait at a gate.
+type gatedRelays struct {
+	store.Store
+	published atomic.Int32
+	gate      chan struct{}
+}
+
+func (s *gatedRelays) Publish(ctx context.Context, room string, payload []byte) error {
+	s.published.Add(1)
+	select {
+	case <-s.gate:
+		return s.Store.Publish(ctx, room, payload)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// What waits to be relayed for a client that has gone is dropped at its turn.
+func TestRelaysEndWithTheirSender(t *testing.T) {
+	mem := memstore.New(memstore.Options{})
+	st := &gatedRelays{Store: mem, gate: make(chan struct{})}
+	t.Cleanup(func() {
+		if err := mem.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: deadline})
+	a, b := connect(t, url, ""), connect(t, url, "")
+	for _, w := range []*wire{a, b} {
+		w.ask("presence:join", `{"roomId":"r","userId":"u"}`)
+	}
+	for range 50 {
+		a.send(`42["chat",{"roomId":"r"}]`)
+	}
+	a.ask("presence:heartbeat", `{"roomId":"r"}`) // all were read
+	a.conn.Close()
+	for !strings.Contains(b.event(), `"type":"leave"`) {
+	}
+	close(st.gate)
+	for range 50 { // time enough for those that waited, if they were not dropped
+		b.ask("presence:heartbeat", `{"roomId":"r","patchState":{}}`)
+	}
+	if n := st.published.Load(); n != 1 {
+		t.Errorf("%d events were relayed, all but one for a client that had gone", n)
 	}
 }
 
