@@ -57,10 +57,11 @@ func (r *room) markSilent(m *member, atMs int64, old *member) {
 	}
 }
 
-// tellSeen completes an event that shows a member away; nil is none. The room's
-// lock is held.
+// tellSeen completes an event that shows a member away; nil is none. A node that hears
+// late that others took its member over may have heard of the member since: that is not
+// what the event tells. The room's lock is held.
 func (r *room) tellSeen(e *Event, m *member) {
 	if e != nil && m.Away {
-		e.LastSeen = time.UnixMilli(r.lastSeenMs(m))
+		e.LastSeen = time.UnixMilli(min(r.lastSeenMs(m), e.Time.UnixMilli()))
 	}
 }

@@ -207,6 +207,8 @@ func (c *client) apply(e wireEvent) {
 		c.w.t.Errorf("%s: %v has seq %d, not above %d", c.name, e, e.Seq, r.seq)
 	case *e.Prev > r.seq:
 		c.w.t.Errorf("%s: %v has prev %d above %d: a gap", c.name, e, *e.Prev, r.seq)
+	case e.Status == "away" && e.LastSeenMs > e.Ts:
+		c.w.t.Errorf("%s: %v of %d was last seen %d ms later", c.name, e, e.Ts, e.LastSeenMs-e.Ts)
 	}
 	before := r.seq
 	r.seq = e.Seq
