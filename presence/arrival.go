@@ -14,6 +14,7 @@ type arrival struct {
 	connID string
 	owner  string
 	epoch  int64
+	owned  bool // its membership is, or was, this node's: room.owned tells which
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
 	event frame

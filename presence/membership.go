@@ -97,7 +97,14 @@ func (e *engine) complete(ctx context.Context, p *store.Put, r *room) {
 }
 
 // own makes the membership this node's. The room's lock is held.
-func (r *room) own(m *membership) { r.owned[m.connID] = m }
+func (r *room) own(m *membership) {
+	r.owned[m.connID] = m
+	for _, a := range r.arrivals {
+		if a.connID == m.connID && a.epoch <= m.epoch.Load() {
+			a.owned = true
+		}
+	}
+}
 
 // disown forgets it, wherever it was remembered. The room's lock is held.
 func (r *room) disown(m *membership) {
@@ -217,7 +224,7 @@ func (r *room) presence(entry store.Entry) (present, *membership) {
 		return asOther, own
 	case own != nil:
 		return asBefore, own
-	case slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == entry.ConnID }):
+	case slices.ContainsFunc(r.arrivals, func(a *arrival) bool { return a.connID == entry.ConnID && !a.owned }):
 		return asBefore, nil
 	}
 	return absent, nil

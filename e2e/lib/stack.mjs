@@ -19,7 +19,7 @@ export const BACKENDS = REDIS_KIND === 'single' ? ['dev', 'serve'] : ['serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
 const LEASE_MS = 4000;
-const INDEX_KEY = /^prs:\{node:.*\}:conns$/;
+const INDEX_KEY = /^prs:(\{node:.*\}:conns|user:.*)$/;
 const INDEX_SETTLED_MS = 20_000;
 
 export class Stack {
