@@ -12,13 +12,15 @@ trap 'rm -f "$log"' EXIT
 
 # Up to Go 1.26 the end of -fuzztime itself may be reported as a failure, when
 # it falls between two steps of the coordinator (go.dev/issue/75804). That one
-# has no failing input; every other failure counts.
+# has no failing input, and is not shown; every other failure counts.
 fuzz() {
-	"$GO" test -run '^$' -fuzz "^$1\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 5x "$2" 2>&1 | tee "$log" && return
+	"$GO" test -run '^$' -fuzz "^$1\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 5x "$2" 2>&1 |
+		tee "$log" | sed -u '/^--- FAIL/,$d' && return
 	if grep -q '^    context deadline exceeded$' "$log" && ! grep -qE 'Failing input|panic:|_test\.go:' "$log"; then
 		echo "fuzz: $1: only its time ran out (go.dev/issue/75804)" >&2
 		return
 	fi
+	sed -n '/^--- FAIL/,$p' "$log"
 	return 1
 }
 

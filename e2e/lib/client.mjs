@@ -171,6 +171,11 @@ export class Client {
 /** Waits until the clients' maps of a room stand at the same seq, and compares them. */
 export async function assertAgree(roomId, ...clients) {
   const maps = clients.map((client) => client.map(roomId));
-  await until('the maps stand at one seq', () => maps.every((map) => map.seq === maps[0].seq));
+  await until('the maps stand at one seq', () => maps.every((map) => map.seq === maps[0].seq)).catch((error) => {
+    const [most] = clients.toSorted((a, b) => b.map(roomId).seq - a.map(roomId).seq);
+    const ends = [most, ...clients.filter((client) => client.map(roomId).seq !== most.map(roomId).seq)].slice(0, 4);
+    const last = ends.map((client) => `${client.id} at ${client.map(roomId).seq}: ${JSON.stringify(client.events.slice(-4))}`);
+    throw new Error(`${error.message}; ${last.join('; ')}`);
+  });
   for (const map of maps) assert.deepEqual(map.view(), maps[0].view());
 }
