@@ -8,11 +8,13 @@
 --           the member, the connection or an entry of an index stands already, or
 --           the room's id would look like a list of rooms: that takes steps
 if stored or string.byte(ARGV[12]) == 91 or call('EXISTS', KEYS[4]) == 1 -- '[', as a list of rooms begins
-  or call('HGET', KEYS[2], ARGV[8]) or call('HGET', KEYS[3], ARGV[8]) then
+  or call('HSETNX', KEYS[2], ARGV[8], ARGV[9]) == 0 then
   return ''
 end
-call('HSET', KEYS[2], ARGV[8], ARGV[9])
-call('HSET', KEYS[3], ARGV[8], ARGV[10])
+if call('HSETNX', KEYS[3], ARGV[8], ARGV[10]) == 0 then
+  call('HDEL', KEYS[2], ARGV[8])
+  return ''
+end
 call('HSET', KEYS[4], 'user_id', ARGV[11], 'room_id', ARGV[12], 'node_id', ARGV[10], 'epoch', ARGV[13],
   'last_seen_ms', ARGV[14])
 call('PEXPIRE', KEYS[4], ARGV[15])

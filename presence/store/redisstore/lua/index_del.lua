@@ -3,13 +3,16 @@
 -- Returns 0 when it expired
 local call = redis.call
 for i = 1, #KEYS do
-  local key, stands, rest = KEYS[i], call('HGET', KEYS[i], ARGV[2]), {}
+  local key, stands = KEYS[i], call('HGET', KEYS[i], ARGV[2])
   if not stands then -- nothing to do
   elseif string.sub(ARGV[3], i, i) == 'n' then
     if string.match(stands, '^%d+ (.*)$') == ARGV[5] then
       call('HDEL', key, ARGV[2])
     end
+  elseif stands == ARGV[4] then
+    call('HDEL', key, ARGV[2])
   else
+    local rest = {}
     for node in string.gmatch(stands, '[^ ]+') do
       if node ~= ARGV[4] then
         rest[#rest + 1] = node
