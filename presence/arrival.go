@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // arrival waits for the event of a join to come back over the bridge.

@@ -17,8 +17,9 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -31,7 +32,7 @@ func inRuntime(t *testing.T, o presence.Options, f func(rt *presence.Runtime, ha
 			t.Fatal(err)
 		}
 		st := memstore.New(memstore.Options{})
-		o.IO, o.Store = server, st
+		o.IO, o.Store = server, storetest.Shared(st)
 		rt, err := presence.Init(context.Background(), o)
 		if err != nil {
 			t.Fatal(err)

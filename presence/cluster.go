@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 

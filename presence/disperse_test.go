@@ -20,7 +20,8 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -53,7 +54,7 @@ func newNode(t *testing.T, o presence.Options, st *memstore.Store) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.IO, o.Store = server, st
+	o.IO, o.Store = server, storetest.Shared(st)
 	rt, err := presence.Init(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@
 // any number of servers.
 //
 // [Init] wires presence into a socketio.Server in one call; clients then speak
-// the protocol of docs/protocol.md with any Socket.IO client. With a Redis URL
-// the servers that share it are one cluster; without one the members live in
-// this process.
+// the protocol of docs/protocol.md with any Socket.IO client. With a Redis (package
+// presence/redis) the servers that share it are one cluster; without one the members
+// live in this process.
 package presence

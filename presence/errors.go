@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -68,6 +68,15 @@ func (e *Error) Is(target error) bool {
 var (
 	ErrUnauthorized = &Error{Code: CodeUnauthorized, Message: "Sign in before joining this room."}
 	ErrForbidden    = &Error{Code: CodeForbidden, Message: "You may not join this room."}
+)
+
+// Errors of methods of a Runtime, for errors.Is.
+var (
+	// ErrUnavailable says that the store did not answer in time. What was to be
+	// written may stand, or not.
+	ErrUnavailable = store.ErrUnavailable
+	// ErrClosed says that the Runtime has closed.
+	ErrClosed = store.ErrClosed
 )
 
 var (

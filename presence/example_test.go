@@ -10,7 +10,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// An HTTP server gains presence: with Options.Redis set, all servers that share
+// An HTTP server gains presence: with Options.Store set, all servers that share
 // the Redis are one cluster.
 func ExampleInit() {
 	ctx := context.Background()

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // explain finds out why the store does not have a member as this node's that a

@@ -1,6 +1,6 @@
 package presence
 
-import "github.com/realtime-ai/realtime-message-go/presence/store"
+import "github.com/realtime-ai/realtime-message-go/presence/internal/store"
 
 const (
 	// maxHeld and maxHeldBytes bound the events that a room holds back during a load,

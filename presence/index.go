@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // expiry is the store's time after which a write that is sent now shall do

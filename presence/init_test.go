@@ -14,9 +14,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/presence/redis"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -142,9 +140,12 @@ func TestRelay(t *testing.T) {
 
 // Broadcasts of the application reach the sockets of every node, once.
 func TestBroadcastsAcrossNodes(t *testing.T) {
-	redis := redistest.Start(t)
-	_, urlA := serve(t, presence.Options{Redis: "redis://" + redis.Addr, RelayEvents: []string{"chat"}})
-	_, urlB := serve(t, presence.Options{Redis: "redis://" + redis.Addr, RelayEvents: []string{"chat"}})
+	members, err := redis.New(redis.Options{URL: redistest.Start(t).URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, urlA := serve(t, presence.Options{Store: members, RelayEvents: []string{"chat"}})
+	_, urlB := serve(t, presence.Options{Store: members, RelayEvents: []string{"chat"}})
 	a, b := connect(t, urlA, ""), connect(t, urlB, "")
 	for _, w := range []*wire{a, b} {
 		for _, room := range []string{"r", "s"} {
@@ -223,11 +224,7 @@ func TestInitRefusesBadOptions(t *testing.T) {
 		"MaxGrace":       {IO: io, MaxGrace: 1<<63 - 1},
 		"Options.TTL":    {IO: io, TTL: 1 << 62},
 		"NodeLease":      {IO: io, NodeLease: -time.Second},
-		"no Redis":       {IO: io, RedisOptions: redisstore.Options{Prefix: "x:"}},
-		"Options.Prefix": {IO: io, Redis: "redis://localhost:1", RedisOptions: redisstore.Options{Prefix: "{x}"}},
-		"Options.URL":    {IO: io, Redis: "redis://localhost:1?databse=1"},
 		"RelayEvents":    {IO: io, RelayEvents: []string{"a*b"}},
-		"Store":          {IO: io, Redis: "redis://x", Store: memstore.New(memstore.Options{})},
 	} {
 		if _, err := presence.Init(context.Background(), o); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
@@ -264,7 +261,7 @@ func TestInitOutlivesItsContext(t *testing.T) {
 	if code := c.closeCode(); code != ws.StatusGoingAway {
 		t.Errorf("closed with %d", code)
 	}
-	if _, _, err := rt.Subscribe(t.Context(), "r", func(presence.Event) {}); !errors.Is(err, store.ErrClosed) {
+	if _, _, err := rt.Subscribe(t.Context(), "r", func(presence.Event) {}); !errors.Is(err, presence.ErrClosed) {
 		t.Errorf("subscribe after the server closed: %v", err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // authorizer decides whether a socket may join; nil: everybody may.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // kickTries is how often a kick follows a member that moves meanwhile.

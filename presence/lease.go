@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 const (

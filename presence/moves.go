@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // moves are the members that this node is taking over, by connId. Two of its

@@ -1,6 +1,6 @@
 package presence
 
-import "github.com/realtime-ai/realtime-message-go/presence/store"
+import "github.com/realtime-ai/realtime-message-go/presence/internal/store"
 
 // The first byte of what nodes send each other.
 const (

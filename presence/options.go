@@ -6,10 +6,14 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
+
+// Store says where members live. Package presence/redis makes one; others cannot. It
+// opens nothing before Init does, so there is nothing to close, and several servers of
+// a process may be given the same one.
+type Store interface{ store.Opener }
 
 // Options configure Init. The zero value of a field means its default.
 type Options struct {
@@ -18,16 +22,10 @@ type Options struct {
 	// Namespace is where. Default "/".
 	Namespace string
 
-	// Redis is the URL of the Redis that the cluster shares: redis://,
-	// rediss:// or unix://, with the parameters of redisstore.Options.URL for
-	// Sentinel and Cluster. Empty: members live in this process.
-	Redis string
-	// RedisOptions are more options for the connection; Redis, TTL and Logger
-	// of these Options win over its fields URL, TTL and Logger.
-	RedisOptions redisstore.Options
-	// Store is a store of the caller's own instead of Redis; Runtime.Close
-	// leaves it open.
-	Store store.Store
+	// Store is where the members of all servers that share it live: package
+	// presence/redis makes one. Init opens what it needs of it and Runtime.Close
+	// closes that. Default: members live in this process.
+	Store Store
 
 	// TTL is how long the record of a connection (prs:conn:<connId>) outlives
 	// its last refresh. Default 30 s, at least 1 s.
@@ -109,14 +107,6 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.IO == nil {
 		return o, fmt.Errorf("presence: Options.IO is missing")
-	}
-	if o.Store != nil && (o.Redis != "" || o.RedisOptions.URL != "") {
-		return o, fmt.Errorf("presence: Options.Store and Options.Redis exclude each other")
-	}
-	if o.embedded() || o.Store != nil {
-		if r := o.RedisOptions; r.Prefix != "" || r.DialTimeout != 0 || r.ForcePlainPublish || r.TLS != nil || r.SentinelUsername != "" || r.SentinelPassword != "" {
-			return o, fmt.Errorf("presence: Options.RedisOptions are set, but there is no Redis: Options.Redis is empty")
-		}
 	}
 	if o.Namespace == "" {
 		o.Namespace = "/"

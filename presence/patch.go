@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // patchRoom is by how much the text of a patch, or of keys to remove, may be longer

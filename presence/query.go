@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // membersOf reads a room from the replica if there is one, else from the store.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // question finds out why a member of this node is not in the store any more: one

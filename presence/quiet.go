@@ -3,7 +3,7 @@ package presence
 import (
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // Bounds of the work on a dead node: entries read at once, how many of one room

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
 // crash ends a node as kill -9 does: nothing is said to anybody.

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unique"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // intern keeps one copy of a node id, whatever number of members name it.

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -87,7 +87,7 @@ func hangingRelays(t *testing.T) *storetest.Faulty {
 func TestRelayIsRefusedInTime(t *testing.T) {
 	const events = 30 // a second each: more than the test waits
 	st := hangingRelays(t)
-	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: time.Second})
+	_, url := serve(t, presence.Options{Store: storetest.Shared(st), RelayEvents: []string{"chat"}, StoreTimeout: time.Second})
 	a := connect(t, url, "")
 	a.ask("presence:join", `{"roomId":"r","userId":"a"}`)
 	for i := range events {
@@ -124,7 +124,7 @@ func TestRelaysEndWithTheirSender(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: deadline})
+	_, url := serve(t, presence.Options{Store: storetest.Shared(st), RelayEvents: []string{"chat"}, StoreTimeout: deadline})
 	a, b := connect(t, url, ""), connect(t, url, "")
 	for _, w := range []*wire{a, b} {
 		w.ask("presence:join", `{"roomId":"r","userId":"u"}`)
@@ -148,7 +148,7 @@ func TestRelaysEndWithTheirSender(t *testing.T) {
 // What a socket has waiting to be relayed is bounded in bytes.
 func TestWaitingRelaysAreBoundedInBytes(t *testing.T) {
 	st := hangingRelays(t)
-	_, url := serve(t, presence.Options{Store: st, RelayEvents: []string{"chat"}, StoreTimeout: 4 * time.Second})
+	_, url := serve(t, presence.Options{Store: storetest.Shared(st), RelayEvents: []string{"chat"}, StoreTimeout: 4 * time.Second})
 	a := connect(t, url, "")
 	a.ask("presence:join", `{"roomId":"r","userId":"a"}`)
 	text := strings.Repeat("x", 900_000)

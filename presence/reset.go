@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // keepMissing is how long members that the store lost are shown on, for their

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // reborn is what a node does when its life sign says that it was declared

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // resumeTries is how often a resume follows a member that is being written or

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // room is a node's replica of a room in which it has sockets, and those sockets.

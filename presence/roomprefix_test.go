@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -18,7 +18,7 @@ func TestRoomPrefixKeepsClientsOutOfTheApplicationsRooms(t *testing.T) {
 	for _, prefix := range []string{"", "presence/"} {
 		st := memstore.New(memstore.Options{})
 		t.Cleanup(func() { _ = st.Close(context.Background()) })
-		o := presence.Options{Store: st, RoomPrefix: prefix, RelayEvents: []string{"chat"}}
+		o := presence.Options{Store: storetest.Shared(st), RoomPrefix: prefix, RelayEvents: []string{"chat"}}
 		_, one, io := serveIO(t, o)
 		_, two, _ := serveIO(t, o)
 		stranger, far, near := connect(t, one, ""), connect(t, two, ""), connect(t, one, "")
@@ -64,7 +64,7 @@ func TestRoomPrefixKeepsClientsOutOfTheApplicationsRooms(t *testing.T) {
 func TestRoomPrefixAndARoomOfTheSameName(t *testing.T) {
 	st := memstore.New(memstore.Options{})
 	t.Cleanup(func() { _ = st.Close(context.Background()) })
-	o := presence.Options{Store: st, RoomPrefix: "p:"}
+	o := presence.Options{Store: storetest.Shared(st), RoomPrefix: "p:"}
 	_, one, io1 := serveIO(t, o)
 	_, two, io2 := serveIO(t, o)
 	io2.Of("/").OnInline("enter", func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
@@ -108,7 +108,7 @@ func TestInitSetsTheAdapterFirst(t *testing.T) {
 		return storetest.Fault{}
 	}})
 	defer st.Close(context.Background())
-	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Store: st}); err != nil {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Store: storetest.Shared(st)}); err != nil {
 		t.Fatal(err)
 	}
 	if !errors.Is(taken, socketio.ErrAdapter) {
@@ -124,19 +124,19 @@ func TestInitTwice(t *testing.T) {
 	defer io.Close(context.Background())
 	broken := memstore.New(memstore.Options{})
 	_ = broken.Close(context.Background())
-	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Store: broken}); err == nil {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Store: storetest.Shared(broken)}); err == nil {
 		t.Fatal("a store that is closed was taken")
 	}
 	st := memstore.New(memstore.Options{})
 	defer st.Close(context.Background())
-	rt, err := presence.Init(t.Context(), presence.Options{IO: io, Store: st})
+	rt, err := presence.Init(t.Context(), presence.Options{IO: io, Store: storetest.Shared(st)})
 	if err != nil {
 		t.Fatalf("after one that failed: %v", err)
 	}
 	if _, err := presence.Init(t.Context(), presence.Options{IO: io}); !errors.Is(err, socketio.ErrReserved) {
 		t.Errorf("the second on a namespace: %v", err)
 	}
-	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Namespace: "/other", Store: st}); !errors.Is(err, socketio.ErrAdapter) || !strings.Contains(err.Error(), "one namespace") {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Namespace: "/other", Store: storetest.Shared(st)}); !errors.Is(err, socketio.ErrAdapter) || !strings.Contains(err.Error(), "one namespace") {
 		t.Errorf("a second namespace on the same store: %v", err)
 	}
 	if _, err := presence.Init(t.Context(), presence.Options{IO: io, Namespace: "/memory"}); err != nil {
@@ -147,10 +147,10 @@ func TestInitTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer elsewhere.Close(context.Background())
-	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Namespace: "/other", Store: st}); err == nil || !strings.Contains(err.Error(), "rooms would mix") {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Namespace: "/other", Store: storetest.Shared(st)}); err == nil || !strings.Contains(err.Error(), "rooms would mix") {
 		t.Errorf("another namespace on the same store: %v", err)
 	}
-	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Store: st}); err != nil {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Store: storetest.Shared(st)}); err != nil {
 		t.Errorf("the same namespace on the same store: %v", err)
 	}
 	if err := rt.Close(t.Context()); err != nil {

@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -19,9 +18,8 @@ import (
 // same time from any goroutine.
 type Runtime struct {
 	engine  *engine
-	cluster *cluster // nil with the embedded store
+	cluster *cluster // nil where members live in this process
 	store   store.Store
-	ours    bool // the store was opened by Init
 
 	binding     *binding
 	sockets     *socketio.Namespace // its sockets
@@ -39,7 +37,7 @@ const closePatience = 25 * time.Second
 
 // Init gives the namespace of a Socket.IO server presence: it opens the store,
 // wires the handlers of presence:join, presence:heartbeat, presence:leave and
-// presence:sync, and, with Redis, sets the server's cluster adapter so that
+// presence:sync, and, with Options.Store, sets the server's cluster adapter so that
 // broadcasts reach the sockets of every node. Call it before serving.
 //
 // It blocks until the store answered, for as long as ctx allows, and fails when
@@ -73,13 +71,10 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 
 // start is Init with the namespace reserved.
 func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, error) {
-	rt := &Runtime{store: o.Store, sockets: ns, drainPeriod: o.DrainPeriod, closed: make(chan struct{})}
+	rt := &Runtime{sockets: ns, drainPeriod: o.DrainPeriod, closed: make(chan struct{})}
 	var err error
-	if rt.store == nil {
-		rt.ours = true
-		if rt.store, err = openStore(ctx, o); err != nil {
-			return nil, err
-		}
+	if rt.store, err = openStore(ctx, o); err != nil {
+		return nil, err
 	}
 	rt.engine = makeEngine(o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
 	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
@@ -108,18 +103,14 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	return rt, nil
 }
 
-func (o Options) embedded() bool { return o.Store == nil && o.Redis == "" && o.RedisOptions.URL == "" }
+// embedded reports whether members live in this process.
+func (o Options) embedded() bool { return o.Store == nil }
 
 func openStore(ctx context.Context, o Options) (store.Store, error) {
 	if o.embedded() {
 		return memstore.New(memstore.Options{TTL: o.TTL}), nil
 	}
-	ro := o.RedisOptions
-	if o.Redis != "" {
-		ro.URL = o.Redis
-	}
-	ro.TTL, ro.Logger = o.TTL, o.Logger
-	st, err := redisstore.Open(ctx, ro)
+	st, err := o.Store.Open(ctx, store.Settings{TTL: o.TTL, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("presence: %w", err)
 	}
@@ -198,10 +189,7 @@ func (rt *Runtime) shut(ctx context.Context, last func() error) error {
 	if rt.cluster != nil {
 		rt.cluster.close()
 	}
-	if rt.ours {
-		err = errors.Join(err, rt.store.Close(ctx))
-	}
-	return err
+	return errors.Join(err, rt.store.Close(ctx))
 }
 
 // Members returns who is in a room now, in no order. It reads the store unless
@@ -228,7 +216,7 @@ func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, erro
 // sockets in it, in order and one at a time, until the Subscription is closed.
 // The members it returns are those before the first event. f may block; events
 // wait in memory meanwhile. A panic of f is logged and costs that one call.
-// Subscribe blocks for at most ctx, and fails with store.ErrClosed once the
+// Subscribe blocks for at most ctx, and fails with ErrClosed once the
 // Runtime closes.
 func (rt *Runtime) Subscribe(ctx context.Context, roomID string, f func(Event)) (*Subscription, []Member, error) {
 	return rt.engine.watch(ctx, roomID, f)
@@ -249,7 +237,7 @@ type KickTarget struct {
 // grace included, with ReasonKicked, and returns how many it removed. Their
 // sockets stay connected, unless KickTarget.Disconnect says otherwise. Kick does not keep anybody from
 // joining again; Options.Authorize does. It blocks for at most ctx. An error
-// that wraps store.ErrUnavailable means that members may still stand.
+// that wraps ErrUnavailable means that members may still stand.
 func (rt *Runtime) Kick(ctx context.Context, t KickTarget) (int, error) {
 	if t.RoomID == "" || (t.ConnID == "") == (t.UserID == "") {
 		return 0, errors.New("presence: Kick needs a RoomID and either a ConnID or a UserID")

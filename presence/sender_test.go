@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -49,7 +50,7 @@ func twoNodes(t *testing.T, o presence.Options) (a, b string) {
 	t.Helper()
 	st := memstore.New(memstore.Options{})
 	t.Cleanup(func() { _ = st.Close(context.Background()) })
-	o.Store = st
+	o.Store = storetest.Shared(st)
 	_, a = serve(t, o)
 	_, b = serve(t, o)
 	return a, b

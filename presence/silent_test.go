@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
 // Nothing comes from a resumable member: it is shown away, and online again with its

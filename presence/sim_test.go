@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
 // world is a cluster in one test: any number of nodes on one store, with

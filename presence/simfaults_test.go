@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
 // fault is a class of what goes wrong in a simulation.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // sharedText is a long text that the answers to several requests have in common.

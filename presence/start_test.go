@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
-	"github.com/realtime-ai/realtime-message-go/presence/store"
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -35,7 +36,7 @@ func TestANoticeOfALossAtTheStart(t *testing.T) {
 	}
 	st := memstore.New(memstore.Options{})
 	defer st.Close(t.Context())
-	url := serveOn(t, server, presence.Options{Store: interrupted{st}})
+	url := serveOn(t, server, presence.Options{Store: storetest.Shared(interrupted{st})})
 	if ack := connect(t, url, "").ask("presence:join", `{"roomId":"r","userId":"u"}`); !strings.HasPrefix(ack, `{"ok":true`) {
 		t.Errorf("a join: %s", ack)
 	}
@@ -57,7 +58,7 @@ func TestAServerThatCannotStartLeavesNothing(t *testing.T) {
 	defer server.Close(t.Context())
 	st := memstore.New(memstore.Options{})
 	defer st.Close(t.Context())
-	if _, err := presence.Init(t.Context(), presence.Options{IO: server, Store: deafStore{st}}); err == nil {
+	if _, err := presence.Init(t.Context(), presence.Options{IO: server, Store: storetest.Shared(deafStore{st})}); err == nil {
 		t.Fatal("it started")
 	}
 	if keys := st.Keys(); len(keys) > 0 {

@@ -7,7 +7,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
 // steppedClock is the system's after somebody set it forward; its monotonic

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // strangersInterval is how often a node looks whether the owners of the members

@@ -3,7 +3,7 @@ package presence
 import (
 	"context"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // update writes a member that this node owns and shows it as an update; seq is

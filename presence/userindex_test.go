@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/store/memstore"
-	"github.com/realtime-ai/realtime-message-go/presence/store/storetest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
 // A socket changes its user, and the store goes back to before that: whatever comes

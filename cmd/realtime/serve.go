@@ -5,6 +5,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/gcpace"
+	"github.com/realtime-ai/realtime-message-go/presence/redis"
 )
 
 type serveCmd struct {
@@ -20,8 +21,9 @@ func (c *serveCmd) Run(out output) error {
 	if err != nil {
 		return err
 	}
-	s.presence.Redis = string(c.URL)
-	s.presence.RedisOptions.Prefix = string(c.Prefix)
+	if s.presence.Store, err = redis.New(redis.Options{URL: string(c.URL), Prefix: string(c.Prefix)}); err != nil {
+		return err
+	}
 	s.presenceError = func(err error) error {
 		return fmt.Errorf("cannot start with Redis at %s (REDIS_URL): %w", c.URL.Redacted(), err)
 	}

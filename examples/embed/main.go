@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/presence/redis"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -65,9 +66,14 @@ func addPresence(ctx context.Context, mux *http.ServeMux) (stop func(context.Con
 	if err != nil {
 		return nil, err
 	}
-	// Without a URL the members live in this process. The prefix keeps the rooms
-	// that clients choose apart from those of the application.
-	rt, err := presence.Init(ctx, presence.Options{IO: io, Redis: os.Getenv("REDIS_URL"), RoomPrefix: "presence/"})
+	// The prefix keeps the rooms that clients choose apart from those of the application.
+	options := presence.Options{IO: io, RoomPrefix: "presence/"}
+	if url := os.Getenv("REDIS_URL"); url != "" { // without a Redis the members live in this process
+		if options.Store, err = redis.New(redis.Options{URL: url}); err != nil {
+			return nil, err
+		}
+	}
+	rt, err := presence.Init(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -12,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
-	"github.com/realtime-ai/realtime-message-go/presence/store/redisstore"
+	"github.com/realtime-ai/realtime-message-go/presence/redis"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -155,8 +156,8 @@ type RedisURL string
 // UnmarshalText implements encoding.TextUnmarshaler. Its errors do not repeat
 // the URL.
 func (r *RedisURL) UnmarshalText(text []byte) error {
-	if err := redisstore.CheckURL(string(text)); err != nil {
-		return fmt.Errorf("must be a URL such as redis://localhost:6379: %w", err)
+	if _, err := redis.New(redis.Options{URL: string(text)}); err != nil {
+		return fmt.Errorf("must be a URL such as redis://localhost:6379: %w", cause(err))
 	}
 	*r = RedisURL(text)
 	return nil
@@ -171,11 +172,20 @@ func (p *RedisPrefix) UnmarshalText(text []byte) error {
 	if s == "" || strings.ContainsAny(s, " \t\r\n") {
 		return fmt.Errorf("must be a prefix such as prs:, without spaces, not %q", s)
 	}
-	if err := redisstore.CheckPrefix(s); err != nil {
-		return fmt.Errorf("must be a prefix such as prs:, not %q: %w", s, err)
+	if _, err := redis.New(redis.Options{URL: "redis://localhost", Prefix: s}); err != nil {
+		return fmt.Errorf("must be a prefix such as prs:, not %q: %w", s, cause(err))
 	}
 	*p = RedisPrefix(s)
 	return nil
+}
+
+// cause is an error without the name of the option of the library, which this one is
+// not called.
+func cause(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
 }
 
 // Redacted is the URL without its user, password and options.

@@ -19,7 +19,7 @@ const module = "github.com/realtime-ai/realtime-message-go/"
 // blockPackages are what blocks of the documents may use.
 var blockPackages = map[string]string{
 	"context": "context", "errors": "errors", "http": "net/http", "json": "encoding/json", "os": "os", "slog": "log/slog", "time": "time",
-	"engineio": module + "engineio", "presence": module + "presence", "socketio": module + "socketio",
+	"engineio": module + "engineio", "presence": module + "presence", "redis": module + "presence/redis", "socketio": module + "socketio",
 }
 
 // blockNames declares what blocks use and the text around them introduces.

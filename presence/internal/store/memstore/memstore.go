@@ -1,0 +1,92 @@
+// Package memstore keeps members in the memory of one process. It is the
+// embedded store of a single server, and lets tests run a whole cluster in one
+// process: any number of engines may share one Store.
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// Options configure a Store. The zero value is ready to use.
+type Options struct {
+	// Now is the store's clock; default time.Now.
+	Now func() time.Time
+	// TTL is how long a connection's record lives without a refresh; default
+	// 30 s. An expired record counts as missing and is dropped when touched.
+	TTL time.Duration
+}
+
+// Store is a store.Store in memory. No method waits for anything, so contexts
+// only matter when they have ended before the call.
+//
+// Events and casts are delivered on the goroutine of a publisher: a receiver
+// may be called from inside Put, Remove, Publish or PublishNodes, and may call
+// the store again. Callers must therefore hold no lock that their receivers
+// take. Events of one room arrive one at a time in seq order; a publisher that
+// finds another one delivering leaves its event to that one.
+type Store struct {
+	now    func() time.Time
+	closed atomic.Bool
+
+	rooms  rooms
+	bridge bridge
+	index  index
+	conns  conns
+	nodes  nodes
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns an empty Store.
+func New(o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.TTL <= 0 {
+		o.TTL = 30 * time.Second
+	}
+	s := &Store{now: o.Now}
+	s.rooms.byID = make(map[string]*room)
+	s.bridge.channels = make(map[string]*channel)
+	s.index.nodes = make(map[string]map[place]store.Entry)
+	s.index.users = make(map[string]map[store.Location][]string)
+	s.conns.ttl = o.TTL
+	s.conns.byID = make(map[string]*record)
+	s.nodes.score = make(map[string]int64)
+	s.nodes.claims = make(map[string]claim)
+	return s
+}
+
+// Close ends all subscriptions and waits for deliveries that the store itself
+// runs. Every later call returns an error that wraps store.ErrClosed.
+func (s *Store) Close(ctx context.Context) error {
+	s.closed.Store(true)
+	return s.bridge.close(ctx)
+}
+
+// ready says whether a call may begin.
+func (s *Store) ready(ctx context.Context, what string) error {
+	if s.closed.Load() {
+		return fmt.Errorf("%s: %w", what, store.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w: %w", what, store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// inTime says whether a write that expires may begin.
+func (s *Store) inTime(ctx context.Context, what string, expiresMs int64) error {
+	if err := s.ready(ctx, what); err != nil {
+		return err
+	}
+	if expiresMs != 0 && s.now().UnixMilli() > expiresMs {
+		return fmt.Errorf("%s: expired on its way: %w", what, store.ErrUnavailable)
+	}
+	return nil
+}

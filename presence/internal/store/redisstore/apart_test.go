@@ -1,0 +1,70 @@
+//go:build unix
+
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// Deployments that share a Redis, with databases or prefixes of their own, hear
+// and see nothing of each other.
+func TestDeploymentsAreApart(t *testing.T) {
+	srv := redistest.Start(t)
+	options := []Options{
+		{URL: srv.URL()},
+		{URL: srv.URL() + "/1"},
+		{URL: srv.URL() + "?db=11"},
+		{URL: srv.URL(), Prefix: "other:"},
+		{URL: srv.URL() + "/1", Prefix: "other:"},
+	}
+	var stores []*Store
+	var rooms, nodes []*ear
+	for _, o := range options {
+		s, err := Open(t.Context(), o)
+		must(t, err)
+		t.Cleanup(func() { must(t, s.Close(context.Background())) })
+		ear := newEar()
+		_, err = s.SubscribeNodes(t.Context(), ear)
+		must(t, err)
+		stores, rooms, nodes = append(stores, s), append(rooms, listen(t, s, "r")), append(nodes, ear)
+	}
+	for i, s := range stores {
+		must(t, s.Publish(t.Context(), "r", []byte{'a' + byte(i)}))
+		must(t, s.PublishNodes(t.Context(), []byte{'a' + byte(i)}))
+		_, err := s.Put(t.Context(), join("r", "c"+string('a'+rune(i))))
+		must(t, err)
+	}
+	for i, s := range stores {
+		own := string('a' + rune(i))
+		rooms[i].next(t, "cast "+own)
+		rooms[i].next(t, "event c"+own)
+		nodes[i].next(t, "cast "+own)
+		room, err := s.Load(t.Context(), "r")
+		must(t, err)
+		if len(room.Members) != 1 {
+			t.Errorf("store %d has %d members", i, len(room.Members))
+		}
+		// Its own removals are heard, by it alone.
+		_, err = s.Remove(t.Context(), store.Remove{Room: "r", ConnID: room.Members[0].ConnID, Epoch: 1, Owner: "n"})
+		must(t, err)
+		rooms[i].next(t, "event c"+own)
+		if n := len(rooms[i].heard) + len(nodes[i].heard); n != 0 {
+			t.Errorf("store %d heard %d messages of others", i, n)
+		}
+	}
+	names := do(t, srv, "PUBSUB", "CHANNELS")
+	slices.Sort(names)
+	want := []string{
+		"other:nodes:events", "other:nodes:events:1", "other:{room:r}:events", "other:{room:r}:events:1",
+		"prs:nodes:events", "prs:nodes:events:1", "prs:nodes:events:11",
+		"prs:{room:r}:events", "prs:{room:r}:events:1", "prs:{room:r}:events:11",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("channels %q", names)
+	}
+}

@@ -1,0 +1,221 @@
+//go:build unix
+
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// callers is how many goroutines call at once.
+const callers = 64
+
+type silent struct{}
+
+func (silent) HandleEvent(store.Event)       {}
+func (silent) HandleCast(_ string, _ []byte) {}
+func (silent) HandleInterrupt(string, bool)  {}
+
+// measure runs op b.N times from all callers and reports CPU time per
+// operation, of this process and of Redis.
+func measure(b *testing.B, s *backend, op func(ctx context.Context, caller, i int) error) {
+	b.Helper()
+	b.ReportAllocs()
+	var wg sync.WaitGroup
+	must(b, s.raw.Do(context.Background(), s.raw.B().ConfigResetstat().Build()).Error())
+	redis, own := redisCPU(b, s.raw), ownCPU(b)
+	b.ResetTimer()
+	for c := range callers {
+		wg.Go(func() {
+			for i := c; i < b.N; i += callers {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				err := op(ctx, c, i)
+				cancel()
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	perOp := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(b.N) }
+	b.ReportMetric(perOp(redisCPU(b, s.raw)-redis), "redis-µs/op")
+	b.ReportMetric(perOp(ownCPU(b)-own), "client-µs/op")
+	b.ReportMetric(scriptTime(b, s.raw)/float64(b.N), "script-µs/op")
+}
+
+func ownCPU(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func redisCPU(b *testing.B, c rueidis.Client) (sum time.Duration) {
+	info, err := c.Do(context.Background(), c.B().Info().Section("cpu").Build()).ToString()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.SplitSeq(info, "\r\n") {
+		name, value, _ := strings.Cut(line, ":")
+		if name == "used_cpu_user" || name == "used_cpu_sys" {
+			seconds, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			sum += time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return sum
+}
+
+// scriptTime is how many µs Redis says to have spent in scripts.
+func scriptTime(b *testing.B, c rueidis.Client) float64 {
+	info, err := c.Do(context.Background(), c.B().Info().Section("commandstats").Build()).ToString()
+	must(b, err)
+	_, rest, _ := strings.Cut(info, "cmdstat_evalsha:")
+	_, rest, _ = strings.Cut(rest, "usec=")
+	digits, _, _ := strings.Cut(rest, ",")
+	n, err := strconv.ParseFloat(digits, 64)
+	must(b, err)
+	return n
+}
+
+// bare is the least that a fenced write costs: its four commands, and nothing
+// done with them.
+const bare = `redis.call('TIME')
+redis.call('HMGET', KEYS[1], 'seq', 'born', ARGV[1], ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3], 'seq', ARGV[4])
+redis.call('PUBLISH', ARGV[5], ARGV[3])
+return ARGV[4]`
+
+// BenchmarkBare is what to compare BenchmarkPatch with.
+func BenchmarkBare(b *testing.B) {
+	s, script := open(b, Options{URL: redistest.Start(b).URL()}), newScript(bare)
+	value := strings.Repeat("x", 160)
+	for c := range callers {
+		_, err := s.Subscribe(context.Background(), "room "+strconv.Itoa(c), silent{})
+		must(b, err)
+	}
+	measure(b, s, func(ctx context.Context, c, i int) error {
+		n := strconv.Itoa(c)
+		room := "room " + n
+		_, err := s.pipe.exec(ctx, &script, run{[]string{s.keys.room(room)}, []string{
+			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.channel(room)}})
+		return err
+	})
+}
+
+// BenchmarkPatch is one fenced write in a room of its own, heard by this node.
+func BenchmarkPatch(b *testing.B) {
+	s := open(b, Options{URL: redistest.Start(b).URL()})
+	members, at := make([]store.Member, callers), make([]store.Position, callers)
+	for c := range members {
+		room := "room " + strconv.Itoa(c)
+		if _, err := s.Subscribe(context.Background(), room, silent{}); err != nil {
+			b.Fatal(err)
+		}
+		res, err := s.Put(context.Background(), join(room, "connection-"+strconv.Itoa(c)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		members[c], at[c] = res.Member, res.Position
+	}
+	measure(b, s, func(ctx context.Context, c, i int) error {
+		m := members[c]
+		m.Write++
+		m.State = []byte(`{"cursor":{"x":` + strconv.Itoa(i) + `,"y":200},"name":"Someone"}`)
+		res, err := s.Put(ctx, store.Put{
+			Room: "room " + strconv.Itoa(c), Intent: store.IntentUpdate, Member: m, Fence: m.Epoch,
+			From: at[c], ExpiresMs: 1 << 50,
+		})
+		members[c], at[c] = res.Member, res.Position
+		return err
+	})
+}
+
+// BenchmarkJoin is what a join writes: index, room, connection. Two members
+// come into each room; the first of them begins it.
+func BenchmarkJoin(b *testing.B) {
+	s := open(b, Options{URL: redistest.Start(b).URL()})
+	at := make([]store.Position, callers)
+	measure(b, s, func(ctx context.Context, c, i int) error {
+		conn, user := "connection-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)
+		room := "room " + strconv.Itoa(c) + "." + strconv.Itoa(i/callers/2)
+		e := store.Entry{Node: "node", Room: room, ConnID: conn, UserID: user, Epoch: 1, ExpiresMs: 1 << 50}
+		if err := s.Register(ctx, e); err != nil {
+			return err
+		}
+		p := join(room, conn)
+		p.Member.UserID, p.ExpiresMs = user, 1<<50
+		if i/callers%2 == 1 {
+			p.From = at[c]
+		}
+		res, err := s.Put(ctx, p)
+		if err != nil {
+			return err
+		}
+		at[c] = res.Position
+		return s.ConnJoin(ctx, store.Conn{
+			ConnID: conn, UserID: user, Room: room, Node: "node", Epoch: 1, SeenMs: 1 << 40, ExpiresMs: 1 << 50,
+		})
+	})
+}
+
+// BenchmarkJoinLeave is a join and the leave after it.
+func BenchmarkJoinLeave(b *testing.B) {
+	s := open(b, Options{URL: redistest.Start(b).URL()})
+	measure(b, s, func(ctx context.Context, c, _ int) error {
+		n := strconv.Itoa(c)
+		e := store.Entry{Node: "node", Room: "room " + n, ConnID: "connection-" + n, UserID: "u", Epoch: 1}
+		k := store.Conn{ConnID: e.ConnID, UserID: "u", Room: e.Room, Node: "node", Epoch: 1, SeenMs: 1 << 40}
+		if err := s.Register(ctx, e); err != nil {
+			return err
+		}
+		if _, err := s.Put(ctx, join(e.Room, e.ConnID)); err != nil {
+			return err
+		}
+		if err := s.ConnJoin(ctx, k); err != nil {
+			return err
+		}
+		if _, err := s.Remove(ctx, store.Remove{Room: e.Room, ConnID: e.ConnID, Epoch: 1}); err != nil {
+			return err
+		}
+		if err := s.ConnLeave(ctx, k); err != nil {
+			return err
+		}
+		return s.Unregister(ctx, e)
+	})
+}
+
+// BenchmarkRefresh is one connection of a refresh of 1000.
+func BenchmarkRefresh(b *testing.B) {
+	s := open(b, Options{URL: redistest.Start(b).URL()})
+	seen := make([]store.Seen, 1000)
+	for i := range seen {
+		seen[i] = store.Seen{ConnID: "connection-" + strconv.Itoa(i), SeenMs: 1<<40 + 1}
+		err := s.ConnJoin(context.Background(), store.Conn{ConnID: seen[i].ConnID, UserID: "u", Room: "r", Node: "node", Epoch: 1, SeenMs: 1 << 40})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	measure(b, s, func(ctx context.Context, _, i int) error {
+		if i%len(seen) != 0 {
+			return nil
+		}
+		_, err := s.ConnRefresh(ctx, "node", seen)
+		return err
+	})
+}

@@ -1,0 +1,269 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// bridge keeps the channels open that somebody is subscribed to.
+//
+// A channel is opened and closed by the link that it is on (one connection,
+// one goroutine), which looks at what is wanted of it at that moment, so that
+// closing and opening at once can not leave it deaf. Channels without a link
+// wait for the placer, another goroutine, which makes links.
+type bridge struct {
+	client  rueidis.Client
+	sharded bool // one link per master, by slot; else one link in all
+	scout   *scout
+	layout  *atomic.Pointer[layout] // only the placer sets it
+	log     *slog.Logger
+
+	mu       sync.RWMutex
+	closed   bool
+	channels map[string]*channel
+	links    map[string]*link // by address; "" is the only one unless sharded
+	homeless map[*channel]struct{}
+	failures int // in a row, of links and placements
+	kick     chan struct{}
+
+	ends context.Context
+	end  context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+type state byte
+
+// The states of a channel on its link. Opening and closing await an answer.
+const (
+	off state = iota
+	opening
+	on
+	closing
+)
+
+// channel is a channel of Redis with its subscriptions. The bridge's mu guards it.
+type channel struct {
+	name, room string
+	slot       uint16          // 0 unless on a cluster
+	subs       []*subscription // replaced whole, never changed in place
+	link       *link
+	state      state
+	ready      chan struct{} // closed once the channel is on
+	lost       bool          // it was on, and what came since was missed
+	doubt      bool          // its master is another process than when it was on
+}
+
+type subscription struct {
+	bridge   *bridge
+	channel  *channel
+	receiver store.Receiver
+	closed   atomic.Bool
+	live     bool // was told that events flow; guarded by the bridge's mu
+}
+
+// newBridge begins to follow the layout, which must be known already.
+func newBridge(c rueidis.Client, sharded bool, s *scout, at *atomic.Pointer[layout], log *slog.Logger) *bridge {
+	b := &bridge{
+		client: c, sharded: sharded, scout: s, layout: at, log: log,
+		channels: make(map[string]*channel),
+		links:    make(map[string]*link),
+		homeless: make(map[*channel]struct{}),
+		kick:     make(chan struct{}, 1),
+	}
+	b.ends, b.end = context.WithCancel(context.Background())
+	b.wg.Go(b.place)
+	return b
+}
+
+// subscribe returns once Redis has confirmed the channel.
+func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Receiver) (store.Subscription, error) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil, store.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		b.mu.Unlock()
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	c := b.channels[name]
+	if c == nil {
+		c = &channel{name: name, room: room, ready: make(chan struct{})}
+		if b.scout.cluster {
+			cmd := b.client.B().Ssubscribe().Channel(name).Build()
+			c.slot = cmd.Slot()
+		}
+		b.channels[name] = c
+	}
+	sub := &subscription{bridge: b, channel: c, receiver: r, live: c.state == on}
+	c.subs = append(slices.Clip(c.subs), sub)
+	b.settle(c)
+	ready := c.ready
+	b.mu.Unlock()
+
+	select {
+	case <-ready:
+		return sub, nil
+	case <-ctx.Done():
+		sub.Close()
+		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	case <-b.ends.Done():
+		return nil, store.ErrClosed
+	}
+}
+
+// Close implements store.Subscription.
+func (s *subscription) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
+	b, c := s.bridge, s.channel
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.subs = slices.DeleteFunc(slices.Clone(c.subs), func(o *subscription) bool { return o == s })
+	if len(c.subs) == 0 {
+		b.settle(c)
+	}
+}
+
+// settle has a channel brought to what is wanted of it. Call it locked.
+func (b *bridge) settle(c *channel) {
+	if c.link == nil && len(c.subs) == 0 {
+		b.forget(c)
+		return
+	}
+	if c.link == nil {
+		c.link = b.links[b.address(c)]
+	}
+	if c.link == nil {
+		b.homeless[c] = struct{}{}
+		wake(b.kick)
+		return
+	}
+	c.link.todo[c] = struct{}{}
+	wake(c.link.wake)
+}
+
+func (b *bridge) forget(c *channel) {
+	delete(b.homeless, c)
+	if b.channels[c.name] == c {
+		delete(b.channels, c.name)
+	}
+}
+
+// drop notes that a channel is not on any more. Call it locked.
+func (c *channel) drop() {
+	if c.state == on {
+		c.lost, c.ready = true, make(chan struct{})
+	}
+	c.state = off
+}
+
+// confirmed handles what Redis says of a channel, on the link's reader.
+func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
+	b.mu.Lock()
+	c := b.channels[s.Channel]
+	if c == nil || c.link != l {
+		b.mu.Unlock()
+		return
+	}
+	var interrupted []*subscription
+	doubt := false
+	switch {
+	case s.Kind == "subscribe" || s.Kind == "ssubscribe":
+		if c.state != opening {
+			break
+		}
+		c.state, b.failures = on, 0
+		close(c.ready)
+		for _, sub := range c.subs {
+			if sub.live && c.lost {
+				interrupted = append(interrupted, sub)
+			}
+			sub.live = true
+		}
+		doubt = c.doubt
+		c.lost, c.doubt = false, false
+		if len(c.subs) == 0 {
+			b.settle(c)
+		}
+	case c.state == closing:
+		// Whoever subscribed since then missed nothing; others there are none.
+		c.state = off
+		if len(c.subs) == 0 {
+			b.forget(c)
+			break
+		}
+		b.settle(c)
+	case c.state == on: // not asked for: its slot moves to another master
+		c.drop()
+		c.link = nil
+		b.homeless[c] = struct{}{}
+		wake(b.kick)
+	}
+	b.mu.Unlock()
+	for _, sub := range interrupted {
+		if !sub.closed.Load() {
+			sub.receiver.HandleInterrupt(c.room, doubt)
+		}
+	}
+}
+
+// received hands a message to the receivers, on the link's reader.
+func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
+	b.mu.RLock()
+	c := b.channels[m.Channel]
+	if c == nil || c.link != l {
+		b.mu.RUnlock()
+		return
+	}
+	room, subs := c.room, c.subs
+	b.mu.RUnlock()
+	if len(subs) == 0 {
+		return
+	}
+	msg, err := parseMessage(room, m.Message)
+	if err != nil {
+		b.log.Warn("message from another node skipped", "room", room, "error", err)
+		return
+	}
+	for _, s := range subs {
+		switch {
+		case s.closed.Load():
+		case msg.event != nil:
+			s.receiver.HandleEvent(*msg.event)
+		default:
+			s.receiver.HandleCast(room, msg.payload)
+		}
+	}
+}
+
+// close ends every subscription, and waits for links and placer.
+func (b *bridge) close() {
+	b.mu.Lock()
+	b.closed = true
+	for _, c := range b.channels {
+		for _, s := range c.subs {
+			s.closed.Store(true)
+		}
+	}
+	b.mu.Unlock()
+	b.end()
+	b.wg.Wait()
+	b.scout.wg.Wait()
+}
+
+// wake signals a goroutine that looks again at all there is to do.
+func wake(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

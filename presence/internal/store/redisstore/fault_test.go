@@ -1,0 +1,304 @@
+//go:build unix
+
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+func join(room, conn string) store.Put {
+	return store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
+		ConnID: conn, UserID: "u", Owner: "n", Epoch: 1, Write: 1, State: []byte(`{"a":1}`),
+	}}
+}
+
+// ear notes what it hears, in order.
+type ear struct{ heard chan string }
+
+func newEar() *ear { return &ear{make(chan string, 10_000)} }
+
+func (e *ear) HandleEvent(ev store.Event)    { e.heard <- "event " + ev.Member.ConnID }
+func (e *ear) HandleCast(_ string, p []byte) { e.heard <- "cast " + string(p) }
+func (e *ear) HandleInterrupt(room string, lost bool) {
+	if lost {
+		e.heard <- "loss " + room
+	} else {
+		e.heard <- "interrupt " + room
+	}
+}
+
+func (e *ear) next(t *testing.T, want string) {
+	t.Helper()
+	select {
+	case got := <-e.heard:
+		if got != want {
+			t.Fatalf("heard %q, want %q", got, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("heard nothing, want %q", want)
+	}
+}
+
+func listen(t *testing.T, s store.Store, room string) *ear {
+	t.Helper()
+	e := newEar()
+	_, err := s.Subscribe(t.Context(), room, e)
+	must(t, err)
+	return e
+}
+
+// Far more calls than any queue has room for leave at their deadline, though
+// the connection has not given up yet.
+func TestStalledRedis(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	heard := listen(t, s, "r")
+	must(t, syscall.Kill(srv.Pid, syscall.SIGSTOP))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	unavailable := func(errs ...error) {
+		for _, err := range errs {
+			if !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("error %v", err)
+			}
+		}
+	}
+	for i := range lanes * batchSize {
+		wg.Go(func() {
+			_, err := (starter{s}).Put(ctx, join("r", "s"+strconv.Itoa(i)))
+			unavailable(err)
+		})
+		wg.Go(func() {
+			_, err := s.Put(ctx, join("r", "c"+strconv.Itoa(i)))
+			unavailable(err, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil))
+		})
+	}
+	for i := range 10 { // these are many commands each
+		wg.Go(func() {
+			_, e1 := s.Load(ctx, "r")
+			_, e2 := s.ConnRefresh(ctx, "n", make([]store.Seen, 1000))
+			_, e3 := s.Subscribe(ctx, strconv.Itoa(i), newEar())
+			_, e4 := s.Positions(ctx, make([]string, 1000))
+			unavailable(e1, e2, e3, e4)
+		})
+	}
+	wg.Wait()
+	s.pipe.mu.Lock()
+	if s.pipe.lines[""].busy == 0 {
+		t.Error("the calls only ended with their connection")
+	}
+	s.pipe.mu.Unlock()
+	must(t, syscall.Kill(srv.Pid, syscall.SIGCONT))
+	for { // some of the joins may still be carried out before this
+		must(t, s.Publish(t.Context(), "r", []byte("after")))
+		if got := <-heard.heard; got == "cast after" {
+			break
+		}
+	}
+	room, err := s.Load(t.Context(), "r")
+	must(t, err)
+	if n := len(room.Members); n > lanes*batchSize {
+		t.Errorf("%d joins were carried out after their callers had left", n)
+	}
+}
+
+func TestScriptsAreLoadedAgain(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	for range 2 {
+		must(t, s.raw.Do(t.Context(), s.raw.B().ScriptFlush().Build()).Error())
+		missing, err := s.ConnRefresh(t.Context(), "n", []store.Seen{{ConnID: "a"}, {ConnID: "b"}})
+		if err != nil || len(missing) != 2 {
+			t.Errorf("refresh: %v %v", missing, err)
+		}
+		_, err = s.Put(t.Context(), join("r", "c"))
+		must(t, err)
+		must(t, s.raw.Do(t.Context(), s.raw.B().ScriptFlush().Build()).Error())
+		_, err = starter{s}.Put(t.Context(), join("r", "d"))
+		must(t, err)
+	}
+}
+
+// A write that nobody waits for is told of a store that closes, and has no
+// effect on a closed one.
+func TestStartedPutsEndWithTheStore(t *testing.T) {
+	srv := redistest.Start(t)
+	s, err := Open(t.Context(), Options{URL: srv.URL()})
+	must(t, err)
+	must(t, srv.Pause())
+	told := make(chan error, 1000)
+	put := func(i int) {
+		p := join("r", strconv.Itoa(i))
+		s.StartPut(t.Context(), &p, waiter(func(_ store.PutResult, err error) { told <- err }))
+	}
+	for i := range cap(told) - 1 {
+		put(i)
+	}
+	must(t, s.Close(t.Context()))
+	put(cap(told))
+	for range cap(told) {
+		select {
+		case err := <-told:
+			if !errors.Is(err, store.ErrClosed) && !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("error %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a put was told of nothing")
+		}
+	}
+	must(t, srv.Resume())
+}
+
+func TestLostSubscriptionsComeBack(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	rooms := []string{"a", "b", "c"}
+	ears := make([]*ear, len(rooms))
+	for i, room := range rooms {
+		ears[i] = listen(t, s, room)
+	}
+	for range 3 {
+		must(t, s.raw.Do(t.Context(), s.raw.B().ClientKill().TypePubsub().Build()).Error())
+		for i, room := range rooms {
+			ears[i].next(t, "interrupt "+room)
+			must(t, s.Publish(t.Context(), room, []byte("x")))
+			ears[i].next(t, "cast x")
+		}
+	}
+}
+
+func TestRestartedRedis(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	heard := listen(t, s, "r")
+	before, err := s.Put(t.Context(), join("r", "c"))
+	must(t, err)
+	heard.next(t, "event c")
+	nodes := newEar()
+	_, err = s.SubscribeNodes(t.Context(), nodes)
+	must(t, err)
+	srv.Restart(t)
+	heard.next(t, "loss r")
+	nodes.next(t, "loss ")
+	p := join("r", "c")
+	p.From = before.Position
+	for {
+		after, err := s.Put(t.Context(), p)
+		if errors.Is(err, store.ErrUnavailable) {
+			continue // the first call finds that the connection is gone
+		}
+		must(t, err)
+		if !after.Reset || after.Seq <= before.Seq {
+			t.Errorf("%+v after %+v", after, before)
+		}
+		break
+	}
+	heard.next(t, "event c")
+}
+
+// A node of the next version shares the Redis during a deploy.
+func TestNewerVersions(t *testing.T) {
+	srv := redistest.Start(t)
+	var log strings.Builder
+	s := open(t, Options{URL: srv.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	heard := listen(t, s, "r")
+	_, err := s.Put(t.Context(), join("r", "c"))
+	must(t, err)
+	heard.next(t, "event c")
+	must(t, s.raw.Do(t.Context(), s.raw.B().Publish().Channel("prs:{room:r}:events").Message("2\tnew").Build()).Error())
+	must(t, s.Publish(t.Context(), "r", []byte("x")))
+	heard.next(t, "cast x")
+	if !strings.Contains(log.String(), "skipped") {
+		t.Errorf("log: %s", log.String())
+	}
+	must(t, s.raw.Do(t.Context(), s.raw.B().Hset().Key("prs:{room:r}").FieldValue().FieldValue("m:c", "2\tnew").Build()).Error())
+	_, e1 := s.Load(t.Context(), "r")
+	_, e2 := s.Put(t.Context(), join("r", "c"))
+	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "c", Epoch: 1})
+	for _, err := range []error{e1, e2, e3} {
+		if err == nil || !strings.Contains(err.Error(), `room "r"`) || !strings.Contains(err.Error(), "version") {
+			t.Errorf("error %v", err)
+		}
+	}
+	_, err = s.Put(t.Context(), join("r", "other"))
+	must(t, err)
+}
+
+func TestControlCharactersAreRefused(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	p := join("r", "c")
+	p.Member.UserID = "a\tb"
+	_, e1 := s.Put(t.Context(), p)
+	_, e2 := s.Put(t.Context(), join("r", "a\nb"))
+	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "a\nb"})
+	e4 := s.Register(t.Context(), store.Entry{ConnID: "a b"})
+	_, e5 := starter{s}.Put(t.Context(), p)
+	for _, err := range []error{e1, e2, e3, e5} {
+		if !errors.Is(err, errControl) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if !errors.Is(e4, errSpace) {
+		t.Errorf("error %v", e4)
+	}
+	if k := s.Keys(); len(k) != 0 {
+		t.Errorf("left behind: %q", k)
+	}
+}
+
+// A state that looks like a record opens no door.
+func TestStateLikeARecord(t *testing.T) {
+	s := open(t, Options{URL: redistest.Start(t).URL()})
+	p := join("r", "c")
+	p.Member.Epoch = 2
+	p.Member.State = []byte("{}1\t1\t1\tn\tu\t")
+	a, err := s.Put(t.Context(), p)
+	must(t, err)
+	late := store.Put{Room: "r", Intent: store.IntentUpdate, Member: a.Member, Fence: 1, From: a.Position}
+	late.Member.Epoch, late.Member.Write = 1, 2
+	res, err := s.Put(t.Context(), late)
+	must(t, err)
+	if res.Outcome != store.Fenced {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A write is sent once, whatever becomes of it.
+func TestNothingIsSentTwice(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	_, err := s.Put(t.Context(), join("r", "first"))
+	must(t, err)
+	must(t, s.raw.Do(t.Context(), s.raw.B().ConfigResetstat().Build()).Error())
+	must(t, srv.Pause())
+	ctx, cancel := context.WithTimeout(t.Context(), stallTime+3*time.Second) // until after the connection is cut
+	defer cancel()
+	if _, err := s.Put(ctx, join("r", "second")); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+	must(t, srv.Resume())
+	for _, err = s.Put(t.Context(), join("r", "third")); errors.Is(err, store.ErrUnavailable); {
+		_, err = s.Put(t.Context(), join("r", "third"))
+	}
+	must(t, err)
+	info, err := s.raw.Do(t.Context(), s.raw.B().Info().Section("commandstats").Build()).ToString()
+	must(t, err)
+	calls, _, _ := strings.Cut(infoField(info, "cmdstat_evalsha"), ",")
+	if calls != "calls=2" && calls != "calls=1" { // the second may not have come
+		t.Errorf("scripts were sent: %s", calls)
+	}
+}

@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// Both indexes are hashes with a field per member: its connId and its room,
+// separated by a space. What a node holds has the epoch and the userId as
+// value, where a user is has the ids of the nodes that hold it.
+
+// registerTries is how often a member is registered when it was registered for
+// another user meanwhile; in each try there was one.
+const registerTries = 3
+
+// Register implements store.Store. The entry of the user before lies in a third
+// key: it is removed by a step of its own, ahead.
+func (s *Store) Register(ctx context.Context, e store.Entry) error {
+	for range registerTries {
+		before, err := s.writeEntry(ctx, "register", &s.scripts.indexSet, &e)
+		if before == "" || err != nil {
+			return err
+		}
+		former := e
+		former.UserID = before
+		if err := s.Unregister(ctx, former); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("register member %q of room %q: its user changes all the time: %w", e.ConnID, e.Room, store.ErrUnavailable)
+}
+
+// Unregister implements store.Store.
+func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
+	_, err := s.writeEntry(ctx, "unregister", &s.scripts.indexDel, &e)
+	return err
+}
+
+func entryField(e *store.Entry) string { return e.ConnID + " " + e.Room }
+
+var errSpace = errors.New("the connection's id has a space")
+
+// writeEntry runs a script on both indexes: in one go, but on each by itself on a
+// cluster, where they lie apart. It returns the user for whom the node holds the
+// member if that keeps it from being registered.
+func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry) (before string, err error) {
+	if strings.Contains(e.ConnID, " ") {
+		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
+	}
+	node, user := s.keys.node(e.Node), s.keys.user(e.UserID)
+	args := func(which string) []string {
+		return []string{expiry(e.ExpiresMs), entryField(e), which, e.Node, e.UserID, num(e.Epoch)}
+	}
+	runs := []run{{[]string{node, user}, args("nu")}}
+	if s.cluster {
+		runs = []run{{[]string{node}, args("n")}, {[]string{user}, args("u")}}
+	}
+	res, err := s.pipe.execMany(ctx, with, runs)
+	for i := 0; err == nil && i < len(res); i++ {
+		before, err = s.entryWritten(&res[i], before)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s member %q of room %q: %w", what, e.ConnID, e.Room, err)
+	}
+	return before, nil
+}
+
+// entryWritten reads the answer of a script of the indexes.
+func (s *Store) entryWritten(res *rueidis.RedisResult, before string) (string, error) {
+	msg, err := res.ToMessage()
+	switch {
+	case err != nil:
+		return "", s.pipe.wrap(err)
+	case msg.IsString():
+		return msg.ToString()
+	}
+	if n, err := msg.AsInt64(); err != nil || n == 0 {
+		return "", errors.Join(err, errLate)
+	}
+	return before, nil
+}
+
+// UserMembers implements store.Store.
+func (s *Store) UserMembers(ctx context.Context, userID string) ([]store.Location, error) {
+	msg, err := s.pipe.do(ctx, s.client.B().Hkeys().Key(s.keys.user(userID)).Build())
+	if err != nil {
+		return nil, fmt.Errorf("read user %q: %w", userID, err)
+	}
+	list, err := msg.AsStrSlice()
+	if err != nil {
+		return nil, fmt.Errorf("read user %q: %w", userID, err)
+	}
+	out := make([]store.Location, len(list))
+	for i, field := range list {
+		out[i].ConnID, out[i].Room, _ = strings.Cut(field, " ")
+	}
+	return out, nil
+}

@@ -1,0 +1,52 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// Subscribe implements store.Store.
+func (s *Store) Subscribe(ctx context.Context, room string, r store.Receiver) (store.Subscription, error) {
+	sub, err := s.bridge.subscribe(ctx, s.keys.channel(room), room, r)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to room %q: %w", room, err)
+	}
+	return sub, nil
+}
+
+// SubscribeNodes implements store.Store.
+func (s *Store) SubscribeNodes(ctx context.Context, r store.Receiver) (store.Subscription, error) {
+	sub, err := s.bridge.subscribe(ctx, s.keys.nodesEvents(), "", r)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to all nodes: %w", err)
+	}
+	return sub, nil
+}
+
+// Publish implements store.Store.
+func (s *Store) Publish(ctx context.Context, room string, payload []byte) error {
+	if err := s.cast(ctx, s.keys.channel(room), payload); err != nil {
+		return fmt.Errorf("publish to room %q: %w", room, err)
+	}
+	return nil
+}
+
+// PublishNodes implements store.Store.
+func (s *Store) PublishNodes(ctx context.Context, payload []byte) error {
+	if err := s.cast(ctx, s.keys.nodesEvents(), payload); err != nil {
+		return fmt.Errorf("publish to all nodes: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) cast(ctx context.Context, channel string, payload []byte) error {
+	// A copy of its own: it may still wait to be sent when the caller has left.
+	text := rueidis.BinaryString(appendCast(make([]byte, 0, 2+len(payload)), payload))
+	b := s.client.B()
+	cmd := b.Arbitrary(s.publish).Keys(channel).Args(text).Build()
+	_, err := s.pipe.do(ctx, cmd)
+	return err
+}

@@ -1,0 +1,213 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// Put implements store.Store.
+func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
+	var res store.PutResult
+	if err := s.put(ctx, &p, &res); err != nil {
+		return store.PutResult{}, putError(&p, err)
+	}
+	return res, nil
+}
+
+func putError(p *store.Put, err error) error {
+	return fmt.Errorf("put member %q in room %q: %w", p.Member.ConnID, p.Room, err)
+}
+
+func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) error {
+	if err := checkPut(p); err != nil {
+		return err
+	}
+	var list [maxArgs]string
+	all := s.putArgs(list[:0], p)
+	msg, err := s.pipe.exec(ctx, &s.scripts.put, run{all[:1], all[1:]})
+	if err != nil {
+		return err
+	}
+	return readPutAnswer(p, msg, res)
+}
+
+// checkPut refuses what a record cannot hold.
+func checkPut(p *store.Put) error {
+	m := &p.Member
+	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
+		return errControl
+	}
+	return nil
+}
+
+// readPutAnswer reads the answer to a Put.
+func readPutAnswer(p *store.Put, msg rueidis.RedisMessage, res *store.PutResult) error {
+	text, err := msg.ToString()
+	if err != nil {
+		return err
+	}
+	return readPut(p, text, res)
+}
+
+// readPut reads the text of one.
+func readPut(p *store.Put, text string, res *store.PutResult) error {
+	if line, ok := strings.CutPrefix(text, "+"); ok {
+		return readUsual(p, line, res)
+	}
+	var a answer
+	if err := a.read(p.Room, text); err != nil {
+		return err
+	}
+	res.Outcome, res.Position, res.Reset, res.NowMs = a.outcome, a.Position, a.Reset, a.AtMs
+	if a.outcome == store.Applied || a.outcome == store.Repeated {
+		res.UserConns = a.UserConns
+	}
+	if a.outcome == store.Expired || a.outcome == store.Missing {
+		return nil
+	}
+	res.Member = a.Member
+	if a.outcome == store.Applied && len(a.Member.State) < len(p.Member.State) && !p.KeepState {
+		res.Member.State = bytes.Clone(p.Member.State) // the script left it out
+	}
+	return nil
+}
+
+// readUsual reads the last line of a record whose rest is as the caller has it.
+func readUsual(p *store.Put, line string, res *store.PutResult) error {
+	var last record
+	if err := last.parseLast(line); err != nil {
+		return fmt.Errorf("answer of a script: %w", err)
+	}
+	res.Outcome, res.Position, res.Reset = store.Applied, last.Position, last.Reset
+	res.NowMs, res.UserConns, res.Member = last.AtMs, last.UserConns, p.Member
+	m := &res.Member
+	m.Seq, m.State = last.Seq, bytes.Clone(m.State) // which is the caller's
+	if m.JoinedMs == 0 {
+		m.JoinedMs = last.AtMs
+	}
+	return nil
+}
+
+// putArgs are KEYS and ARGV of put.lua.
+func (s *Store) putArgs(dst []string, p *store.Put) []string {
+	m := &p.Member
+	a := newArgs(256 + len(p.Room) + 2*len(m.ConnID) + 3*len(m.UserID) + 2*len(m.Owner) + len(m.State))
+	a.buf = s.keys.appendRoom(a.buf, p.Room)
+	a.end()
+	s.putTail(&a, p)
+	return a.list(dst)
+}
+
+// putTail adds ARGV of put.lua.
+func (s *Store) putTail(a *args, p *store.Put) {
+	m := &p.Member
+	a.member(p.ExpiresMs, m.ConnID)
+	a.buf = append(a.buf, counterField...)
+	a.text(m.UserID).how(p).from(p.From)
+	a.buf = appendRecord(a.buf, m, p.Intent)
+	if !p.KeepState || p.Intent == store.IntentRestore {
+		a.buf = append(a.buf, m.State...)
+	}
+	a.end()
+}
+
+// member adds the expiry and the member.
+func (a *args) member(expiresMs int64, connID string) *args {
+	a.expiry(expiresMs)
+	a.buf = append(a.buf, memberField...)
+	return a.text(connID)
+}
+
+// how adds how the stored record begins when this is a usual write, and else
+// how to write.
+func (a *args) how(p *store.Put) *args {
+	switch {
+	case p.Quiet || p.KeepState || p.Intent == store.IntentResume:
+		a.buf = append(a.buf, '-', flag(p.Quiet, 'q'), flag(p.KeepState, 'k'))
+		return a.num(p.Fence)
+	case p.Fence == 0:
+		return a.text("+")
+	}
+	a.buf = appendKnown(a.buf, &p.Member, p.Fence, p.Member.Write-1)
+	return a.end()
+}
+
+// from adds where the caller stands, and would stand one further.
+func (a *args) from(p store.Position) *args {
+	a.buf = appendPosition(a.buf, p.Seq, p.Born)
+	a.end()
+	a.buf = appendPosition(a.buf, p.Seq+1, p.Born)
+	return a.end()
+}
+
+func flag(set bool, as byte) byte {
+	if set {
+		return as
+	}
+	return '-'
+}
+
+// answer is what the scripts of a room return.
+type answer struct {
+	outcome store.Outcome
+	record
+}
+
+// read reads the record of a write that was published, or else an outcome with
+// where the room stands and what stands in it, into an empty answer.
+func (a *answer) read(room, text string) error {
+	if text == "" {
+		return errAnswer
+	}
+	if text[0] == version {
+		if err := a.record.parse(room, text); err != nil {
+			return fmt.Errorf("answer of a script: %w", err)
+		}
+		a.outcome = store.Applied
+		return nil
+	}
+	f, stands, err := header(text)
+	if err != nil {
+		return errAnswer
+	}
+	a.outcome = f.outcome()
+	at := f.position()
+	now, conns := f.millis(), int(f.num())
+	if f.end() != nil {
+		return errAnswer
+	}
+	if stands != "" {
+		if err := a.record.parse(room, stands); err != nil {
+			return fmt.Errorf("member that stands: %w", err)
+		}
+	}
+	a.Position, a.Reset, a.AtMs, a.UserConns = at, false, now, conns
+	return nil
+}
+
+var errAnswer = fmt.Errorf("answer of a script: %w", errFields)
+
+func (f *fields) outcome() store.Outcome {
+	switch f.text() {
+	case "a":
+		return store.Applied
+	case "r":
+		return store.Repeated
+	case "f":
+		return store.Fenced
+	case "m":
+		return store.Missing
+	case "x":
+		return store.Expired
+	}
+	f.err = errFields
+	return 0
+}
+
+func num(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,128 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/redis/rueidis"
+)
+
+// sweepInterval is how often the unattended calls are looked through for those
+// whose time is over.
+const sweepInterval = 50 * time.Millisecond
+
+// attendant is told how a call ended: once, and without blocking.
+type attendant interface {
+	answered(msg rueidis.RedisMessage, err error)
+}
+
+// unattended are the calls for whose answers no goroutine waits.
+type unattended struct {
+	mu     sync.Mutex
+	calls  []*call
+	timer  *time.Timer // of the sweep to come; nil: none is
+	closed bool
+}
+
+// start sends one command and does not block; then may be told before it returns.
+func (p *pipeline) start(ctx context.Context, cmd rueidis.Completed, then attendant) {
+	c := p.newCall(ctx)
+	c.one[0] = cmd
+	c.cmds = c.one[:]
+	c.then = then
+	p.unattended.add(c)
+	if err := p.post(c); err != nil && p.unattended.remove(c) {
+		then.answered(rueidis.RedisMessage{}, err)
+	}
+}
+
+// hand gives an answer to the attendant, unless the call is over.
+func (p *pipeline) hand(c *call, res rueidis.RedisResult) {
+	if !p.unattended.remove(c) {
+		return
+	}
+	then := c.then
+	p.free(c)
+	msg, err := res.ToMessage()
+	then.answered(msg, p.wrap(err))
+}
+
+func (u *unattended) add(c *call) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, c)
+	c.place = len(u.calls)
+	u.arm()
+}
+
+// arm sees to it that a sweep comes. The lock is held.
+func (u *unattended) arm() {
+	if u.timer == nil && !u.closed {
+		u.timer = time.AfterFunc(sweepInterval, u.sweep)
+	}
+}
+
+// close ends all calls. Those that are added later are refused when they are sent.
+func (u *unattended) close() {
+	u.mu.Lock()
+	u.closed = true
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	u.mu.Unlock()
+	u.end(store.ErrClosed, func(*call) bool { return true })
+}
+
+// remove reports false when the call is over already.
+func (u *unattended) remove(c *call) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.cut(c)
+}
+
+// cut takes a call out. The lock is held.
+func (u *unattended) cut(c *call) bool {
+	if c.place == 0 {
+		return false
+	}
+	last := len(u.calls) - 1
+	u.calls[last].place = c.place
+	u.calls[c.place-1] = u.calls[last]
+	u.calls[last] = nil
+	u.calls, c.place = u.calls[:last], 0
+	return true
+}
+
+// sweep ends the calls whose context has ended, and comes again while there are any.
+func (u *unattended) sweep() {
+	u.end(nil, func(c *call) bool { return c.ctx.Err() != nil })
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.timer = nil
+	if len(u.calls) > 0 {
+		u.arm()
+	}
+}
+
+// end ends the calls that are over. A nil err stands for that of their context.
+func (u *unattended) end(err error, over func(*call) bool) {
+	u.mu.Lock()
+	var ended []*call
+	for i := len(u.calls) - 1; i >= 0; i-- {
+		if c := u.calls[i]; over(c) {
+			u.cut(c)
+			ended = append(ended, c)
+		}
+	}
+	u.mu.Unlock()
+	for _, c := range ended {
+		why := err
+		if why == nil {
+			why = fmt.Errorf("%w: %w", store.ErrUnavailable, c.ctx.Err())
+		}
+		c.then.answered(rueidis.RedisMessage{}, why)
+	}
+}

@@ -1,0 +1,211 @@
+// Package storetest is the contract that every store.Store passes, and a
+// wrapper that injects faults into one.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// Backend is a store under test, with what the suite must see besides the
+// interface.
+type Backend interface {
+	store.Store
+	// Keys names every record held, sorted, without prefix or escaping.
+	Keys() []string
+	// ConnRecord returns the fields of a connection's record and its time to
+	// live; nil when there is none.
+	ConnRecord(connID string) (map[string]string, time.Duration)
+	// Wipe drops every record.
+	Wipe()
+	// Age makes every life sign, mark of a dead node and claim older.
+	Age(d time.Duration)
+}
+
+// TTL is the time to live of connection records that a Backend is opened with.
+const TTL = 30 * time.Second
+
+// patience ends a test that waits for what never comes.
+const patience = 10 * time.Second
+
+// Run runs the contract. open is called once per subtest and returns an empty
+// store whose records of connections live for TTL; Run closes it. What a
+// store.Starter writes is written both ways.
+func Run(t *testing.T, open func(t *testing.T) Backend) {
+	starts := canStart(t, open)
+	for _, g := range []group{
+		{"Join", joinTests, false, true},
+		{"JoinKnowing", joinTests, true, true},
+		{"Enter", enterTests, false, false},
+		{"EnterKnowing", enterTests, true, false},
+		{"Write", writeTests, false, true},
+		{"WriteKnowing", writeTests, true, true},
+		{"Leave", leaveTests, false, true},
+		{"LeaveKnowing", leaveTests, true, true},
+		{"Resume", resumeTests, false, true},
+		{"ResumeKnowing", resumeTests, true, true},
+		{"Reset", resetTests, false, true},
+		{"Bridge", bridgeTests, false, false},
+		{"Index", indexTests, false, false},
+		{"Conn", connTests, false, false},
+		{"Node", nodeTests, false, false},
+		{"Deadline", deadlineTests, false, true},
+	} {
+		t.Run(g.name, func(t *testing.T) { g.run(t, open) })
+		if g.puts && starts {
+			t.Run(g.name+"Started", func(t *testing.T) { g.run(t, starting(open)) })
+		}
+	}
+	if starts {
+		t.Run("Start", func(t *testing.T) { group{tests: startTests}.run(t, starting(open)) })
+	}
+}
+
+// group is tests of one thing.
+type group struct {
+	name  string
+	tests []test
+	knows bool
+	puts  bool // it is about writes that a store may start, too
+}
+
+func (g group) run(t *testing.T, open func(t *testing.T) Backend) {
+	for _, c := range g.tests {
+		t.Run(c.name, func(t *testing.T) {
+			b := open(t)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			c.run(&suite{T: t, b: b, ctx: ctx, knows: g.knows})
+			if err := b.Close(ctx); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+}
+
+type test struct {
+	name string
+	run  func(s *suite)
+}
+
+// suite is one subtest.
+type suite struct {
+	*testing.T
+	b   Backend
+	ctx context.Context
+	// knows: writes tell where the room stands, unless a test says where.
+	knows bool
+}
+
+func (s *suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *suite) put(p store.Put) store.PutResult {
+	s.Helper()
+	s.from(p.Room, &p.From)
+	res, err := s.b.Put(s.ctx, p)
+	s.must(err)
+	return res
+}
+
+// from fills in where the room stands.
+func (s *suite) from(room string, at *store.Position) {
+	s.Helper()
+	if s.knows && *at == (store.Position{}) {
+		*at = s.load(room).Position
+	}
+}
+
+func (s *suite) remove(r store.Remove) store.RemoveResult {
+	s.Helper()
+	s.from(r.Room, &r.From)
+	res, err := s.b.Remove(s.ctx, r)
+	s.must(err)
+	return res
+}
+
+func (s *suite) load(room string) store.Room {
+	s.Helper()
+	r, err := s.b.Load(s.ctx, room)
+	s.must(err)
+	slices.SortFunc(r.Members, func(a, b store.Member) int {
+		if a.ConnID < b.ConnID {
+			return -1
+		}
+		return 1
+	})
+	return r
+}
+
+// now is the store's time, Unix ms.
+func (s *suite) now() int64 {
+	s.Helper()
+	return s.load("nobody").NowMs
+}
+
+// late fails unless the error is that of a write that came after its time.
+func (s *suite) late(err error) {
+	s.Helper()
+	if !errors.Is(err, store.ErrUnavailable) || s.ctx.Err() != nil {
+		s.Errorf("error %v", err)
+	}
+}
+
+func (s *suite) noKeys() {
+	s.Helper()
+	if k := s.b.Keys(); len(k) != 0 {
+		s.Errorf("left behind: %q", k)
+	}
+}
+
+// outcome fails unless it is as wanted.
+func (s *suite) outcome(got, want store.Outcome) {
+	s.Helper()
+	if got != want {
+		s.Fatalf("outcome %d, want %d", got, want)
+	}
+}
+
+// unchanged runs f and fails if the room is not as it was, or if anything was
+// published in it.
+func (s *suite) unchanged(room string, f func()) {
+	s.Helper()
+	rec := s.subscribe(room)
+	before := s.load(room)
+	f()
+	after := s.load(room)
+	after.NowMs = before.NowMs
+	same(s, after, before)
+	s.quiet(rec, room)
+	rec.sub.Close()
+}
+
+const room = "r"
+
+// joinOf is a first join of a connection into the room.
+func joinOf(conn, user string) store.Put {
+	return store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
+		ConnID: conn, UserID: user, Owner: "node1", Epoch: 1, Write: 1, State: []byte(`{"a":1}`),
+	}}
+}
+
+// next is the next write of a member that stands.
+func next(m store.Member, state string) store.Put {
+	m.Write++
+	m.State = []byte(state)
+	return store.Put{Room: room, Intent: store.IntentUpdate, Member: m, Fence: m.Epoch}
+}
+
+// leaveOf is a leave of a member that stands.
+func leaveOf(m store.Member) store.Remove {
+	return store.Remove{Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Reason: store.ReasonLeave}
+}
