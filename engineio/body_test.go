@@ -264,7 +264,8 @@ func TestUnreadAnswerEndsWithItsSession(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := e.srv.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		e.closeErr = context.DeadlineExceeded
+		if err := e.srv.Close(ctx); !errors.Is(err, e.closeErr) {
 			t.Errorf("Close: %v", err)
 		}
 		synctest.Wait()
@@ -325,7 +326,8 @@ func TestUpgradesEndWithTheServer(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := e.srv.Close(ctx); !errors.Is(err, context.Canceled) {
+		e.closeErr = context.Canceled
+		if err := e.srv.Close(ctx); !errors.Is(err, e.closeErr) {
 			t.Errorf("Close: %v", err)
 		}
 		sent()

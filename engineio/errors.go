@@ -16,9 +16,6 @@ var (
 	ErrFull = errors.New("engineio: too much waits to be sent")
 )
 
-// ErrServerClosed is returned by [Server.Close] when the server was closed before.
-var ErrServerClosed = errors.New("engineio: server is closed")
-
 // CloseReason says why a session ended. The names are those of Socket.IO where it has one.
 type CloseReason string
 

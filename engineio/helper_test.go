@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -28,6 +29,8 @@ type env struct {
 	http   *http.Client
 	dial   func() net.Conn
 	events chan *recorder // one for each session
+
+	closeErr error // what the server's Close returns, where a test made it fail
 }
 
 // recorder is the handler of a session under test. It echoes unless onMessage says otherwise.
@@ -131,7 +134,7 @@ func newEnv(t *testing.T, cfg Config, l net.Listener, dial func(context.Context,
 		srv.each(func(s *Session) { s.abort(ReasonTransportClose) }) // nobody polls any more
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := srv.Close(ctx); err != nil && err != ErrServerClosed {
+		if err := srv.Close(ctx); !errors.Is(err, e.closeErr) {
 			t.Errorf("Close: %v", err)
 		}
 		if n := srv.Sessions(); n != 0 {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/closer"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
@@ -45,6 +46,7 @@ type Server struct {
 	tasks atomic.Int64  // sessions and goroutines that Close waits for, and one for the server itself
 	idle  chan struct{} // closed when tasks is zero
 
+	closer  closer.Closer
 	over    context.Context // ends with Close, and with it what belongs to no session
 	endOver context.CancelFunc
 
@@ -113,13 +115,17 @@ func (srv *Server) Refuse() {
 // Close refuses new sessions, closes those that exist after what is queued for them was sent
 // (WebSocket code 1001, the close packet on polling), and waits for all goroutines of the server
 // and for every HandleClose. A client may take a few seconds to close in its turn. When ctx ends
-// first, the connections are cut, and its error returned. Closing twice is [ErrServerClosed].
+// first, the connections are cut, and its error returned.
+//
+// Close may be called more than once and at the same time: every other call waits, for as long as
+// its own ctx allows, for the first one and returns what that returned.
 func (srv *Server) Close(ctx context.Context) error {
+	return srv.closer.Close(ctx, func() error { return srv.close(ctx) })
+}
+
+// close is the first Close.
+func (srv *Server) close(ctx context.Context) error {
 	srv.mu.Lock()
-	if srv.closing {
-		srv.mu.Unlock()
-		return ErrServerClosed
-	}
 	srv.refusing, srv.closing = true, true
 	srv.mu.Unlock()
 

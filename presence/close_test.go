@@ -128,6 +128,36 @@ func TestCloseFromASubscriber(t *testing.T) {
 	})
 }
 
+// Whoever closes while another one does waits for the end, and hears how it went;
+// so does whoever comes later.
+func TestCloseTwice(t *testing.T) {
+	inRuntime(t, presence.Options{}, func(rt *presence.Runtime, happen func(room, connID string)) {
+		hold := make(chan struct{})
+		subscribe(t, rt, "r", func(presence.Event) { <-hold })
+		happen("r", "a")
+		synctest.Wait()
+		results := make(chan error, 2)
+		for range 2 {
+			go func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+				defer cancel()
+				results <- rt.Close(ctx)
+			}()
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		for range 2 {
+			if err := <-results; !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Close returned %v", err)
+			}
+		}
+		close(hold)
+		if err := rt.Close(context.Background()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
 // Close keeps to its context although Options.Authorize blocks, whatever its
 // own context says.
 func TestCloseWhileAuthorizeBlocks(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/closer"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -25,9 +25,7 @@ type Runtime struct {
 	sockets     *socketio.Namespace // its sockets
 	drainPeriod time.Duration
 
-	closing atomic.Bool
-	closed  chan struct{} // closed when the first Close is done
-	err     error         // what it returned; set before closed closes
+	closer closer.Closer
 }
 
 // closePatience is how long, beyond Options.DrainPeriod, a Close waits whose
@@ -71,7 +69,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 
 // start is Init with the namespace reserved.
 func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, error) {
-	rt := &Runtime{sockets: ns, drainPeriod: o.DrainPeriod, closed: make(chan struct{})}
+	rt := &Runtime{sockets: ns, drainPeriod: o.DrainPeriod}
 	var err error
 	if rt.store, err = openStore(ctx, o); err != nil {
 		return nil, err
@@ -133,32 +131,31 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 // of the application that still run (Options.Authorize, those of Subscribe) are
 // not waited for, and the error of ctx is returned. A ctx without a deadline is
 // given one of 25 s and the DrainPeriod, so that Close may be called from such
-// a function. Another Close waits for the first one and returns what that did.
+// a function.
+//
+// Close may be called more than once and at the same time: every other call
+// waits, for as long as its own ctx allows, for the first one and returns what
+// that returned.
 func (rt *Runtime) Close(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, rt.drainPeriod+closePatience)
 		defer cancel()
 	}
-	if rt.closing.Swap(true) {
-		select {
-		case <-rt.closed:
-			return rt.err
-		case <-ctx.Done():
-			return fmt.Errorf("presence: close: %w", ctx.Err())
-		}
-	}
+	return rt.closer.Close(ctx, func() error { return rt.close(ctx) })
+}
+
+// close is the first Close.
+func (rt *Runtime) close(ctx context.Context) error {
 	rt.engine.draining.Store(true)
 	rt.disperse(ctx)
 	left, err := rt.engine.empty(ctx)
-	rt.err = errors.Join(err, rt.shut(ctx, func() error {
+	return errors.Join(err, rt.shut(ctx, func() error {
 		if err != nil { // it is found dead when its lease is over
 			return nil
 		}
 		return rt.engine.signOff(ctx, left)
 	}))
-	close(rt.closed)
-	return rt.err
 }
 
 // disperse closes the connections of all sockets, one after the other. Half of

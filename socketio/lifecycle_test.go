@@ -326,7 +326,14 @@ func TestClose(t *testing.T) {
 		a, b, idle := e.join("/"), e.join("/"), e.open()
 		a.send(`42["work"]`)
 		<-started
+		again := make(chan error, 1)
+		e.io.OnClose(func(context.Context) {
+			go func() { again <- e.io.Close(context.Background()) }()
+		})
 		e.close()
+		if err := <-again; err != nil {
+			t.Errorf("a second Close at the same time: %v", err)
+		}
 		j.want(t, "closing", "server shutting down", "worked", "server shutting down")
 		a.want(`42["last words"]`)
 		b.want(`42["last words"]`)
@@ -336,7 +343,7 @@ func TestClose(t *testing.T) {
 				t.Errorf("close code %d", c.closing)
 			}
 		}
-		e.close() // does nothing
+		e.close() // as before, at once
 	})
 }
 
@@ -352,7 +359,8 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := e.io.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		e.closeErr = context.DeadlineExceeded // of every Close after that, too
+		if err := e.io.Close(ctx); !errors.Is(err, e.closeErr) {
 			t.Errorf("error %v", err)
 		}
 		close(release)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/closer"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 )
 
@@ -48,7 +49,7 @@ type Server struct {
 	end  context.CancelFunc
 
 	adapter atomic.Pointer[Adapter]
-	closed  atomic.Bool
+	closer  closer.Closer
 
 	mu         sync.RWMutex
 	namespaces map[string]*Namespace
@@ -186,12 +187,18 @@ func (s *Server) Refuse() { s.engine.Refuse() }
 // their registration, closes all transports, which clients answer by
 // reconnecting elsewhere (no disconnect packet is sent), and waits until every
 // handler and every OnDisconnect function has returned. When ctx ends first,
-// connections are cut, and the error of ctx is returned. Closing twice does
-// nothing.
+// connections are cut, and the error of ctx is returned.
+//
+// Close may be called more than once and at the same time: every other call
+// waits, for as long as its own ctx allows, for the first one and returns what
+// that returned. A function that Close waits for (a handler, an OnClose function)
+// must give it a ctx that ends.
 func (s *Server) Close(ctx context.Context) error {
-	if s.closed.Swap(true) {
-		return nil
-	}
+	return s.closer.Close(ctx, func() error { return s.close(ctx) })
+}
+
+// close is the first Close.
+func (s *Server) close(ctx context.Context) error {
 	s.engine.Refuse()
 	s.mu.RLock()
 	hooks := slices.Clone(s.onClose)
