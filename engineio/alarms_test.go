@@ -95,4 +95,4 @@ func TestAlarmsAfterClose(t *testing.T) {
 type deafHandler struct{}
 
 func (deafHandler) HandleMessage([]byte, bool) {}
-func (deafHandler) HandleClose(CloseReason)    {}
+func (deafHandler) HandleClose(Reason)         {}

@@ -95,7 +95,7 @@ func (s *Session) SetHeals() {
 
 // Abort ends the session at once. What is queued is lost, and no close packet is sent: for a client
 // that does not take what it is sent. HandleClose follows on another goroutine. It does not block.
-func (s *Session) Abort(reason CloseReason) { s.abort(reason) }
+func (s *Session) Abort(reason Reason) { s.abort(reason) }
 
 // Identifier is implemented by a [Handler] that can tell whose session it is, for log lines about
 // clients that were too slow.

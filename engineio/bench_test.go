@@ -17,13 +17,13 @@ import (
 type silent struct{}
 
 func (silent) HandleMessage([]byte, bool) {}
-func (silent) HandleClose(CloseReason)    {}
+func (silent) HandleClose(Reason)         {}
 
 // echoer echoes.
 type echoer struct{ s *Session }
 
 func (h echoer) HandleMessage(data []byte, binary bool) { h.s.Send(NewFrame(data, binary)) }
-func (h echoer) HandleClose(CloseReason)                {}
+func (h echoer) HandleClose(Reason)                     {}
 
 func benchServer(b *testing.B, accept func(*Session) Handler) (srv *Server, addr string) {
 	srv, err := NewServer(Config{}, accept)

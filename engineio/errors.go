@@ -16,17 +16,17 @@ var (
 	ErrFull = errors.New("engineio: too much waits to be sent")
 )
 
-// CloseReason says why a session ended. The names are those of Socket.IO where it has one.
-type CloseReason string
+// Reason says why a session ended. The texts are those of Socket.IO where it has one.
+type Reason string
 
 // The reasons that this package gives. [Session.Close] accepts any other text as well.
 const (
-	ReasonTransportClose CloseReason = "transport close"      // the client closed, or its connection broke
-	ReasonTransportError CloseReason = "transport error"      // the client misused its transport
-	ReasonPingTimeout    CloseReason = "ping timeout"         // no pong came
-	ReasonForcedClose    CloseReason = "forced close"         // the application closed it
-	ReasonShutdown       CloseReason = "server shutting down" // Server.Close
-	ReasonSlowConsumer   CloseReason = "slow consumer"        // it did not take what was queued for it
-	ReasonParseError     CloseReason = "parse error"          // the client sent what is no packet
-	ReasonInternalError  CloseReason = "internal error"       // its Handler panicked
+	ReasonTransportClose Reason = "transport close"      // the client closed, or its connection broke
+	ReasonTransportError Reason = "transport error"      // the client misused its transport
+	ReasonPingTimeout    Reason = "ping timeout"         // no pong came
+	ReasonForcedClose    Reason = "forced close"         // the application closed it
+	ReasonShutdown       Reason = "server shutting down" // Server.Close
+	ReasonSlowConsumer   Reason = "slow consumer"        // it did not take what was queued for it
+	ReasonParseError     Reason = "parse error"          // the client sent what is no packet
+	ReasonInternalError  Reason = "internal error"       // its Handler panicked
 )

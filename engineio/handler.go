@@ -24,7 +24,7 @@ func (s *Session) admitted() {
 type nobody struct{}
 
 func (nobody) HandleMessage([]byte, bool) {}
-func (nobody) HandleClose(CloseReason)    {}
+func (nobody) HandleClose(Reason)         {}
 
 // message hands one message to the handler.
 func (s *Session) message(data []byte, binary bool) {
@@ -33,7 +33,7 @@ func (s *Session) message(data []byte, binary bool) {
 }
 
 // tell tells the handler of the end.
-func (s *Session) tell(reason CloseReason) {
+func (s *Session) tell(reason Reason) {
 	defer s.recovered()
 	if reason == ReasonSlowConsumer {
 		s.srv.logBacklog(slog.LevelWarn, "engine.io session closed, its client did not take what it was sent", s)

@@ -81,7 +81,7 @@ func TestPanicDuringAccept(t *testing.T) {
 
 type panickyEnd struct{ nobody }
 
-func (panickyEnd) HandleClose(CloseReason) { panic("as told") }
+func (panickyEnd) HandleClose(Reason) { panic("as told") }
 
 func TestPanicAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

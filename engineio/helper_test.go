@@ -37,7 +37,7 @@ type env struct {
 type recorder struct {
 	s         *Session
 	onMessage func(s *Session, data []byte, binary bool)
-	closed    chan CloseReason
+	closed    chan Reason
 }
 
 func (h *recorder) HandleMessage(data []byte, binary bool) {
@@ -48,7 +48,7 @@ func (h *recorder) HandleMessage(data []byte, binary bool) {
 	h.s.Send(NewFrame(data, binary))
 }
 
-func (h *recorder) HandleClose(reason CloseReason) {
+func (h *recorder) HandleClose(reason Reason) {
 	h.closed <- reason // a second one would block, and fail the test
 }
 
@@ -107,7 +107,7 @@ func newEnv(t *testing.T, cfg Config, l net.Listener, dial func(context.Context,
 		o(e, hs, &accept)
 	}
 	srv, err := NewServer(cfg, func(s *Session) Handler {
-		r := &recorder{s: s, closed: make(chan CloseReason, 1)}
+		r := &recorder{s: s, closed: make(chan Reason, 1)}
 		if accept != nil {
 			accept(r)
 		}
@@ -154,7 +154,7 @@ func (e *env) session() *recorder {
 }
 
 // wantClosed waits for HandleClose.
-func (h *recorder) wantClosed(t *testing.T, want CloseReason) {
+func (h *recorder) wantClosed(t *testing.T, want Reason) {
 	t.Helper()
 	if got := <-h.closed; got != want {
 		t.Errorf("closed for %q, want %q", got, want)

@@ -57,7 +57,7 @@ func (c *pollCarrier) flush() {
 
 // lingers: a client between two polls hears of a close with the next one, unless it is the client
 // that is at fault, or silent.
-func (c *pollCarrier) lingers(reason CloseReason) bool {
+func (c *pollCarrier) lingers(reason Reason) bool {
 	switch reason {
 	case ReasonPingTimeout, ReasonParseError, ReasonTransportError:
 		return c.getting
@@ -65,7 +65,7 @@ func (c *pollCarrier) lingers(reason CloseReason) bool {
 	return true
 }
 
-func (c *pollCarrier) goodbye(CloseReason) *Frame { return closePacket }
+func (c *pollCarrier) goodbye(Reason) *Frame { return closePacket }
 
 // ended ends the reading of a POST, and an upgrade's wait for it.
 func (c *pollCarrier) ended() {

@@ -14,7 +14,7 @@ type Handler interface {
 	// nothing else of this session is read meanwhile.
 	HandleMessage(data []byte, binary bool)
 	// HandleClose is called exactly once, after the last HandleMessage.
-	HandleClose(reason CloseReason)
+	HandleClose(reason Reason)
 }
 
 // Session is one client's connection, whatever its transport. Its methods are safe for concurrent
@@ -37,7 +37,7 @@ type Session struct {
 	outBytes int           // bytes of out and of what is being written
 	big      *bigMessage   // the one among them that is no backlog; nil when there is none
 	due      time.Duration // when the alarm rings: the heartbeat's; after Close, the wait for the client
-	reason   CloseReason   // once state has left open
+	reason   Reason        // once state has left open
 
 	turn     bool // the handler is in use: a read turn, or for good by HandleClose
 	inline   bool // what is queued leaves at the end of the turn
@@ -65,9 +65,9 @@ type carrier interface {
 	// flush sends what is queued, or lets another goroutine do so. It does not block.
 	flush()
 	// lingers says whether a client can still be told goodbye. Called with the session's lock.
-	lingers(reason CloseReason) bool
+	lingers(reason Reason) bool
 	// goodbye returns the last frame of a session that ends for reason.
-	goodbye(reason CloseReason) *Frame
+	goodbye(reason Reason) *Frame
 	// ended stops what is read for the session. Called with the session's lock when it is not
 	// open any more.
 	ended()
@@ -362,7 +362,7 @@ func (s *Session) endTurn() {
 
 // Close closes the session. What is queued is still sent, then the close packet of the transport;
 // Send fails from now on, and HandleClose follows on another goroutine. It does not block.
-func (s *Session) Close(reason CloseReason) { s.finish(reason, nil) }
+func (s *Session) Close(reason Reason) { s.finish(reason, nil) }
 
 // shutDown is Close by the server. A session that its client has closed is kept only for a poll that
 // may have crossed with that: there is nobody to wait for.
@@ -380,7 +380,7 @@ func (s *Session) shutDown() {
 
 // finish closes the session; goodbye is its last frame, nil for that of the transport. Where
 // the client cannot be told any more, it aborts.
-func (s *Session) finish(reason CloseReason, goodbye *Frame) {
+func (s *Session) finish(reason Reason, goodbye *Frame) {
 	s.mu.Lock()
 	if !s.isOpen() {
 		s.mu.Unlock()
@@ -405,7 +405,7 @@ func (s *Session) finish(reason CloseReason, goodbye *Frame) {
 }
 
 // abort ends the session at once; what is queued is lost. After finish, it is its second half.
-func (s *Session) abort(reason CloseReason) {
+func (s *Session) abort(reason Reason) {
 	s.mu.Lock()
 	switch state(s.state.Load()) {
 	case stateClosed:
@@ -426,7 +426,7 @@ func (s *Session) abort(reason CloseReason) {
 }
 
 // leaveOpen makes the one transition out of stateOpen, and sees to HandleClose. Called with the lock.
-func (s *Session) leaveOpen(to state, reason CloseReason) {
+func (s *Session) leaveOpen(to state, reason Reason) {
 	s.state.Store(int32(to))
 	s.reason = reason
 	s.srv.open.Add(-1)

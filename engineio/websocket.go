@@ -42,14 +42,14 @@ type wsCarrier struct {
 
 func (c *wsCarrier) transport() Transport { return WebSocket }
 
-func (c *wsCarrier) lingers(CloseReason) bool { return true }
+func (c *wsCarrier) lingers(Reason) bool { return true }
 
-func (c *wsCarrier) goodbye(reason CloseReason) *Frame {
+func (c *wsCarrier) goodbye(reason Reason) *Frame {
 	return newCloseFrame(closeCode(reason), "")
 }
 
 // closeCode is what a client is told of a session that ended for reason.
-func closeCode(reason CloseReason) ws.StatusCode {
+func closeCode(reason Reason) ws.StatusCode {
 	switch reason {
 	case ReasonShutdown:
 		return ws.StatusGoingAway

@@ -102,7 +102,7 @@ func TestWebSocketFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		frame  ws.Frame
 		code   ws.StatusCode
-		reason CloseReason
+		reason Reason
 	}{
 		"unmasked":       {ws.NewTextFrame([]byte("4x")), ws.StatusProtocolError, ReasonTransportError},
 		"reserved bit":   {mask(ws.Frame{Header: ws.Header{Fin: true, Rsv: 4, OpCode: ws.OpText}}), ws.StatusProtocolError, ReasonTransportError},

@@ -195,7 +195,7 @@ func (c *wsCarrier) writeAll(p []byte) error {
 	return nil
 }
 
-func stallReason(err error) CloseReason {
+func stallReason(err error) Reason {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return ReasonSlowConsumer
 	}

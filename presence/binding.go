@@ -47,7 +47,7 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	})
 	// Not OnDisconnect: a handler of the application that is slow to return must
 	// not keep a member that is gone in its rooms.
-	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.DisconnectReason) {
+	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.Reason) {
 		if sock, ok := sockets.Get(s); ok {
 			sock.close(lossOf(reason))
 		}
@@ -181,14 +181,16 @@ func (b *binding) undecided() *Error {
 
 // lossOf says what the end of a connection is to presence, and whether it was
 // a goodbye.
-func lossOf(reason socketio.DisconnectReason) (Reason, bool) {
-	switch engineio.CloseReason(reason) {
+func lossOf(reason socketio.Reason) (Reason, bool) {
+	switch reason {
 	case engineio.ReasonPingTimeout:
 		return ReasonTimeout, false
 	case engineio.ReasonShutdown:
 		return ReasonShutdown, false
+	case socketio.ReasonClientDisconnect, socketio.ReasonServerDisconnect:
+		return ReasonDisconnect, true
 	}
-	return ReasonDisconnect, reason.Clean()
+	return ReasonDisconnect, false
 }
 
 // ackAnswerer answers through a Socket.IO acknowledgement.

@@ -24,7 +24,7 @@ func TestLeaveDoesNotWaitForHandlers(t *testing.T) {
 		<-release
 		return nil
 	})
-	root.OnDisconnect(func(*socketio.Socket, socketio.DisconnectReason) { ended <- true })
+	root.OnDisconnect(func(*socketio.Socket, socketio.Reason) { ended <- true })
 	rt, err := presence.Init(context.Background(), presence.Options{IO: server})
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func (s *Server) accept(session *engineio.Session) engineio.Handler {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer = time.AfterFunc(s.cfg.ConnectTimeout, func() {
-		session.Close(engineio.CloseReason(ConnectTimeout))
+		session.Close(reasonConnectTimeout)
 	})
 	return c
 }
@@ -58,7 +58,7 @@ func (c *conn) HandleMessage(data []byte, binary bool) {
 		c.broken = true
 		c.abandon()
 		c.server.log.Debug("client broke the protocol", "error", err)
-		c.session.Close(engineio.CloseReason(ParseError))
+		c.session.Close(engineio.ReasonParseError)
 	}
 }
 
@@ -94,7 +94,7 @@ func (c *conn) pass(s *Socket, p *wirePacket) error {
 	switch {
 	case p.typ == typeDisconnect:
 		c.remove(s)
-		s.close(ClientDisconnect)
+		s.close(ReasonClientDisconnect)
 	case s.connecting():
 		return badPacket("packet before the namespace was joined")
 	case p.attachments > 0:
@@ -103,7 +103,7 @@ func (c *conn) pass(s *Socket, p *wirePacket) error {
 		own.event = slices.Clone(p.event)
 		c.pending = &assembly{packet: own, socket: s, overdue: time.AfterFunc(assemblyTime, func() {
 			c.server.log.Debug("attachments did not come in time", "namespace", s.ns.name, "socket", s.id)
-			c.session.Close(engineio.CloseReason(ParseError))
+			c.session.Close(engineio.ReasonParseError)
 		})}
 	default:
 		s.receive(p, nil)
@@ -254,7 +254,7 @@ func (c *conn) Identity() string {
 }
 
 // HandleClose implements engineio.Handler.
-func (c *conn) HandleClose(reason engineio.CloseReason) {
+func (c *conn) HandleClose(reason engineio.Reason) {
 	c.mu.Lock()
 	c.stopTimer()
 	sockets := c.more
@@ -265,6 +265,6 @@ func (c *conn) HandleClose(reason engineio.CloseReason) {
 	c.mu.Unlock()
 	c.abandon()
 	for _, s := range sockets {
-		s.close(DisconnectReason(reason))
+		s.close(reason)
 	}
 }

@@ -328,7 +328,7 @@ func (j *journal) want(tb testing.TB, want ...string) {
 // watch notes connects and disconnects of a namespace.
 func (j *journal) watch(n *Namespace) {
 	n.OnConnect(func(context.Context, *Socket) { j.add("connect") })
-	n.OnDisconnect(func(_ *Socket, reason DisconnectReason) { j.add("disconnect: " + string(reason)) })
+	n.OnDisconnect(func(_ *Socket, reason Reason) { j.add("disconnect: " + string(reason)) })
 }
 
 // acknowledge answers with the arguments that came.

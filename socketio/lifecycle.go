@@ -80,7 +80,7 @@ func (s *Socket) decide(h *hooks) {
 // given up: it may be waiting for the answer to its next attempt.
 func (s *Socket) refuse(err error) {
 	s.conn.remove(s)
-	if !s.close(ServerDisconnect) { // no hook hears of it
+	if !s.close(ReasonServerDisconnect) { // no hook hears of it
 		return
 	}
 	var told *ConnectError
@@ -113,14 +113,14 @@ func (s *Socket) open(next phase) bool {
 // close ends the socket, and reports false when it has ended before. The
 // OnDisconnecting functions run and its rooms are left at once; the
 // OnDisconnect functions run as soon as no handler does.
-func (s *Socket) close(reason DisconnectReason) bool {
+func (s *Socket) close(reason Reason) bool {
 	s.mu.Lock()
 	if s.phase == phaseClosed {
 		s.mu.Unlock()
 		return false
 	}
 	s.phase, s.reason = phaseClosed, reason
-	if reason == ServerDisconnect {
+	if reason == ReasonServerDisconnect {
 		s.head, s.tail, s.queued, s.queuedBytes = nil, nil, 0, 0
 	}
 	if s.running || !s.announced {
@@ -144,7 +144,7 @@ func (s *Socket) close(reason DisconnectReason) bool {
 	for _, answer := range questions {
 		close(answer)
 	}
-	if announced && reason == ServerDisconnect {
+	if announced && reason == ReasonServerDisconnect {
 		_ = s.conn.session.Send(engineio.NewFrame(appendHeader(nil, typeDisconnect, 0, s.ns.name), false))
 	}
 	s.leaveBusy()

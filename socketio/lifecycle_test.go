@@ -117,7 +117,7 @@ func TestEventsWaitForOnConnect(t *testing.T) {
 				time.Sleep(time.Minute)
 				j.add("connect")
 			})
-			e.root.OnDisconnect(func(*Socket, DisconnectReason) { j.add("disconnect") })
+			e.root.OnDisconnect(func(*Socket, Reason) { j.add("disconnect") })
 			e.root.handle("a", func(context.Context, *Socket, *Message) error { j.add("a"); return nil }, inline)
 			c := e.join("/")
 			c.send(`42["a"]`, `42["a"]`)
@@ -234,7 +234,7 @@ func TestDisconnectWhileAHandlerRuns(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, e *env) {
 				var j journal
 				j.watch(e.root)
-				e.root.OnDisconnecting(func(s *Socket, r DisconnectReason) {
+				e.root.OnDisconnecting(func(s *Socket, r Reason) {
 					if !s.InRoom("room") || s.Connected() || s.Emit("late") == nil {
 						t.Error("connected, or out of its rooms, in OnDisconnecting")
 					}
@@ -257,7 +257,7 @@ func TestDisconnectWhileAHandlerRuns(t *testing.T) {
 				j.want(t, "connect", "disconnecting: "+reason)
 				time.Sleep(3 * time.Second)
 				want := []string{"connect", "disconnecting: " + reason, "worked", "worked", "disconnect: " + reason}
-				if DisconnectReason(reason) == ServerDisconnect { // drops what waits
+				if Reason(reason) == ReasonServerDisconnect { // drops what waits
 					want = []string{"connect", "disconnecting: " + reason, "worked", "disconnect: " + reason}
 				}
 				j.want(t, want...)
@@ -282,17 +282,6 @@ func TestDisconnectInsideAnInlineHandler(t *testing.T) {
 	})
 }
 
-func TestReasons(t *testing.T) {
-	for reason, clean := range map[DisconnectReason]bool{
-		ClientDisconnect: true, ServerDisconnect: true, ParseError: false,
-		DisconnectReason(engineio.ReasonPingTimeout): false, DisconnectReason(engineio.ReasonShutdown): false,
-	} {
-		if reason.Clean() != clean {
-			t.Errorf("%q: clean is %v", reason, !clean)
-		}
-	}
-}
-
 func TestPingTimeout(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, e *env) {
 		var j journal
@@ -307,7 +296,7 @@ func TestPingTimeout(t *testing.T) {
 func TestClose(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, e *env) {
 		var j journal
-		e.root.OnDisconnect(func(s *Socket, reason DisconnectReason) { j.add(string(reason)) })
+		e.root.OnDisconnect(func(s *Socket, reason Reason) { j.add(string(reason)) })
 		e.io.OnClose(func(context.Context) {
 			if n := e.root.Len(); n != 2 {
 				t.Errorf("%d sockets during OnClose, want 2", n)

@@ -50,8 +50,8 @@ type hooks struct {
 	admit         []Middleware
 	message       []MessageMiddleware
 	connect       []func(context.Context, *Socket)
-	disconnecting []func(*Socket, DisconnectReason)
-	disconnect    []func(*Socket, DisconnectReason)
+	disconnecting []func(*Socket, Reason)
+	disconnect    []func(*Socket, Reason)
 	failed        ErrorHandler
 	anonymous     string // events whose names begin so have no sender; "": all have
 	identify      func(*Socket) string
@@ -169,7 +169,7 @@ func (n *Namespace) OnConnect(f func(ctx context.Context, s *Socket)) {
 // had joined, the moment that it is disconnected: nothing can be sent to it any
 // more, but it is still in its rooms, and its handlers and OnConnect functions
 // may still be running. It must not block.
-func (n *Namespace) OnDisconnecting(f func(s *Socket, reason DisconnectReason)) {
+func (n *Namespace) OnDisconnecting(f func(s *Socket, reason Reason)) {
 	n.register(func(h *hooks) { h.disconnecting = append(slices.Clip(h.disconnecting), f) })
 }
 
@@ -177,7 +177,7 @@ func (n *Namespace) OnDisconnecting(f func(s *Socket, reason DisconnectReason)) 
 // joined, after the last of its handlers has returned, however long that takes;
 // [Namespace.OnDisconnecting] tells at once. The socket has left its
 // rooms by then; its data is still there. It must not block.
-func (n *Namespace) OnDisconnect(f func(s *Socket, reason DisconnectReason)) {
+func (n *Namespace) OnDisconnect(f func(s *Socket, reason Reason)) {
 	n.register(func(h *hooks) { h.disconnect = append(slices.Clip(h.disconnect), f) })
 }
 

@@ -1,25 +1,19 @@
 package socketio
 
-// DisconnectReason says why a socket was disconnected. When the connection
-// below ended, it is the text of the engineio.CloseReason.
-type DisconnectReason string
+import "github.com/realtime-ai/realtime-message-go/engineio"
 
-// Reasons for which a socket is disconnected. The ones not explained here are
-// those of package engineio.
+// Reason says why a socket was disconnected: one of the reasons of this package,
+// or one of those of package engineio when the connection below ended.
+type Reason = engineio.Reason
+
+// The reasons for which a socket is disconnected while its connection goes on.
 const (
-	// ClientDisconnect: the client sent a disconnect packet.
-	ClientDisconnect DisconnectReason = "client namespace disconnect"
-	// ServerDisconnect: [Socket.Disconnect] was called.
-	ServerDisconnect DisconnectReason = "server namespace disconnect"
-	// ParseError: the client sent something that is not the protocol.
-	ParseError DisconnectReason = "parse error"
-	// ConnectTimeout: the client joined no namespace in time. No socket is
-	// ever told so, but logs are.
-	ConnectTimeout DisconnectReason = "connect timeout"
+	// ReasonClientDisconnect: the client sent a disconnect packet.
+	ReasonClientDisconnect Reason = "client namespace disconnect"
+	// ReasonServerDisconnect: [Socket.Disconnect] was called.
+	ReasonServerDisconnect Reason = "server namespace disconnect"
 )
 
-// Clean reports whether one side said goodbye with a disconnect packet. If
-// not, the transport was lost or closed, and the client may well come back.
-func (r DisconnectReason) Clean() bool {
-	return r == ClientDisconnect || r == ServerDisconnect
-}
+// reasonConnectTimeout: the client joined no namespace in time. It is the end of
+// a connection without a socket, so that only the log has it.
+const reasonConnectTimeout Reason = "connect timeout"

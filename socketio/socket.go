@@ -36,7 +36,7 @@ type Socket struct {
 	queuedBytes  int
 	head, tail   *Message      // messages that wait for their handlers
 	wake         chan struct{} // what the reading goroutine waits on, if it does
-	reason       DisconnectReason
+	reason       Reason
 	ctx          context.Context
 	cancel       context.CancelFunc
 	questions    map[uint64]chan *Message // events of ours that want an answer
@@ -213,8 +213,8 @@ func (s *Socket) Broadcast() Broadcaster {
 // Disconnect sends the client a disconnect packet, after which it does not
 // reconnect by itself. Messages that wait for their handlers are dropped. The
 // connection stays open for other namespaces.
-func (s *Socket) Disconnect() { s.close(ServerDisconnect) }
+func (s *Socket) Disconnect() { s.close(ReasonServerDisconnect) }
 
 // CloseTransport closes the whole connection without a disconnect packet, after
 // what is queued for it was sent. Clients try to reconnect then.
-func (s *Socket) CloseTransport(reason engineio.CloseReason) { s.conn.session.Close(reason) }
+func (s *Socket) CloseTransport(reason Reason) { s.conn.session.Close(reason) }

@@ -20,7 +20,7 @@ func TestStorm(t *testing.T) {
 	var connected, disconnected atomic.Int64
 	ended := NewKey[bool]()
 	n.OnConnect(func(_ context.Context, s *Socket) { connected.Add(1); s.Join("all") })
-	n.OnDisconnect(func(s *Socket, _ DisconnectReason) {
+	n.OnDisconnect(func(s *Socket, _ Reason) {
 		disconnected.Add(1)
 		if again, _ := ended.Get(s); again {
 			t.Error("disconnected twice")

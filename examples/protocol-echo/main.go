@@ -117,4 +117,4 @@ func (e echo) HandleMessage(data []byte, binary bool) {
 	_ = e.session.Send(engineio.NewFrame(data, binary)) // fails only when the session ends
 }
 
-func (e echo) HandleClose(engineio.CloseReason) {}
+func (e echo) HandleClose(engineio.Reason) {}
