@@ -256,7 +256,9 @@ func (a senderAnswerer) answerShared(head []byte, text sharedText, tail []byte) 
 
 func (a senderAnswerer) wanted() bool { return a.a.wanted() }
 
-func (p *socketPeer) enter(room string) { p.s.Join(room) }
+// enter fails for a socket that has gone, which needs no room, and for a room named
+// like the id of a socket, which is none of Socket.IO's: that name reaches the socket.
+func (p *socketPeer) enter(room string) { _ = p.s.Join(room) }
 
 func (p *socketPeer) exit(room string) { p.s.Leave(room) }
 

@@ -7,7 +7,8 @@ import (
 
 // Errors that methods of this package return, sometimes wrapped.
 var (
-	// ErrDisconnected says that the socket is not connected any more.
+	// ErrDisconnected says that the socket is not connected: it has left, or a
+	// [Middleware] still decides.
 	ErrDisconnected = errors.New("socketio: socket is disconnected")
 	// ErrAnswered says that a message was acknowledged before.
 	ErrAnswered = errors.New("socketio: message was acknowledged already")
@@ -17,6 +18,8 @@ var (
 	ErrTooLarge = errors.New("socketio: no room for a packet of this size at the moment")
 	// ErrBusy says that a connection has too much to send already; nothing was queued.
 	ErrBusy = errors.New("socketio: too much waits to be sent to this socket")
+	// ErrRoomName says that a name is that of a socket and cannot be a room's.
+	ErrRoomName = errors.New("socketio: a room cannot be named like the id of a socket")
 	// ErrNamespace says that a packet was made for another namespace.
 	ErrNamespace = errors.New("socketio: packet belongs to another namespace")
 	// ErrReserved says that a namespace has a reserved prefix already.

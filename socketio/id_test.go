@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"errors"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -38,11 +40,15 @@ func TestIDIsNobodyElsesRoom(t *testing.T) {
 		}
 		elsewhere := newID() // of a socket of another process
 		s := e.socket(spy)
-		s.Join(victim.sid, "x", elsewhere)
-		if rooms := s.Rooms(); len(rooms) != 1 || rooms[0] != "x" || s.InRoom(victim.sid) || s.InRoom(elsewhere) {
+		for _, id := range []string{victim.sid, elsewhere, s.ID()} {
+			if err := s.Join("x", id); !errors.Is(err, ErrRoomName) || !strings.Contains(err.Error(), id) {
+				t.Errorf("joining %s: %v", id, err)
+			}
+		}
+		if rooms := s.Rooms(); len(rooms) > 0 || s.InRoom(victim.sid) || s.InRoom(elsewhere) || s.InRoom("x") {
 			t.Errorf("the spy is in %q", rooms)
 		}
-		log.want(t, "open / x")
+		log.want(t)
 		for _, id := range []string{victim.sid, elsewhere} {
 			if err := e.root.To(id).Emit(t.Context(), "secret"); err != nil {
 				t.Error(err)

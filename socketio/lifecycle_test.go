@@ -31,7 +31,7 @@ func TestMiddlewareRefuses(t *testing.T) {
 			j.watch(n)
 			refusing := true
 			n.Use(func(_ context.Context, s *Socket) error {
-				if s.Connected() || s.Emit("early") == nil {
+				if s.Connected() || s.Emit("early") == nil || s.Join("early") == nil {
 					t.Error("socket is connected before it joined")
 				}
 				return nil
@@ -208,9 +208,8 @@ func TestDisconnectByServer(t *testing.T) {
 		if err := s.Emit("a"); !errors.Is(err, ErrDisconnected) {
 			t.Errorf("Emit: %v", err)
 		}
-		s.Join("room")
-		if s.InRoom("room") || len(n.rooms) > 0 {
-			t.Error("a disconnected socket joined a room")
+		if err := s.Join("room"); !errors.Is(err, ErrDisconnected) || s.InRoom("room") || len(n.rooms) > 0 {
+			t.Errorf("a disconnected socket joins a room: %v", err)
 		}
 		c.send(`42/custom,1["a"]`) // sent before the client could know
 		c.wantNothing()

@@ -1,6 +1,9 @@
 package socketio
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // room is a set of local sockets. Member i has the room as entry places[i] of
 // its own list, and that entry says i: so leaving looks for nothing, however
@@ -17,19 +20,26 @@ type membership struct {
 	index int // in room.members
 }
 
-// join puts a socket into rooms. A socket that has left the namespace joins
-// nothing any more. Ids name their sockets and no rooms.
-func (n *Namespace) join(s *Socket, names []string) {
+// join puts a socket into all of the rooms or into none.
+func (n *Namespace) join(s *Socket, names []string) error {
+	for _, name := range names {
+		if isID(name) {
+			return fmt.Errorf("%w: %q", ErrRoomName, name)
+		}
+	}
 	n.mu.Lock()
-	if s.listed {
-		for _, name := range names {
-			if r := n.rooms[name]; s.place(r) < 0 && !isID(name) {
-				n.enter(s, r, name)
-			}
+	if !s.listed {
+		n.mu.Unlock()
+		return ErrDisconnected
+	}
+	for _, name := range names {
+		if r := n.rooms[name]; s.place(r) < 0 {
+			n.enter(s, r, name)
 		}
 	}
 	n.mu.Unlock()
 	n.tellAdapter()
+	return nil
 }
 
 // enter puts s into a room, which is made when there is none.

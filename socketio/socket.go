@@ -101,14 +101,13 @@ func (s *Socket) connected() bool { return s.phase == phaseOpening || s.phase ==
 // connection has ended, of which its handlers and OnDisconnect may not have heard yet.
 func (s *Socket) Gone() bool { return s.conn.session.Closed() || s.closed() }
 
-// Join puts the socket into rooms. One that is not connected joins nothing.
-//
-// Names that have the form of a socket id, of this process or another, are
-// ignored, which [Socket.InRoom] tells: an id addresses its socket alone, and
+// Join puts the socket into rooms: into all of them, or into none when it fails.
+// It fails with [ErrDisconnected], and with [ErrRoomName] when a name has the form
+// of a socket id, of this process or another: an id addresses its socket alone, and
 // since ids are public, clients that choose their rooms could listen otherwise.
 // For a room about a socket, put something in front: "watch:" + id. Ids carry a
 // checksum; of other names with 20 characters one in four billion looks like one.
-func (s *Socket) Join(rooms ...string) { s.ns.join(s, rooms) }
+func (s *Socket) Join(rooms ...string) error { return s.ns.join(s, rooms) }
 
 // Leave takes the socket out of a room. Its own id it cannot leave.
 func (s *Socket) Leave(room string) { s.ns.leave(s, room) }
