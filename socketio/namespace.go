@@ -130,11 +130,13 @@ func (n *Namespace) On(event string, f Handler) { n.handle(event, f, false) }
 // the goroutine that reads the connection, the moment the event arrives,
 // without waiting for handlers set with [Namespace.On]. It must not block, and
 // must not keep m or anything reached through it except m.Ack(). ctx ends when
-// the server has closed, not with the socket.
+// the socket disconnects, but not while the handler runs if it is the connection
+// that ends: its end is noticed by the goroutine that the handler is on.
 func (n *Namespace) OnInline(event string, f Handler) { n.handle(event, f, true) }
 
 // OnAny sets the handler of all events that have none of their own, in place of
-// one set before. It runs like one set with [Namespace.OnInline].
+// one set before. It runs like one set with [Namespace.OnInline], with the same
+// ctx.
 func (n *Namespace) OnAny(f Handler) {
 	n.register(func(h *hooks) { h.any = f })
 }

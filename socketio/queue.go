@@ -35,7 +35,7 @@ func (s *Socket) receive(p *wirePacket, binary [][]byte) {
 // unhandled notes an event that nobody handles.
 func (s *Socket) unhandled(p *wirePacket) {
 	log := s.ns.server.log
-	if ctx := s.ns.server.base; log.Enabled(ctx, slog.LevelDebug) {
+	if ctx := context.Background(); log.Enabled(ctx, slog.LevelDebug) {
 		log.LogAttrs(ctx, slog.LevelDebug, "event without a handler",
 			slog.String("namespace", s.ns.name), slog.String("event", clip(string(p.event))), slog.String("socket", s.id))
 	}
@@ -61,7 +61,7 @@ func (s *Socket) handleInline(to handler, p *wirePacket, binary [][]byte) {
 	m := messages.Get().(*Message)
 	m.event, m.handler = to.event, to.handle
 	m.fill(s, p, binary)
-	s.dispatch(s.ns.server.base, m)
+	s.dispatch(lazyContext{s}, m)
 	*m = Message{}
 	messages.Put(m)
 }

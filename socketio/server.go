@@ -43,11 +43,6 @@ type Server struct {
 	patientQueue int
 	stallTimeout time.Duration // of the engine
 
-	// base ends when the server has closed. Inline handlers get it: it costs
-	// nothing per connection.
-	base context.Context
-	end  context.CancelFunc
-
 	adapter atomic.Pointer[Adapter]
 	closer  closer.Closer
 
@@ -74,7 +69,6 @@ func NewServer(cfg Config) (*Server, error) {
 	if !cfg.NoClient {
 		s.client = newClientFiles()
 	}
-	s.base, s.end = context.WithCancel(context.Background())
 	s.root = s.Of("/")
 	return s, nil
 }
@@ -207,7 +201,6 @@ func (s *Server) close(ctx context.Context) error {
 		f(ctx)
 	}
 	err := s.engine.Close(ctx)
-	s.end()
 	if waited := s.work.wait(ctx); waited != nil {
 		err = errors.Join(err, fmt.Errorf("socketio: waiting for handlers: %w", waited))
 	}
