@@ -14,9 +14,13 @@ import (
 // cluster is the Socket.IO adapter over the bridge: broadcasts reach the
 // sockets of every node. One to a single room goes over the room's channel, so
 // that only nodes with sockets in it hear of it; the others go to all nodes.
+//
+// That of presence in "/" serves the namespaces without presence too; any other
+// one serves its namespace alone.
 type cluster struct {
 	eng   *engine
 	io    *socketio.Server
+	set   func(socketio.Adapter) error // where the adapter is put
 	nodes store.Subscription
 	id    string // names the sender of a broadcast
 
@@ -34,22 +38,25 @@ type interest struct {
 	sub   store.Subscription
 }
 
-func newCluster(ctx context.Context, e *engine, io *socketio.Server) (*cluster, error) {
-	c := &cluster{eng: e, io: io, id: randomID(12), interests: make(map[string]*interest)}
+func newCluster(ctx context.Context, e *engine, io *socketio.Server, ns *socketio.Namespace) (*cluster, error) {
+	c := &cluster{eng: e, io: io, set: ns.SetAdapter, id: randomID(12), interests: make(map[string]*interest)}
+	if ns.Name() == "/" {
+		c.set = io.SetAdapter
+	}
 	var err error
 	if c.nodes, err = e.store.SubscribeNodes(ctx, c); err != nil {
 		return nil, fmt.Errorf("presence: subscribe to broadcasts: %w", err)
 	}
-	if err := io.SetAdapter(c); err != nil {
+	if err := c.set(c); err != nil {
 		c.nodes.Close()
-		return nil, fmt.Errorf("presence: the server has a cluster adapter: only one namespace can share a store with other servers: %w", err)
+		return nil, fmt.Errorf("presence: broadcasts of namespace %q have another way already: %w", ns.Name(), err)
 	}
 	return c, nil
 }
 
-// close takes the adapter off the server and ends its subscriptions.
+// close takes the adapter off and ends its subscriptions.
 func (c *cluster) close() {
-	_ = c.io.SetAdapter(nil) // taking off cannot fail
+	_ = c.set(nil) // taking off cannot fail
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()

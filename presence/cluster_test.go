@@ -27,7 +27,7 @@ func TestSubscriptionsFollowInterest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.close()
-	c, err := newCluster(t.Context(), e, server)
+	c, err := newCluster(t.Context(), e, server, server.Of("/"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,15 +35,17 @@ const closePatience = 25 * time.Second
 
 // Init gives the namespace of a Socket.IO server presence: it opens the store,
 // wires the handlers of presence:join, presence:heartbeat, presence:leave and
-// presence:sync, and, with Options.Store, sets the server's cluster adapter so that
-// broadcasts reach the sockets of every node. Call it before serving.
+// presence:sync, and, with Options.Store, sets a cluster adapter so that the
+// namespace's broadcasts reach the sockets of every node. Presence in "/" does that
+// for the namespaces without presence, too. Call it before serving.
 //
 // It blocks until the store answered, for as long as ctx allows, and fails when
 // an option is wrong or the store cannot be reached. The context is for Init
 // only: the Runtime works until Close, or until the server is closed.
 //
-// A namespace has presence once: another Init fails, also after Close. Only one
-// namespace of a server, and of all servers that share a Redis, can have it.
+// A namespace has presence once: another Init fails, also after Close. Several
+// namespaces of one server can have it, each with an Init of its own: they are
+// worlds apart, also on one Redis, and their Runtimes work and close by themselves.
 func Init(ctx context.Context, o Options) (*Runtime, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -78,7 +80,7 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
 	rt.engine.namespace = ns.Name()
 	if !o.embedded() { // before the engine runs: it may open rooms at once
-		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO); err == nil {
+		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO, ns); err == nil {
 			rt.engine.hooks = rt.cluster
 		}
 	}

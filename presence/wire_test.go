@@ -62,6 +62,8 @@ type wire struct {
 	in      io.Reader
 	events  []string // payloads of events not looked at yet
 	packets int
+	// namespace, with a comma, is before the payload of its packets; "" for the root.
+	namespace string
 }
 
 func connect(t *testing.T, url, auth string) *wire {
@@ -109,7 +111,7 @@ func (w *wire) next(prefix string) string {
 		if rest, ok := strings.CutPrefix(p, prefix); ok {
 			return rest
 		}
-		if rest, ok := strings.CutPrefix(p, "42"); ok {
+		if rest, ok := strings.CutPrefix(p, "42"+w.namespace); ok {
 			w.events = append(w.events, rest)
 		}
 	}
@@ -123,8 +125,8 @@ func (w *wire) ask(event, payload string) string {
 	if payload != "" {
 		args += "," + payload
 	}
-	w.send(fmt.Sprintf("42%d[%s]", w.packets, args))
-	ack := w.next(fmt.Sprintf("43%d", w.packets))
+	w.send(fmt.Sprintf("42%s%d[%s]", w.namespace, w.packets, args))
+	ack := w.next(fmt.Sprintf("43%s%d", w.namespace, w.packets))
 	return strings.TrimSuffix(strings.TrimPrefix(ack, "["), "]")
 }
 
@@ -147,7 +149,7 @@ func (w *wire) code(event, payload string) string {
 func (w *wire) event() string {
 	w.t.Helper()
 	if len(w.events) == 0 {
-		return w.next("42")
+		return w.next("42" + w.namespace)
 	}
 	e := w.events[0]
 	w.events = w.events[1:]

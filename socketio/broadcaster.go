@@ -124,12 +124,12 @@ func (b Broadcaster) Disconnect(ctx context.Context) error {
 }
 
 func (b Broadcaster) publish(ctx context.Context, p *Packet) error {
-	a := b.ns.server.adapter.Load()
+	a := b.ns.adapter.Load()
 	if a == nil || b.local || b.to.nobody() {
 		return nil
 	}
 	out := b.broadcast(p)
-	return (*a).Publish(ctx, &out)
+	return a.Publish(ctx, &out)
 }
 
 func (b *Broadcaster) broadcast(p *Packet) Broadcast {

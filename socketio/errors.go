@@ -22,10 +22,6 @@ var (
 	ErrRoomName = errors.New("socketio: a room cannot be named like the id of a socket")
 	// ErrNamespace says that a packet was made for another namespace.
 	ErrNamespace = errors.New("socketio: packet belongs to another namespace")
-	// ErrReserved says that a namespace has a reserved prefix already.
-	ErrReserved = errors.New("socketio: a prefix is reserved already")
-	// ErrAdapter says that the server has an adapter already.
-	ErrAdapter = errors.New("socketio: an adapter is set already")
 )
 
 // errInternal is all that a client hears of a handler that panicked.

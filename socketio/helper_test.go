@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -179,7 +180,10 @@ func (c *client) join(namespace string) {
 func (e *env) socket(c *client) *Socket {
 	e.tb.Helper()
 	e.settle() // it is listed just after the client hears of it
-	for _, n := range e.io.allNamespaces() {
+	e.io.mu.RLock()
+	all := slices.Collect(maps.Values(e.io.namespaces))
+	e.io.mu.RUnlock()
+	for _, n := range all {
 		if s, ok := n.Socket(c.sid); ok {
 			return s
 		}

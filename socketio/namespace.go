@@ -35,6 +35,9 @@ type Namespace struct {
 	hooks  atomic.Pointer[hooks]
 	regMu  sync.Mutex // held while hooks is replaced
 
+	own     *attached                // its own adapter, if it has one; guarded by server.mu
+	adapter atomic.Pointer[attached] // the one that serves it; nil: none. Written under mu
+
 	mu      sync.RWMutex // guards the memberships of all sockets, too
 	sockets map[string]*Socket
 	rooms   map[string]*room

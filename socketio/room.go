@@ -47,7 +47,7 @@ func (n *Namespace) enter(s *Socket, r *room, name string) {
 	if r == nil {
 		r = &room{name: name}
 		n.rooms[name] = r
-		n.notices.add(name, true)
+		n.notify(name, true)
 	}
 	r.places = append(r.places, int32(len(s.rooms)))
 	s.rooms = append(s.rooms, membership{r, len(r.members)})
@@ -77,7 +77,7 @@ func (n *Namespace) exit(s *Socket, i int) {
 	s.rooms = s.rooms[:last]
 	if len(r.members) == 0 {
 		delete(n.rooms, r.name)
-		n.notices.add(r.name, false)
+		n.notify(r.name, false)
 	}
 }
 

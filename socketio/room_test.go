@@ -149,6 +149,7 @@ type adapterLog struct {
 func (a *adapterLog) RoomOpened(ns, room string) { a.add("open " + ns + " " + room) }
 func (a *adapterLog) RoomClosed(ns, room string) { a.add("close " + ns + " " + room) }
 func (a *adapterLog) Publish(_ context.Context, b *Broadcast) error {
+	a.add("publish " + b.Namespace)
 	again, err := ParseBroadcast(AppendBroadcast(nil, b))
 	if err == nil && a.peer != nil {
 		a.peer.DeliverLocal(again)
@@ -164,10 +165,9 @@ func TestAdapterHearsOfRooms(t *testing.T) {
 		if err := e.io.SetAdapter(&log); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.io.SetAdapter(new(adapterLog)); !errors.Is(err, ErrAdapter) {
-			t.Errorf("second adapter: %v", err)
+		if err := e.io.SetAdapter(new(adapterLog)); err == nil {
+			t.Error("took a second adapter")
 		}
-		e.root.announceRooms() // as for a namespace made while the adapter was being set
 		log.want(t, "open / before")
 		e.socket(a).Join("x", "x")
 		e.socket(b).Join("x")
@@ -192,6 +192,61 @@ func TestAdapterHearsOfRooms(t *testing.T) {
 		slices.Sort(log.entries[4:7])
 		log.want(t, "open / before", "open / x", "close / x", "open /other y",
 			"open / before", "open / silent", "open /other y", "close / before")
+	})
+}
+
+// A namespace may have an adapter of its own: the server's serves the others, and
+// that one again when its own is taken off. Neither end disturbs the other.
+func TestAdapterOfANamespace(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, e *env) {
+		other := e.io.Of("/other")
+		a, b := e.join("/"), e.join("/other")
+		e.socket(a).Join("x")
+		e.socket(b).Join("y")
+		var general, own adapterLog
+		if err := e.io.SetAdapter(&general); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.SetAdapter(&own); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.SetAdapter(new(adapterLog)); err == nil {
+			t.Error("took a second adapter of a namespace")
+		}
+		synctest.Wait()
+		slices.Sort(general.entries)
+		general.want(t, "close /other y", "open / x", "open /other y")
+		own.want(t, "open /other y")
+		general.entries, own.entries = nil, nil
+
+		e.socket(a).Join("z")
+		e.socket(b).Join("z")
+		for _, n := range []*Namespace{e.root, other} {
+			if err := n.To("z").Emit(t.Context(), "hi"); err != nil {
+				t.Error(err)
+			}
+		}
+		general.want(t, "open / z", "publish /")
+		own.want(t, "open /other z", "publish /other")
+
+		if err := e.io.SetAdapter(nil); err != nil {
+			t.Error(err)
+		}
+		e.socket(b).Leave("z")
+		e.socket(a).Leave("z")
+		own.want(t, "open /other z", "publish /other", "close /other z")
+		general.want(t, "open / z", "publish /")
+		general.entries, own.entries = nil, nil
+
+		if err := e.io.SetAdapter(&general); err != nil {
+			t.Error(err)
+		}
+		general.want(t, "open / x")
+		if err := other.SetAdapter(nil); err != nil {
+			t.Error(err)
+		}
+		general.want(t, "open / x", "open /other y")
+		own.want(t)
 	})
 }
 

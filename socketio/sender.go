@@ -58,11 +58,11 @@ func (s *Socket) expectSender(a Ack, send func() error) error {
 
 // Reserve takes the events whose names begin with a prefix for one library. They
 // end as they were sent for every socket, also for one that expects a sender. It
-// fails with [ErrReserved] when a prefix is reserved; release gives it back.
+// fails when a prefix is reserved already; release gives it back.
 func (n *Namespace) Reserve(prefix string) (release func(), err error) {
 	n.register(func(h *hooks) {
 		if h.anonymous != "" {
-			err = ErrReserved
+			err = errors.New("socketio: a prefix is reserved already")
 			return
 		}
 		h.anonymous = prefix

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
@@ -43,11 +42,11 @@ type Server struct {
 	patientQueue int
 	stallTimeout time.Duration // of the engine
 
-	adapter atomic.Pointer[Adapter]
-	closer  closer.Closer
+	closer closer.Closer
 
 	mu         sync.RWMutex
 	namespaces map[string]*Namespace
+	adapter    *attached // of namespaces that have none of their own; nil: none
 	onClose    []func(ctx context.Context)
 }
 
@@ -94,7 +93,7 @@ func (s *Server) Of(name string) *Namespace {
 	n := s.namespaces[name]
 	if n == nil {
 		n = newNamespace(s, name)
-		n.notices.live = s.adapter.Load() != nil
+		n.adapter.Store(s.adapter)
 		s.namespaces[name] = n
 	}
 	return n
@@ -115,37 +114,6 @@ func (s *Server) lookup(name []byte) *Namespace {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.namespaces[string(name)]
-}
-
-func (s *Server) allNamespaces() []*Namespace {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	all := make([]*Namespace, 0, len(s.namespaces))
-	for _, n := range s.namespaces {
-		all = append(all, n)
-	}
-	return all
-}
-
-// SetAdapter connects the server to others: from now on broadcasts that are not
-// [Broadcaster.Local] go to a.Publish too, and a hears of every room that has
-// local sockets, those that are there already included. A nil adapter takes the
-// present one off. It fails with [ErrAdapter] when there is one.
-func (s *Server) SetAdapter(a Adapter) error {
-	if a == nil {
-		s.adapter.Store(nil)
-		for _, n := range s.allNamespaces() {
-			n.notices.stop(n)
-		}
-		return nil
-	}
-	if !s.adapter.CompareAndSwap(nil, &a) {
-		return ErrAdapter
-	}
-	for _, n := range s.allNamespaces() {
-		n.announceRooms()
-	}
-	return nil
 }
 
 // DeliverLocal delivers a broadcast that came from another process to the
