@@ -120,10 +120,6 @@ func (s *Session) stamp() {
 	}
 }
 
-// KeepAlive has the client count as heard now. A HandleMessage that has made the client wait calls it:
-// what came meanwhile lies unread.
-func (s *Session) KeepAlive() { s.stamp() }
-
 // callWaiting calls who waits for the next packet.
 func (s *Session) callWaiting() {
 	if f := s.wake.Swap(nil); f != nil {
@@ -143,7 +139,7 @@ func (s *Session) isOpen() bool { return state(s.state.Load()) == stateOpen }
 
 // Send queues frames; those of one call are one message, and stay together and in order. It never
 // blocks. Called while this session's HandleMessage runs, the frames leave when all that was read
-// with the message is handled (see [Session.Flush]); otherwise at once or within about a millisecond.
+// with the message is handled (see [Session.Wait]); otherwise at once or within about a millisecond.
 //
 // When more than MaxQueueBytes would wait, changes of the same subject are folded, and then those of
 // a session that [Session.SetHeals] given up but for the newest; if that is not enough the session is
@@ -187,19 +183,44 @@ func (s *Session) send(limit int, frames []*Frame) error {
 	return err
 }
 
-// Closed reports whether the session is closed or closing. A HandleMessage that waits for something
-// wants to know: HandleClose cannot come before it has returned.
+// Closed reports whether the session is closed or closing.
 func (s *Session) Closed() bool { return !s.isOpen() }
 
-// Flush lets queued frames leave now although HandleMessage has not returned. A HandleMessage that
-// is going to wait should call it; frames sent during the rest of the call then leave at once too.
-func (s *Session) Flush() {
+// endCheck is how often a HandleMessage that waits looks whether its session has ended.
+const endCheck = 100 * time.Millisecond
+
+// Wait lets a HandleMessage wait until done is closed, for at most that long; 0 is no bound. Nothing
+// of the client is read meanwhile, which does not make it count as silent. What is queued for it leaves
+// before, and frames sent during the rest of the call leave at once. Wait reports false when the session
+// has ended: HandleClose comes only after HandleMessage has returned.
+func (s *Session) Wait(done <-chan struct{}, most time.Duration) bool {
 	s.mu.Lock()
 	s.letGo()
 	kick := s.markDirty()
 	s.mu.Unlock()
 	if kick {
 		s.flusher.add(s)
+	}
+	defer s.stamp()
+	check := time.NewTicker(endCheck)
+	defer check.Stop()
+	var over <-chan time.Time // nil: never
+	if most > 0 {
+		limit := time.NewTimer(most)
+		defer limit.Stop()
+		over = limit.C
+	}
+	for {
+		select {
+		case <-done:
+			return true
+		case <-over:
+			return true
+		case <-check.C:
+			if s.Closed() {
+				return false
+			}
+		}
 	}
 }
 

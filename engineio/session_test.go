@@ -162,21 +162,25 @@ func TestSlowConsumerProgresses(t *testing.T) {
 	})
 }
 
-func TestFlushDuringHandleMessage(t *testing.T) {
+func TestWaitDuringHandleMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
+		release, done := make(chan struct{}), make(chan struct{})
 		e := newPipeEnv(t, Config{}, onMessage(func(s *Session, data []byte, _ bool) {
 			s.Send(NewFrame([]byte("held"), false))
-			if string(data) == "flush" {
-				s.Flush()
+			if string(data) == "wait" {
+				if !s.Wait(done, 0) {
+					t.Error("the session has not ended")
+				}
 				s.Send(NewFrame([]byte("after"), false))
 			}
 			<-release
 		}))
 		c := e.openWS()
-		c.send("4flush")
+		c.send("4wait")
 		c.want("4held")
+		close(done)
 		c.want("4after")
+		synctest.Wait() // its writer is done
 		release <- struct{}{}
 		c.send("4hold")
 		synctest.Wait()
@@ -188,6 +192,37 @@ func TestFlushDuringHandleMessage(t *testing.T) {
 		s.mu.Unlock()
 		release <- struct{}{}
 		c.want("4held")
+	})
+}
+
+// A HandleMessage waits no longer than it wants to, and not beyond the end of its session.
+// The client counts as heard when it is over.
+func TestWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		results := make(chan bool)
+		e := newPipeEnv(t, Config{}, onMessage(func(s *Session, data []byte, _ bool) {
+			most := 5 * time.Second
+			if string(data) == "for long" {
+				most = 0
+			}
+			results <- s.Wait(nil, most)
+		}))
+		c := e.openWS()
+		s := e.session().s
+		start := time.Now()
+		c.send("4bounded")
+		if ok, took := <-results, time.Since(start); !ok || took != 5*time.Second {
+			t.Errorf("%v after %v", ok, took)
+		}
+		if silent := time.Since(s.LastPacket()); silent != 0 {
+			t.Errorf("the client counts as silent for %v", silent)
+		}
+		c.send("4for long")
+		synctest.Wait()
+		s.Close(ReasonForcedClose)
+		if <-results {
+			t.Error("did not notice the end of the session")
+		}
 	})
 }
 

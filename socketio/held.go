@@ -92,22 +92,4 @@ const holdMost = 5 * time.Second
 // is read meanwhile: until done is closed, but no longer than 5 s. Only inline handlers
 // may call it. The client does not count as silent for it. It reports false when the
 // connection has ended.
-func (s *Socket) Hold(done <-chan struct{}) bool {
-	s.conn.session.Flush()
-	defer s.conn.session.KeepAlive()
-	check, most := time.NewTicker(endCheck), time.NewTimer(holdMost)
-	defer check.Stop()
-	defer most.Stop()
-	for {
-		select {
-		case <-done:
-			return true
-		case <-most.C:
-			return true
-		case <-check.C:
-			if s.conn.session.Closed() {
-				return false
-			}
-		}
-	}
-}
+func (s *Socket) Hold(done <-chan struct{}) bool { return s.conn.session.Wait(done, holdMost) }

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"time"
 )
 
 // receive handles an event or an answer on the reading goroutine, which owns
@@ -152,10 +151,6 @@ func (s *Socket) wakeReader() {
 	}
 }
 
-// endCheck is how often a waiting reading goroutine looks whether its session
-// still lives: the session cannot tell it while it is here.
-const endCheck = 100 * time.Millisecond
-
 // waitForWake makes the reading goroutine, which holds s.mu, wait until
 // something about the socket has changed. It reports false when the session
 // ended instead.
@@ -166,19 +161,7 @@ func (s *Socket) waitForWake() bool {
 	wake := s.wake
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	s.conn.session.Flush()
-	check := time.NewTicker(endCheck)
-	defer check.Stop()
-	for {
-		select {
-		case <-wake:
-			return true
-		case <-check.C:
-			if s.conn.session.Closed() {
-				return false
-			}
-		}
-	}
+	return s.conn.session.Wait(wake, 0)
 }
 
 // dispatch runs the handler of a message, and answers for its error.
