@@ -97,18 +97,11 @@ func (s *Session) SetHeals() {
 // that does not take what it is sent. HandleClose follows on another goroutine. It does not block.
 func (s *Session) Abort(reason Reason) { s.abort(reason) }
 
-// Identifier is implemented by a [Handler] that can tell whose session it is, for log lines about
-// clients that were too slow.
-type Identifier interface {
-	// Identity returns what stands in the log beside the client's address. It must not block.
-	Identity() string
-}
-
 // logBacklog says what happened to a session whose queue was full, and whose session it is. The
-// handler is asked, so no lock may be held.
+// handler is asked (see [Handler]), so no lock may be held.
 func (srv *Server) logBacklog(level slog.Level, message string, s *Session) {
 	whose := ""
-	if h, ok := s.handler.(Identifier); ok {
+	if h, ok := s.handler.(interface{ Identity() string }); ok {
 		whose = h.Identity()
 	}
 	srv.slow.LogAttrs(context.Background(), level, message,

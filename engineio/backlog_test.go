@@ -238,7 +238,7 @@ func (l *logText) text() string {
 	return l.buf.String()
 }
 
-// Identity implements Identifier.
+// Identity tells the log whose session it is.
 func (h *recorder) Identity() string { return "somebody" }
 
 func TestSlowConsumersAreLogged(t *testing.T) {

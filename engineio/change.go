@@ -4,47 +4,21 @@ import (
 	"strconv"
 
 	"github.com/gobwas/ws"
-)
 
-// Change says that a message is one of a series, each of which has a number and names that of the
-// one before it. It lets a backlog be folded: of the changes of one subject that wait for a session only
-// the last is sent, and the one behind a gap names the last that was sent. See [Session.SetHeals]
-// for what becomes of a backlog that is still too large.
-type Change struct {
-	Series string // the changes of one series are numbered together
-	// Subject is what it is about, Holder whose that is. It goes from one holder to another by an
-	// end and a begin.
-	Subject, Holder string
-	Kind            ChangeKind
-	Seq, Prev       int64
-	// PrevAt and PrevLen are where the digits of Prev stand in the message.
-	PrevAt, PrevLen int
-}
-
-// ChangeKind says what a change does to its subject.
-type ChangeKind uint8
-
-// The kinds of changes.
-const (
-	// ChangeState replaces the whole state of a subject that is there.
-	ChangeState ChangeKind = iota
-	// ChangeBegin brings a subject that was not there, with its whole state.
-	ChangeBegin
-	// ChangeReplace replaces a subject and its whole state.
-	ChangeReplace
-	// ChangeEnd removes it.
-	ChangeEnd
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
 // changeFrame is a frame and what a change adds to it in one allocation.
 type changeFrame struct {
 	Frame
 	more
-	what Change
+	what series.Change
 }
 
-// NewChangeFrame is [NewTextFrame] for a change. The places in c are those in the joined text.
-func NewChangeFrame(c Change, parts ...[]byte) *Frame {
+// NewChangeFrame is [NewTextFrame] for one of a series of changes, for the packages of this module: of
+// those that wait for a slow client, a later one replaces earlier ones. The places in c are those in the
+// joined text. See [Session.SetHeals] for what becomes of a backlog that is still too large.
+func NewChangeFrame(c series.Change, parts ...[]byte) *Frame {
 	size := 1
 	for _, p := range parts {
 		size += len(p)
@@ -62,7 +36,7 @@ func NewChangeFrame(c Change, parts ...[]byte) *Frame {
 }
 
 // change is what the frame says of a series; nil: nothing.
-func (f *Frame) change() *Change {
+func (f *Frame) change() *series.Change {
 	if f.more == nil {
 		return nil
 	}
@@ -100,16 +74,16 @@ func (q *frameQueue) fold() (less int) {
 	}
 	// at is the last number of each series that is sent, seen the last that there was.
 	type place struct{ at, seen int64 }
-	series := make(map[string]*place)
+	places := make(map[string]*place)
 	return q.rewrite(func(i int, f *Frame) *Frame {
 		c := f.change()
 		if c == nil {
 			return f
 		}
-		p := series[c.Series]
+		p := places[c.Series]
 		if p == nil {
 			p = &place{at: c.Prev}
-			series[c.Series] = p
+			places[c.Series] = p
 		} else if p.seen != c.Prev { // it does not follow what waits
 			p.at = c.Prev
 		}
@@ -124,7 +98,7 @@ func (q *frameQueue) fold() (less int) {
 			f = f.renumbered(prev)
 		}
 		if verdict == replaces {
-			f.more.change.Kind = ChangeReplace
+			f.more.change.Kind = series.Replace
 		}
 		return f
 	})
@@ -140,13 +114,13 @@ type history struct {
 }
 
 // needs reports whether a client that is at the beginning of the history needs change i of the queue.
-func (h *history) needs(i int, c *Change, whole *Change) bool {
+func (h *history) needs(i int, c *series.Change, whole *series.Change) bool {
 	ours := h.known && whole != nil && whole.Holder == h.holder
 	switch i {
 	case h.state:
 		return true
 	case h.whole:
-		return c.Kind != ChangeEnd || ours
+		return c.Kind != series.End || ours
 	case h.end:
 		return h.known && !ours // it goes over to another holder, or ends as another's
 	}
@@ -176,16 +150,16 @@ func (q *frameQueue) judge() map[int]verdict {
 		sent := i == q.next && q.part > 0
 		if h == nil {
 			h = &history{end: -1, whole: -1, state: -1, holder: c.Holder}
-			h.known = c.Kind != ChangeBegin && !sent || c.Kind != ChangeEnd && sent
+			h.known = c.Kind != series.Begin && !sent || c.Kind != series.End && sent
 			histories[subject{c.Series, c.Subject}] = h
 		}
 		switch {
 		case sent:
-		case c.Kind == ChangeState:
+		case c.Kind == series.State:
 			h.state = i
 		default:
 			h.whole, h.state = i, -1
-			if c.Kind == ChangeEnd && h.end < 0 && c.Holder == h.holder {
+			if c.Kind == series.End && h.end < 0 && c.Holder == h.holder {
 				h.end = i
 			}
 		}
@@ -197,14 +171,14 @@ func (q *frameQueue) judge() map[int]verdict {
 			continue
 		}
 		h := histories[subject{c.Series, c.Subject}]
-		var whole *Change
+		var whole *series.Change
 		if h.whole >= 0 {
 			whole = q.frames[h.whole].change()
 		}
 		switch {
 		case last[c.Series] != i && !h.needs(i, c, whole):
 			verdicts[i] = needless
-		case i == h.whole && h.known && c.Kind == ChangeBegin && c.Holder == h.holder:
+		case i == h.whole && h.known && c.Kind == series.Begin && c.Holder == h.holder:
 			verdicts[i] = replaces
 		}
 	}

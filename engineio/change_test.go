@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
 // testChange is a change as a client reads it.
 type testChange struct {
 	Series, Subject, Holder, State string
-	Kind                           ChangeKind
+	Kind                           series.Kind
 	Seq, Prev                      int64
 }
 
@@ -21,7 +23,7 @@ func (c testChange) frame(pad int) *Frame {
 	head := fmt.Sprintf(`{"Series":%q,"Subject":%q,"Holder":%q,"State":%q,"Kind":%d,"Pad":%q,"Seq":%d,"Prev":`,
 		c.Series, c.Subject, c.Holder, c.State, c.Kind, strings.Repeat("p", pad), c.Seq)
 	prev := fmt.Sprint(c.Prev)
-	return NewChangeFrame(Change{
+	return NewChangeFrame(series.Change{
 		Series: c.Series, Subject: c.Subject, Holder: c.Holder, Kind: c.Kind, Seq: c.Seq, Prev: c.Prev,
 		PrevAt: len(head), PrevLen: len(prev),
 	}, []byte(head), []byte(prev), []byte("}"))
@@ -46,7 +48,7 @@ func (v *testView) take(t *testing.T, c testChange) {
 	v.gaps[c.Series] = v.gaps[c.Series] || c.Prev > v.at[c.Series]
 	v.at[c.Series] = c.Seq
 	key := c.Series + "/" + c.Subject
-	if c.Kind == ChangeEnd {
+	if c.Kind == series.End {
 		delete(v.members, key)
 	} else {
 		v.members[key] = c.Holder + "=" + c.State
@@ -96,16 +98,16 @@ func TestFoldedBacklogsLeadToTheSame(t *testing.T) {
 		seq := map[string]int64{}
 		sent := 0
 		for range 1 + rnd.IntN(60) {
-			series := string(rune('A' + rnd.IntN(2)))
+			name := string(rune('A' + rnd.IntN(2)))
 			c := testChange{
-				Series: series, Subject: string(rune('a' + rnd.IntN(4))), Holder: string(rune('x' + rnd.IntN(2))),
-				State: fmt.Sprint(rnd.IntN(1000)), Kind: ChangeBegin, Prev: seq[series],
+				Series: name, Subject: string(rune('a' + rnd.IntN(4))), Holder: string(rune('x' + rnd.IntN(2))),
+				State: fmt.Sprint(rnd.IntN(1000)), Kind: series.Begin, Prev: seq[name],
 			}
-			if holder, _, ok := strings.Cut(all.members[series+"/"+c.Subject], "="); ok {
-				c.Kind, c.Holder = []ChangeKind{ChangeState, ChangeReplace, ChangeEnd}[rnd.IntN(3)], holder
+			if holder, _, ok := strings.Cut(all.members[name+"/"+c.Subject], "="); ok {
+				c.Kind, c.Holder = []series.Kind{series.State, series.Replace, series.End}[rnd.IntN(3)], holder
 			}
 			c.Seq = c.Prev + 1 + rnd.Int64N(120)
-			seq[series] = c.Seq
+			seq[name] = c.Seq
 			all.take(t, c)
 			q.add(c.frame(rnd.IntN(300)))
 			if rnd.IntN(20) == 0 {
@@ -125,7 +127,7 @@ func TestFoldedBacklogsLeadToTheSame(t *testing.T) {
 		for i, c := range left {
 			holder, _, known := strings.Cut(folded.members[c.Series+"/"+c.Subject], "=")
 			behind := slices.ContainsFunc(left[i+1:], func(next testChange) bool { return next.Series == c.Series })
-			if c.Kind == ChangeEnd && !known && behind && seed%2 == 1 || c.Kind == ChangeState && !known || known && c.Holder != holder && behind {
+			if c.Kind == series.End && !known && behind && seed%2 == 1 || c.Kind == series.State && !known || known && c.Holder != holder && behind {
 				t.Fatalf("seed %d: %+v of nobody known in %+v", seed, c, left)
 			}
 			folded.take(t, c)
@@ -143,15 +145,15 @@ func TestFoldedBacklogsLeadToTheSame(t *testing.T) {
 		for _, c := range drainQueue(t, &again, 500) {
 			shed.take(t, c)
 		}
-		for _, series := range []string{"A", "B"} {
+		for _, name := range []string{"A", "B"} {
 			lost := 0
 			for _, c := range left {
-				if c.Series == series {
+				if c.Series == name {
 					lost++
 				}
 			}
-			if (lost > 1) != shed.gaps[series] || shed.at[series] != all.at[series] {
-				t.Fatalf("seed %d: %d changes of %s given up, gap shown: %v", seed, lost-1, series, shed.gaps[series])
+			if (lost > 1) != shed.gaps[name] || shed.at[name] != all.at[name] {
+				t.Fatalf("seed %d: %d changes of %s given up, gap shown: %v", seed, lost-1, name, shed.gaps[name])
 			}
 		}
 	}

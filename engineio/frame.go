@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
 // Frame is one outbound Engine.IO message, encoded once. It is immutable, and may be sent to any
@@ -22,7 +24,7 @@ type more struct {
 	text   []byte // follows wire; other frames may have the same bytes
 	tail   []byte // follows text
 	body   *Body  // what text is of, if its memory is counted
-	change *Change
+	change *series.Change
 	base   *Frame // the frame as it was made, if this is a renumbered copy
 }
 

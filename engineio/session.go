@@ -8,6 +8,9 @@ import (
 
 // Handler receives what happens to one session. No two of its methods run at the same time. One
 // that panics is logged with its stack, and ends its session with [ReasonInternalError].
+//
+// A Handler that also has a method Identity() string, which must not block and may be called at any
+// time, is asked by it whose session it is, for log lines about clients that were too slow.
 type Handler interface {
 	// HandleMessage is called for each message, in order, on the goroutine that reads the
 	// connection. The data is only valid during the call. It must not block for long, since

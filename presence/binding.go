@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -97,8 +98,8 @@ func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool
 	default:
 		return
 	}
-	if m.WantsAck() {
-		ackAnswerer{m.Ack()}.answer(appendRefusal(nil, refused))
+	if a := (ackAnswerer{m.Ack()}); a.wanted() {
+		a.answer(appendRefusal(nil, refused))
 	}
 }
 
@@ -197,19 +198,19 @@ func lossOf(reason socketio.Reason) (Reason, bool) {
 type ackAnswerer struct{ ack socketio.Ack }
 
 func (a ackAnswerer) answer(ack []byte) {
-	_ = a.ack.SendTrusted(ack) // a client that is gone needs no answer
+	_ = a.ack.SendTrusted(ack, nil, nil) // a client that is gone needs no answer
 }
 
 func (a ackAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
-	return !ok || !errors.Is(a.ack.SendShared(head, body, tail), socketio.ErrBusy)
+	return !ok || !errors.Is(a.ack.SendTrusted(head, body, tail), socketio.ErrBusy)
 }
 
 func (a ackAnswerer) wanted() bool { return a.ack.Wanted() }
 
 // encoderFor makes the frames of a namespace, which are packets.
-func encoderFor(namespace string) func(event []byte, c engineio.Change) frame {
-	return func(event []byte, c engineio.Change) frame { return socketio.NewTrustedChange(namespace, event, c) }
+func encoderFor(namespace string) func(event []byte, c series.Change) frame {
+	return func(event []byte, c series.Change) frame { return socketio.NewTrustedChange(namespace, event, c) }
 }
 
 // socketPeer is a Socket.IO socket as the engine sees it.
@@ -246,12 +247,12 @@ func (a senderAnswerer) ack() socketio.Ack {
 }
 
 func (a senderAnswerer) answer(ack []byte) {
-	_ = a.s.ExpectSender(a.ack(), ack) // a client that is gone needs no answer
+	_ = a.s.ExpectSender(a.ack(), ack, nil, nil) // a client that is gone needs no answer
 }
 
 func (a senderAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
-	return !ok || !errors.Is(a.s.ExpectSenderShared(a.ack(), head, body, tail), socketio.ErrBusy)
+	return !ok || !errors.Is(a.s.ExpectSender(a.ack(), head, body, tail), socketio.ErrBusy)
 }
 
 func (a senderAnswerer) wanted() bool { return a.a.wanted() }

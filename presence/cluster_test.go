@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -22,7 +22,7 @@ func TestSubscriptionsFollowInterest(t *testing.T) {
 	defer server.Close(context.Background())
 	st := memstore.New(memstore.Options{})
 	defer st.Close(context.Background())
-	e, err := newEngine(t.Context(), testSettings, st, systemClock{}, func(b []byte, _ engineio.Change) frame { return textFrame(b) })
+	e, err := newEngine(t.Context(), testSettings, st, systemClock{}, func(b []byte, _ series.Change) frame { return textFrame(b) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -77,7 +77,7 @@ type engine struct {
 	store   store.Store
 	starter store.Starter // the store, if it is one
 	clock   clock
-	encode  func(event []byte, c engineio.Change) frame // keeps nothing of the text
+	encode  func(event []byte, c series.Change) frame // keeps nothing of the text
 	share   func(size int) sharedText
 	texts   texts
 	node    atomic.Pointer[string]
@@ -124,7 +124,7 @@ type engine struct {
 const departing = 64
 
 // newEngine starts a node.
-func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame) (*engine, error) {
+func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode func([]byte, series.Change) frame) (*engine, error) {
 	e := makeEngine(s, st, c, encode)
 	if err := e.run(ctx); err != nil {
 		e.close()
@@ -134,7 +134,7 @@ func newEngine(ctx context.Context, s settings, st store.Store, c clock, encode 
 }
 
 // makeEngine returns a node that does nothing before run.
-func makeEngine(s settings, st store.Store, c clock, encode func([]byte, engineio.Change) frame) *engine {
+func makeEngine(s settings, st store.Store, c clock, encode func([]byte, series.Change) frame) *engine {
 	e := &engine{
 		settings: s, store: st, clock: c, encode: encode, share: newPlainText,
 		rooms:   make(map[string]*room),

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -104,7 +104,7 @@ func statusOf(away bool) Status {
 func (e *engine) frameOf(event *Event) frame {
 	t := e.texts.get(smallText + len(event.State))
 	defer e.texts.put(t)
-	c := engineio.Change{
+	c := series.Change{
 		Series: event.RoomID, Subject: event.ConnID, Holder: event.UserID,
 		Kind: event.changeKind(), Seq: event.Seq, Prev: event.Prev,
 	}
@@ -113,16 +113,16 @@ func (e *engine) frameOf(event *Event) frame {
 }
 
 // changeKind is what the event is to a backlog that is folded.
-func (e *Event) changeKind() engineio.ChangeKind {
+func (e *Event) changeKind() series.Kind {
 	switch {
 	case e.Type == EventLeave:
-		return engineio.ChangeEnd
+		return series.End
 	case e.Type == EventUpdate:
-		return engineio.ChangeState
+		return series.State
 	case e.fresh:
-		return engineio.ChangeBegin
+		return series.Begin
 	}
-	return engineio.ChangeReplace
+	return series.Replace
 }
 
 // appendEvent appends the presence:event message: the array of its Socket.IO packet.

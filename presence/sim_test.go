@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
@@ -77,7 +77,7 @@ func (w *world) addNode() *engine {
 
 // start adds a node with a store and a clock of its own.
 func (w *world) start(st store.Store, c clock) (*engine, error) {
-	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte, _ engineio.Change) frame { return textFrame(event) })
+	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte, _ series.Change) frame { return textFrame(event) })
 	if err == nil {
 		w.nodes = append(w.nodes, e)
 	}

@@ -46,33 +46,12 @@ func (a Ack) SendRaw(args ...json.RawMessage) error {
 }
 
 // SendTrusted is [Ack.SendRaw] with one argument that the caller has written
-// itself: it is copied, but not checked. If it is not valid JSON the client
-// closes its connection.
-func (a Ack) SendTrusted(arg []byte) error {
-	if a.state == nil {
-		return nil
-	}
-	if !a.state.done.CompareAndSwap(false, true) {
-		return ErrAnswered
-	}
-	return a.state.socket.transmit(a.state.trustedFrame(arg))
-}
-
-// trustedFrame is the answer with one argument that is known to be valid JSON.
-func (a *ackState) trustedFrame(arg []byte) *engineio.Frame {
-	var room [maxHeader]byte
-	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
-	header = append(strconv.AppendUint(header, a.id, 10), '[')
-	return engineio.NewTextFrame(header, arg, closeArray)
-}
-
-var closeArray = []byte{']'}
-
-// SendShared is [Ack.SendTrusted] for a long argument in three parts, of which the
-// middle one is not copied: the answers to many messages have it in common. It
-// fails with [ErrBusy], and the message can still be answered, while the
-// connection has too much to send already.
-func (a Ack) SendShared(head []byte, body *engineio.Body, tail []byte) error {
+// itself: it is not checked. If it is not valid JSON the client closes its
+// connection. The argument is head, then body, unless that is nil, then tail. A
+// body is a long text that is not copied, since the answers to many messages have
+// it in common. With one SendTrusted fails with [ErrBusy], and the message can still
+// be answered, while the connection has too much to send already.
+func (a Ack) SendTrusted(head []byte, body *engineio.Body, tail []byte) error {
 	if a.state == nil {
 		return nil
 	}
@@ -80,6 +59,9 @@ func (a Ack) SendShared(head []byte, body *engineio.Body, tail []byte) error {
 		return ErrAnswered
 	}
 	s := a.state.socket
+	if body == nil {
+		return s.transmit(a.state.trustedFrame(head, tail))
+	}
 	err := s.transmitWithin(s.ns.server.patientQueue, a.state.sharedFrame(head, body, tail))
 	if errors.Is(err, ErrBusy) {
 		a.state.done.Store(false)
@@ -87,6 +69,17 @@ func (a Ack) SendShared(head []byte, body *engineio.Body, tail []byte) error {
 	return err
 }
 
+// trustedFrame is the answer with one argument that is known to be valid JSON.
+func (a *ackState) trustedFrame(head, tail []byte) *engineio.Frame {
+	var room [maxHeader]byte
+	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
+	header = append(strconv.AppendUint(header, a.id, 10), '[')
+	return engineio.NewTextFrame(header, head, tail, closeArray)
+}
+
+var closeArray = []byte{']'}
+
+// sharedFrame is trustedFrame around a text that is not copied.
 func (a *ackState) sharedFrame(head []byte, body *engineio.Body, tail []byte) *engineio.Frame {
 	var room [maxHeader]byte
 	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)

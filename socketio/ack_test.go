@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
 func TestAcksKeepTheOrderOfTheirMessages(t *testing.T) {
@@ -40,14 +42,14 @@ func TestTrusted(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				trusted := NewTrustedEvent(ns, []byte(`["said",{"a":"ü"}]`))
+				trusted := NewTrustedChange(ns, []byte(`["said",{"a":"ü"}]`), series.Change{})
 				if string(raw.payload) != string(trusted.payload) {
 					t.Errorf("payload %s, want %s", trusted.payload, raw.payload)
 				}
-				if err := errors.Join(s.Send(raw), s.Send(trusted), m.Ack().SendTrusted([]byte(`{"ok":true}`))); err != nil {
+				if err := errors.Join(s.Send(raw), s.Send(trusted), m.Ack().SendTrusted([]byte(`{"ok"`), nil, []byte(`:true}`))); err != nil {
 					return err
 				}
-				if err := m.Ack().SendTrusted([]byte("{}")); !errors.Is(err, ErrAnswered) {
+				if err := m.Ack().SendTrusted([]byte("{}"), nil, nil); !errors.Is(err, ErrAnswered) {
 					t.Errorf("second answer: %v", err)
 				}
 				return nil
@@ -91,7 +93,7 @@ func TestAckAnswersOnce(t *testing.T) {
 func TestAckThatNobodyAskedForDoesNothing(t *testing.T) {
 	bubble(t, Config{}, func(t *testing.T, e *env) {
 		e.root.OnInline("tell", func(_ context.Context, _ *Socket, m *Message) error {
-			if m.WantsAck() {
+			if m.Ack().Wanted() {
 				t.Error("the client wants an ack")
 			}
 			if err := m.Ack().Send(1); err != nil {
@@ -225,7 +227,7 @@ func TestEmitWithAck(t *testing.T) {
 			if r.err != nil {
 				t.Fatal(r.err)
 			}
-			if r.m.Event() != "" || r.m.WantsAck() || r.m.Len() != tc.args || len(r.m.Args()) != tc.args ||
+			if r.m.Event() != "" || r.m.Ack().Wanted() || r.m.Len() != tc.args || len(r.m.Args()) != tc.args ||
 				string(r.m.Raw()) != tc.answer[0] || len(r.m.Binary()) != tc.binary {
 				t.Errorf("answer %s became %+v", tc.answer, r.m)
 			}

@@ -236,7 +236,7 @@ func (c *conn) remove(s *Socket) {
 	}
 }
 
-// Identity implements engineio.Identifier.
+// Identity tells the log of package engineio whose session it is.
 func (c *conn) Identity() string {
 	c.mu.Lock()
 	sockets := slices.Clone(c.more)

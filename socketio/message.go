@@ -93,9 +93,6 @@ func (m *Message) BinaryArg(i int) ([]byte, bool) {
 	return m.binary[n], true
 }
 
-// WantsAck reports whether the client waits for an acknowledgement.
-func (m *Message) WantsAck() bool { return m.wantsAck }
-
 // Ack returns what answers the message. It may be kept after the handler
 // returned, whatever kind of handler that is.
 func (m *Message) Ack() Ack {

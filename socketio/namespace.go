@@ -240,11 +240,6 @@ func (n *Namespace) sequence(of audience) iter.Seq[*Socket] {
 // see [Broadcaster.To]. [Namespace.Emit] is for all sockets.
 func (n *Namespace) To(rooms ...string) Broadcaster { return Broadcaster{ns: n}.To(rooms...) }
 
-// ToAs addresses the sockets of a room with a sender; see [Broadcaster.ToAs].
-func (n *Namespace) ToAs(room string, sender json.RawMessage) Broadcaster {
-	return Broadcaster{ns: n}.ToAs(room, sender)
-}
-
 // Except addresses all sockets but those of the given rooms.
 func (n *Namespace) Except(rooms ...string) Broadcaster { return Broadcaster{ns: n}.Except(rooms...) }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
 // Packet is an event encoded once, ready to be sent to any number of sockets
@@ -70,17 +71,12 @@ func cloneAll(list [][]byte) [][]byte {
 // Namespace returns the namespace that the packet was made for.
 func (p *Packet) Namespace() string { return p.namespace }
 
-// NewTrustedEvent is [NewEventRaw] for text that the caller has written itself:
-// it is not checked. If it is not an array with an event's name and valid JSON,
-// the clients that get it close their connections.
-func NewTrustedEvent(namespace string, payload []byte) *Packet {
-	return newPacket(cleanNamespace(namespace), payload, nil)
-}
-
-// NewTrustedChange is [NewTrustedEvent] for one of a series of changes, of which
-// those that wait for a slow client may be folded. The places in c are those in the
-// payload.
-func NewTrustedChange(namespace string, payload []byte, c engineio.Change) *Packet {
+// NewTrustedChange is [NewEventRaw] for package presence: for one of a series of
+// changes, of which those that wait for a slow client may be folded, in text that the
+// caller has written itself. It is not checked: if it is not an array with an event's
+// name and valid JSON, the clients that get it close their connections. The places in
+// c are those in the payload.
+func NewTrustedChange(namespace string, payload []byte, c series.Change) *Packet {
 	p := &Packet{namespace: cleanNamespace(namespace)}
 	var room [maxHeader]byte
 	header := appendHeader(room[:0], typeEvent, 0, p.namespace)

@@ -20,22 +20,9 @@ const maxVolatileQueue = 64 << 10
 // itself, as [Ack.SendTrusted] does. Each event that the socket gets after that
 // acknowledgement, and none before it, has one more argument at its end: the
 // sender that [Broadcaster.ToAs] was given, or null. That lasts until the socket
-// disconnects. With the zero Ack it holds from now on.
-func (s *Socket) ExpectSender(a Ack, answer []byte) error {
-	return s.expectSender(a, func() error {
-		return sendError(s.conn.session.Send(a.state.trustedFrame(answer)))
-	})
-}
-
-// ExpectSenderShared is ExpectSender with an answer like that of [Ack.SendShared]. It
-// fails with [ErrBusy], and changes nothing, while too much waits to be sent.
-func (s *Socket) ExpectSenderShared(a Ack, head []byte, body *engineio.Body, tail []byte) error {
-	return s.expectSender(a, func() error {
-		return s.sendWithin(s.ns.server.patientQueue, a.state.sharedFrame(head, body, tail))
-	})
-}
-
-func (s *Socket) expectSender(a Ack, send func() error) error {
+// disconnects. With the zero Ack it holds from now on. Where SendTrusted fails with
+// [ErrBusy], so does ExpectSender, and changes nothing.
+func (s *Socket) ExpectSender(a Ack, head []byte, body *engineio.Body, tail []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.expects
@@ -48,7 +35,10 @@ func (s *Socket) expectSender(a Ack, send func() error) error {
 	case !s.connected():
 		return ErrDisconnected
 	}
-	err := send()
+	if body == nil {
+		return sendError(s.conn.session.Send(a.state.trustedFrame(head, tail)))
+	}
+	err := s.sendWithin(s.ns.server.patientQueue, a.state.sharedFrame(head, body, tail))
 	if errors.Is(err, ErrBusy) {
 		s.expects = before
 		a.state.done.Store(false)

@@ -16,7 +16,7 @@ func (e *env) expecting(rooms ...string) *client {
 	c := e.join("/")
 	s := e.socket(c)
 	s.Join(rooms...)
-	if err := s.ExpectSender(Ack{}, nil); err != nil {
+	if err := s.ExpectSender(Ack{}, nil, nil, nil); err != nil {
 		e.tb.Fatal(err)
 	}
 	return c
@@ -44,9 +44,9 @@ func TestEventsEndWithTheirSender(t *testing.T) {
 		for _, err := range []error{
 			all.Emit(t.Context(), "none"),
 			all.Emit(t.Context(), "one", 1, []byte("b")),
-			e.root.ToAs("x", ann).Emit(t.Context(), "ann", []byte("b")),
+			e.root.To().ToAs("x", ann).Emit(t.Context(), "ann", []byte("b")),
 			all.Emit(t.Context(), "sys:x", 1),
-			e.root.ToAs("x", ann).Emit(t.Context(), "sys:y", 1),
+			e.root.To().ToAs("x", ann).Emit(t.Context(), "sys:y", 1),
 			e.socket(c).Emit("direct", 2),
 			e.socket(plain).Emit("direct", 2),
 		} {
@@ -79,7 +79,7 @@ func TestPacketWithSeveralSenders(t *testing.T) {
 		}
 		x, y := json.RawMessage(`"x"`), json.RawMessage(`"y"`)
 		for _, b := range []Broadcaster{
-			e.root.ToAs("x", x).ToAs("y", y), e.root.To("x", "y"), e.root.To("x").ToAs("y", y), e.root.ToAs("y", y).To("z").ToAs("x", x),
+			e.root.To().ToAs("x", x).ToAs("y", y), e.root.To("x", "y"), e.root.To("x").ToAs("y", y), e.root.To().ToAs("y", y).To("z").ToAs("x", x),
 		} {
 			if err := b.Send(t.Context(), p); err != nil {
 				t.Fatal(err)
@@ -104,7 +104,7 @@ func TestPacketWithSeveralSenders(t *testing.T) {
 func TestSendersBeginWithTheAcknowledgement(t *testing.T) {
 	e := newTCPEnv(t, Config{})
 	e.root.OnInline("expect", func(_ context.Context, s *Socket, m *Message) error {
-		return s.ExpectSender(m.Ack(), []byte(`"from now on"`))
+		return s.ExpectSender(m.Ack(), []byte(`"from now on"`), nil, nil)
 	})
 	const senders, events = 4, 20
 	for range 20 {
