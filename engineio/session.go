@@ -192,10 +192,10 @@ func (s *Session) Closed() bool { return !s.isOpen() }
 // endCheck is how often a HandleMessage that waits looks whether its session has ended.
 const endCheck = 100 * time.Millisecond
 
-// Wait lets a HandleMessage wait until done is closed, for at most that long; 0 is no bound. Nothing
-// of the client is read meanwhile, which does not make it count as silent. What is queued for it leaves
-// before, and frames sent during the rest of the call leave at once. Wait reports false when the session
-// has ended: HandleClose comes only after HandleMessage has returned.
+// Wait lets a HandleMessage wait until done is closed, but no longer than most; 0 is no bound. What is
+// queued for the client leaves before, and frames sent during the rest of the call leave at once. Nothing
+// of the client is read meanwhile; it counts as heard when Wait returns. Wait reports false when the
+// session has ended, which HandleClose tells only after HandleMessage has returned.
 func (s *Session) Wait(done <-chan struct{}, most time.Duration) bool {
 	s.mu.Lock()
 	s.letGo()

@@ -29,14 +29,11 @@ func (b *Broadcast) senderOf(i int) json.RawMessage {
 	return nil
 }
 
-// The first byte of an encoded broadcast is a version. Processes that know only
-// other versions refuse it, so what version 1 can say is said in that.
-const (
-	broadcastVersion = 1 // no rooms: all sockets
-	broadcastFlagged = 2 // with flags and senders; no rooms: nobody
-)
+// broadcastVersion is the first byte of an encoded broadcast. Processes that know
+// only other versions refuse it.
+const broadcastVersion = 1
 
-// The flags of version 2.
+// The second byte holds flags.
 const (
 	flagVolatile = 1 << iota
 	flagAll
@@ -44,10 +41,10 @@ const (
 
 var errBroadcast = errors.New("socketio: malformed broadcast")
 
-// AppendBroadcast appends the encoding of b: the version, then lengths (varints)
-// and bytes of its namespace, rooms, exceptions and, unless it is for a
-// disconnect, the packet's payload and attachments. Version 2 has a byte of flags
-// and the senders, empty for nobody, in front of the namespace.
+// AppendBroadcast appends the encoding of b: the version, the flags, then lengths
+// (varints) and bytes of its namespace, rooms, senders (empty for nobody),
+// exceptions and, unless it is for a disconnect, the packet's payload and
+// attachments.
 func AppendBroadcast(dst []byte, b *Broadcast) []byte {
 	rooms, flags := b.Rooms, byte(0)
 	if b.All {
@@ -56,14 +53,10 @@ func AppendBroadcast(dst []byte, b *Broadcast) []byte {
 	if b.Volatile {
 		flags |= flagVolatile
 	}
-	if b.Volatile || len(b.Senders) > 0 || !b.All && len(rooms) == 0 {
-		dst = append(dst, broadcastFlagged, flags)
-		dst = appendFields(dst, b.Senders)
-	} else {
-		dst = append(dst, broadcastVersion)
-	}
+	dst = append(dst, broadcastVersion, flags)
 	dst = appendField(dst, b.Namespace)
 	dst = appendFields(dst, rooms)
+	dst = appendFields(dst, b.Senders)
 	dst = appendFields(dst, b.Except)
 	if b.Packet == nil {
 		return dst
@@ -88,20 +81,14 @@ func appendFields[T ~string | ~[]byte](dst []byte, list []T) []byte {
 // ParseBroadcast decodes what AppendBroadcast made, and checks the packet as if
 // a client had sent it. The result shares nothing with b.
 func ParseBroadcast(b []byte) (*Broadcast, error) {
-	if len(b) == 0 || b[0] != broadcastVersion && b[0] != broadcastFlagged {
+	if len(b) < 2 || b[0] != broadcastVersion {
 		return nil, fmt.Errorf("%w: unknown version", errBroadcast)
 	}
-	out := new(Broadcast)
-	f := fields{rest: b[1:]}
-	var flags byte
-	if b[0] == broadcastFlagged {
-		flags = f.flags()
-		out.Senders = f.senders()
-	}
+	out := &Broadcast{All: b[1]&flagAll != 0, Volatile: b[1]&flagVolatile != 0}
+	f := fields{rest: b[2:]}
 	out.Namespace = string(f.next())
 	out.Rooms = f.strings()
-	out.Volatile = flags&flagVolatile != 0
-	out.All = flags&flagAll != 0 || len(out.Rooms) == 0 && b[0] == broadcastVersion
+	out.Senders = f.senders()
 	out.Except = f.strings()
 	if f.bad || out.Namespace == "" || out.Namespace[0] != '/' || len(out.Senders) > len(out.Rooms) ||
 		out.All && len(out.Rooms) > 0 {
@@ -136,15 +123,6 @@ func (f *fields) number() int {
 	}
 	f.rest = f.rest[size:]
 	return int(n)
-}
-
-func (f *fields) flags() (b byte) {
-	if len(f.rest) == 0 {
-		f.bad = true
-		return 0
-	}
-	b, f.rest = f.rest[0], f.rest[1:]
-	return b
 }
 
 // senders reads JSON text, of which an empty one is nobody.

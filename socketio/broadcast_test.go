@@ -49,7 +49,7 @@ func TestBroadcastCodec(t *testing.T) {
 
 func TestBroadcastOfAnotherVersionIsRefused(t *testing.T) {
 	wire := AppendBroadcast(nil, testBroadcasts(t)[0])
-	wire[0] = broadcastFlagged + 1
+	wire[0] = broadcastVersion + 1
 	if b, err := ParseBroadcast(wire); err == nil {
 		t.Errorf("parsed as %+v", b)
 	}
@@ -59,7 +59,7 @@ func FuzzBroadcast(f *testing.F) {
 	for _, b := range testBroadcasts(f) {
 		f.Add(AppendBroadcast(nil, b))
 	}
-	f.Add([]byte{1, 1, '/', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
+	f.Add([]byte{1, 0, 1, '/', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		b, err := ParseBroadcast(wire)
 		if err != nil {

@@ -133,20 +133,6 @@ func TestSendersBeginWithTheAcknowledgement(t *testing.T) {
 	}
 }
 
-// What a process sends that does not know of senders is understood, and has none.
-func TestBroadcastOfAnOlderProcess(t *testing.T) {
-	bubble(t, Config{}, func(t *testing.T, e *env) {
-		c := e.expecting("x")
-		wire := append([]byte{1}, "\x01/"+"\x01\x01x"+"\x00"+"\x09[\"old\",1]"+"\x00"...)
-		b, err := ParseBroadcast(wire)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.io.DeliverLocal(b)
-		c.want(`42["old",1,null]`)
-	})
-}
-
 func TestBroadcastCodecCarriesSenders(t *testing.T) {
 	packet := testBroadcasts(t)[0].Packet
 	for _, b := range []*Broadcast{
@@ -157,18 +143,12 @@ func TestBroadcastCodecCarriesSenders(t *testing.T) {
 	} {
 		wire := AppendBroadcast(nil, b)
 		got, err := ParseBroadcast(wire)
-		if err != nil || wire[0] != 2 {
-			t.Fatalf("%+v: version %d, %v", b, wire[0], err)
+		if err != nil {
+			t.Fatalf("%+v: %v", b, err)
 		}
 		clear(wire)
 		if !reflect.DeepEqual(got.Senders, b.Senders) || got.Volatile != b.Volatile || got.All != b.All || !reflect.DeepEqual(got.Rooms, b.Rooms) {
 			t.Errorf("%+v became %+v", b, got)
-		}
-	}
-	// What needs neither is in the version that older processes know.
-	for _, b := range testBroadcasts(t) {
-		if wire := AppendBroadcast(nil, b); wire[0] != 1 && (b.All || len(b.Rooms) > 0) {
-			t.Errorf("%+v is of version %d", b, wire[0])
 		}
 	}
 	for name, b := range map[string]*Broadcast{
