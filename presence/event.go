@@ -10,8 +10,8 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// EventName is the Socket.IO event that carries every Event to clients.
-const EventName = "presence:event"
+// eventName is the Socket.IO event that carries every Event to clients.
+const eventName = "presence:event"
 
 // EventType is what an Event says.
 type EventType string
@@ -129,7 +129,7 @@ func (e *Event) changeKind() series.Kind {
 // It returns where in it the digits of prev stand, and how many there are.
 func appendEvent(dst []byte, e *Event) (text []byte, prevAt, prevLen int) {
 	begin := len(dst)
-	dst = append(dst, `["`+EventName+`",{"type":"`...)
+	dst = append(dst, `["`+eventName+`",{"type":"`...)
 	dst = append(dst, e.Type...)
 	dst = append(dst, `","roomId":`...)
 	dst = rawjson.AppendString(dst, e.RoomID)
