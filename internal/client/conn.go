@@ -241,7 +241,8 @@ func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	return dst
 }
 
-// Close cuts the connection, without a close frame. It does not block.
+// Close cuts the connection, without a close frame. It does not block, and may be
+// called more than once.
 func (c *Conn) Close() {
 	_ = c.raw.Close()
 }
