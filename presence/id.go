@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
+	mathrand "math/rand/v2"
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -14,6 +16,17 @@ func randomID(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails since Go 1.24
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// newLife names a membership, from its join to its leave, with 72 random bits. It is no
+// secret, and costs less than one.
+func newLife() string {
+	var raw [9]byte
+	binary.LittleEndian.PutUint64(raw[:], mathrand.Uint64())
+	raw[8] = byte(mathrand.Uint32())
+	var text [12]byte
+	base64.RawURLEncoding.Encode(text[:], raw[:])
+	return string(text[:])
 }
 
 // A resume token is the connId that it takes over, a dot, and a secret of 128

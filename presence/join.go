@@ -130,7 +130,9 @@ var errTaken = errors.New("join: the connId is taken")
 
 func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error {
 	e, r := st.sock.eng, st.room
-	m := &membership{room: r, owner: e.self(), connID: st.freeConnID(), userID: p.userID, state: p.state, place: -1}
+	m := &membership{
+		room: r, owner: e.self(), life: newLife(), connID: st.freeConnID(), userID: p.userID, state: p.state, place: -1,
+	}
 	m.write.Store(1)
 	if m.connID == st.sock.peer.id() {
 		m.namesake = st.sock

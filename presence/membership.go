@@ -15,7 +15,10 @@ type membership struct {
 	room           *room
 	connID, userID string
 	namesake       *socket // whose id the connId is, if it is of this node
-	owner          string  // the node id under which it stands in the store; of the lane
+	// owner is the node id under which it stands in the store, life the name of its life and
+	// newer what a node of a later version wrote of it. Only its lane changes them, with the
+	// room's lock held.
+	owner, life, newer string
 
 	// epoch is the one that stands in the store, clientEpoch the one that the
 	// client must send: a restore raises only the first.
@@ -51,12 +54,13 @@ func (m *membership) record() store.Member {
 	return store.Member{
 		ConnID: m.connID, UserID: m.userID, Owner: m.owner,
 		Epoch: m.epoch.Load(), Write: m.write.Load(),
-		JoinedMs: m.joinedMs.Load(), GraceMs: m.graceMs, Token: m.digest, State: m.state, Away: m.away.Load(),
+		Life: m.life, JoinedMs: m.joinedMs.Load(), GraceMs: m.graceMs, Token: m.digest, State: m.state, Away: m.away.Load(),
+		Newer: m.newer,
 	}
 }
 
 func (m *membership) entry() store.Entry {
-	return store.Entry{Node: m.owner, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Epoch: m.epoch.Load()}
+	return store.Entry{Node: m.owner, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Epoch: m.epoch.Load(), Life: m.life}
 }
 
 func (m *membership) conn() store.Conn {

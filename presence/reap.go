@@ -227,8 +227,8 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 	}
 	defer r.endMove(stands.ConnID)
 	m := &membership{
-		room: r, owner: e.self(), connID: stands.ConnID, userID: stands.UserID, state: stands.State, digest: stands.Token,
-		graceMs: stands.GraceMs, place: -1,
+		room: r, owner: e.self(), life: stands.Life, connID: stands.ConnID, userID: stands.UserID, state: stands.State,
+		digest: stands.Token, graceMs: stands.GraceMs, place: -1,
 	}
 	m.joinedMs.Store(stands.JoinedMs)
 	m.write.Store(stands.Write + 1)
@@ -253,8 +253,7 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		r.unexpect(coming)
 		return m.unregister(ctx) // a client was quicker
 	}
-	m.state = res.Member.State
-	m.write.Store(res.Member.Write)
+	m.tookOver(&res.Member)
 	if !r.succeed(m, res) {
 		r.unexpect(coming)
 		return m.unregister(ctx)

@@ -148,6 +148,9 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 		var fence int64
 		next := m.record()
 		next.Owner = e.self()
+		if len(found.Members) == 0 && m.owner != e.self() {
+			next.Life = newLife() // the one before was reaped: others saw it leave
+		}
 		if len(found.Members) > 0 {
 			stands := found.Members[0]
 			if stands.Owner == m.owner && m.owner == e.self() && !m.newerThan(&member{Member: stands}) {
@@ -175,13 +178,13 @@ func (st *seat) restore(ctx context.Context, m *membership) error {
 func (st *seat) restoreAs(ctx context.Context, m *membership, next store.Member, fence int64) (done bool, err error) {
 	e, r := st.sock.eng, m.room
 	entry := m.entry()
-	entry.Node, entry.Epoch = next.Owner, next.Epoch
+	entry.Node, entry.Epoch, entry.Life = next.Owner, next.Epoch, next.Life
 	if err := e.register(ctx, entry); err != nil {
 		return false, err
 	}
 	r.mu.Lock()
 	before := m.epoch.Load()
-	m.owner = next.Owner
+	m.owner, m.life = next.Owner, next.Life
 	m.epoch.Store(next.Epoch) // also if nobody answers: a leave must find it
 	r.mu.Unlock()
 	m.write.Store(next.Write)

@@ -74,7 +74,7 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	m := &membership{
-		room: r, owner: e.self(), connID: t.connID, userID: p.userID, state: p.state, token: p.resume,
+		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.userID, state: p.state, token: p.resume,
 		place: -1,
 	}
 	m.joinedMs.Store(stands.JoinedMs)
@@ -91,8 +91,7 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 		e.unsettle(&st.lane, e.patient(0, func(ctx context.Context) error { return m.forget(ctx, res) }))
 		return false, nil
 	}
-	m.state = t.res.Member.State
-	m.write.Store(t.res.Member.Write)
+	m.tookOver(&t.res.Member)
 	m.clientEpoch.Store(m.epoch.Load())
 	if !r.succeed(m, t.res) { // taken over again, or removed
 		e.unsettle(&st.lane, e.patient(0, m.unregister))
@@ -239,8 +238,7 @@ func (t *takeover) settle(ctx context.Context, fence int64) error {
 	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		err = m.forget(ctx, res)
 	} else {
-		m.state = res.Member.State
-		m.write.Store(res.Member.Write)
+		m.tookOver(&res.Member)
 		m.clientEpoch.Store(m.epoch.Load())
 		if r.succeed(m, res) {
 			m.beginGrace(&st.lane, e.lossNow(ReasonDisconnect, max(m.graceMs, 1)))
@@ -252,6 +250,13 @@ func (t *takeover) settle(ctx context.Context, fence int64) error {
 		r.endMove(t.connID)
 	}
 	return err
+}
+
+// tookOver fills in what a resume kept of the member that stood. Nobody else knows the
+// membership yet.
+func (m *membership) tookOver(stands *store.Member) {
+	m.state, m.life, m.newer = stands.State, stands.Life, stands.Newer
+	m.write.Store(stands.Write)
 }
 
 // forget removes the index entries of a resume that came to nothing. A member

@@ -356,6 +356,9 @@ func (r *room) share(m, old *member) {
 	m.Owner = r.eng.intern(m.Owner)
 	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
 		m.ConnID, m.UserID = own.connID, own.userID
+		if m.Life == own.life {
+			m.Life = own.life
+		}
 	}
 	if old != nil && string(old.State) == string(m.State) {
 		m.State = old.State

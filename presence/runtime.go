@@ -110,7 +110,7 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 	if o.embedded() {
 		return memstore.New(memstore.Options{TTL: o.TTL}), nil
 	}
-	st, err := o.Store.Open(ctx, store.Settings{TTL: o.TTL, Logger: o.Logger})
+	st, err := o.Store.Open(ctx, store.Settings{TTL: o.TTL, Lease: o.NodeLease, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("presence: %w", err)
 	}

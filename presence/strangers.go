@@ -113,7 +113,7 @@ func (e *engine) entriesOf(owners map[string]bool) map[string][]store.Entry {
 		for id, m := range r.members {
 			if owners[m.Owner] && r.owned[id] == nil {
 				rooms[r.id] = append(rooms[r.id], store.Entry{
-					Node: m.Owner, Room: r.id, ConnID: id, UserID: m.UserID, Epoch: m.Epoch,
+					Node: m.Owner, Room: r.id, ConnID: id, UserID: m.UserID, Epoch: m.Epoch, Life: m.Life,
 				})
 			}
 		}

@@ -19,7 +19,7 @@ export const BACKENDS = REDIS_KIND === 'single' ? ['dev', 'serve'] : ['serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
 const LEASE_MS = 4000;
-const INDEX_KEY = /^prs:(\{node:.*\}:conns|user:.*)$/;
+const INDEX_KEY = /^prs:1:(\{node:.*\}:conns|user:.*)$/;
 const INDEX_SETTLED_MS = 20_000;
 
 export class Stack {
@@ -82,7 +82,7 @@ export class Stack {
     let left = [];
     const empty = async () => {
       const dead = await this.#deadNodes();
-      const expected = ['prs:nodes', ...dead.map((id) => `prs:{node:${id}}:conns`)];
+      const expected = ['prs:1:nodes', ...dead.map((id) => `prs:1:{node:${id}}:conns`)];
       left = (await this.redis.keys()).filter((key) => !expected.includes(key));
       return left.length === 0;
     };
@@ -97,7 +97,7 @@ export class Stack {
 
   /** The ids of the nodes that are marked dead (a negative sign), or silent for longer than their lease. */
   async #deadNodes() {
-    const signs = await this.redis.command('ZRANGE', 'prs:nodes', 0, -1, 'WITHSCORES');
+    const signs = await this.redis.command('ZRANGE', 'prs:1:nodes', 0, -1, 'WITHSCORES');
     const leaseOver = Date.now() - LEASE_MS;
     return signs.filter((_, i) => i % 2 === 0 && Number(signs[i + 1]) < leaseOver);
   }

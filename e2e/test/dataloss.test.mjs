@@ -63,7 +63,7 @@ for (const [name, lose] of Object.entries(LOSSES)) {
         return true;
       };
       await until('every member is restored', restored, RESTORED_WITHIN_MS);
-      const needed = keys.filter((key) => !key.includes(dropped.id) && key !== `prs:user:${dropped.userId}`).join();
+      const needed = keys.filter((key) => !key.includes(dropped.id) && key !== `prs:1:user:${dropped.userId}`).join();
       await until('every key is back', async () => (await stack.redis.keys()).join() === needed, RESTORED_WITHIN_MS);
       t.diagnostic(`restored ${Date.now() - lost} ms after Redis could be reached`);
 
@@ -98,7 +98,7 @@ for (const [name, lose] of Object.entries(LOSSES)) {
     });
 
     async function membersIn(room) {
-      const fields = await stack.redis.command('HKEYS', `prs:{room:${room}}`);
+      const fields = await stack.redis.command('HKEYS', `prs:1:{room:${room}}`);
       return fields.filter((field) => field.startsWith('m:')).length;
     }
   });

@@ -43,7 +43,7 @@ function survives(what, rig, heals, faults) {
   });
 }
 
-const key = (room) => `prs:{room:${room}}`;
+const key = (room) => `prs:1:{room:${room}}`;
 
 survives('3+3 cluster', () => Rig.start('cluster', 3, 1), true, [
   ['slots move', async (rig, rooms) => {

@@ -88,7 +88,7 @@ function observesKeys(stack) {
       clients.push(client);
     }
     const mine = (await stack.redis.keys()).filter((name) => name.includes(room));
-    assert.deepEqual(mine, [`prs:{room:${room}}`]);
+    assert.deepEqual(mine, [`prs:1:{room:${room}}`]);
     await clients[0].leave();
     clients[1].wire.disconnect();
     clients[2].wire.terminate();
@@ -104,7 +104,7 @@ function observesKeys(stack) {
     }
     for (const node of stack.nodes) await node.stop();
     await stack.emptied();
-    const signs = await stack.redis.command('ZRANGE', 'prs:nodes', 0, -1, 'WITHSCORES');
+    const signs = await stack.redis.command('ZRANGE', 'prs:1:nodes', 0, -1, 'WITHSCORES');
     const alive = signs.filter((text, i) => i % 2 === 1 && Number(text) >= 0);
     assert.deepEqual(alive, [], 'a stopped node is marked dead');
   });

@@ -102,7 +102,7 @@ func (b *backend) master(key string) (*redistest.Server, error) {
 
 // roomKey is where a room is kept.
 func roomKey(room string) string {
-	return "prs:{room:" + strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D").Replace(room) + "}"
+	return "prs:1:{room:" + strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D").Replace(room) + "}"
 }
 
 // connIDs lists the members of a room as Redis has them.
@@ -152,7 +152,7 @@ func (b *backend) left() ([]string, error) {
 			return nil, err
 		}
 		for _, k := range keys {
-			if k == "prs:nodes" {
+			if k == "prs:1:nodes" {
 				continue
 			}
 			if held, err := m.Do("HGETALL", k); err == nil {
@@ -166,7 +166,7 @@ func (b *backend) left() ([]string, error) {
 
 // signs are the nodes' life signs.
 func (b *backend) signs() ([]string, error) {
-	const key = "prs:nodes"
+	const key = "prs:1:nodes"
 	m, err := b.master(key)
 	if err != nil {
 		return nil, err

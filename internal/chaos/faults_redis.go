@@ -48,7 +48,7 @@ func failover(w *world) (over, back time.Time, err error) {
 
 // victim is the master that faults of a cluster happen to: that of the nodes'
 // life signs.
-func (b *backend) victim() (*redistest.Server, error) { return b.master("prs:nodes") }
+func (b *backend) victim() (*redistest.Server, error) { return b.master("prs:1:nodes") }
 
 // killMaster kills a master, which a replica replaces, and starts it again.
 func killMaster(w *world) (over, back time.Time, err error) {

@@ -279,15 +279,15 @@ func (r *reaping) ask(report *ReapReport) error {
 
 // left lists keys of the dead node and its users.
 func (r *reaping) left() ([]string, error) {
-	left, err := r.redis.Do("KEYS", "prs:user:user-*")
+	left, err := r.redis.Do("KEYS", "prs:1:user:user-*")
 	if err != nil {
 		return nil, err
 	}
-	alive, err := r.redis.Do("ZRANGEBYSCORE", "prs:nodes", "(0", "+inf")
+	alive, err := r.redis.Do("ZRANGEBYSCORE", "prs:1:nodes", "(0", "+inf")
 	if err != nil {
 		return nil, err
 	}
-	keys, err := r.redis.Do("KEYS", "prs:{node:*")
+	keys, err := r.redis.Do("KEYS", "prs:1:{node:*")
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type Opener interface {
 type Settings struct {
 	// TTL is how long a connection's record lives without a refresh.
 	TTL time.Duration
+	// Lease is how old the life sign of a node that lives may be.
+	Lease time.Duration
 	// Logger gets what operators should know.
 	Logger *slog.Logger
 }

@@ -11,7 +11,7 @@ import (
 func Steps(ctx context.Context, s Store, p Put, seenMs int64) (PutResult, error) {
 	m := &p.Member
 	err := s.Register(ctx, Entry{
-		Node: m.Owner, Room: p.Room, ConnID: m.ConnID, UserID: m.UserID, Epoch: m.Epoch, ExpiresMs: p.ExpiresMs,
+		Node: m.Owner, Room: p.Room, ConnID: m.ConnID, UserID: m.UserID, Epoch: m.Epoch, Life: m.Life, ExpiresMs: p.ExpiresMs,
 	})
 	if err != nil {
 		return PutResult{}, err

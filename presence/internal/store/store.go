@@ -214,6 +214,10 @@ type Member struct {
 	Write int64
 	// Seq is that of the member's last published write; stores set it.
 	Seq int64
+	// Life names the membership from its join to its leave, whatever nodes, sockets
+	// and epochs it has meanwhile: a random text without spaces. Stores compare it,
+	// nothing else.
+	Life string
 	// JoinedMs is when the membership began, Unix ms of the store's clock. A
 	// Put with 0 is given the store's time.
 	JoinedMs int64
@@ -230,6 +234,10 @@ type Member struct {
 	Token Digest
 	// State is a JSON object, as the client sent it.
 	State []byte
+	// Newer is what a later version of the format wrote of the member and this one
+	// cannot read, in a form that is the store's; empty: nothing. Who writes the member
+	// hands it on, so that an older node loses nothing of it.
+	Newer string
 }
 
 // Room is a whole room as it is stored.
@@ -245,7 +253,8 @@ type Put struct {
 	Room   string
 	Intent Intent
 	// Member is what shall stand. Seq is ignored; so is State with KeepState,
-	// and JoinedMs and Token with IntentResume, which keeps the stored ones.
+	// and Life, JoinedMs and Token with IntentResume, which keeps the stored ones.
+	// An empty Newer keeps what stands.
 	Member Member
 	// Fence is the epoch that the stored member must have; 0: there must be
 	// none. With IntentJoin and IntentUpdate it must be Member.Owner's as well:
@@ -307,10 +316,11 @@ type PutResult struct {
 type Remove struct {
 	Room   string
 	ConnID string
-	// Epoch is the one that the stored member must have, and Owner its owner;
-	// empty: any.
+	// Epoch is the one that the stored member must have, Owner its owner and Life
+	// its life; empty: any.
 	Epoch  int64
 	Owner  string
+	Life   string
 	Reason Reason
 	// From and ExpiresMs are those of Put.
 	From      Position
@@ -326,8 +336,6 @@ type RemoveResult struct {
 	NowMs int64
 	// UserConns is the number of members that the user has left, when Applied.
 	UserConns int
-	// Last is whether the room's record went with it.
-	Last bool
 }
 
 // Event is one published write of a room.
@@ -343,7 +351,7 @@ type Event struct {
 	AtMs      int64
 	UserConns int
 	// Member is what stands after the write; with IntentLeave only ConnID,
-	// UserID, Owner and Epoch are set.
+	// UserID, Owner, Epoch, Life and JoinedMs are set, as they were.
 	Member Member
 	// Reason is set with IntentLeave.
 	Reason Reason
@@ -356,6 +364,7 @@ type Entry struct {
 	ConnID string
 	UserID string
 	Epoch  int64
+	Life   string
 	// ExpiresMs is the store's time, in Unix ms, after which a write of the
 	// entry does nothing; 0: never.
 	ExpiresMs int64

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"strconv"
@@ -193,12 +194,13 @@ func merge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Me
 	m := p.Member
 	m.Seq = stored.Seq
 	if p.Intent == store.IntentResume {
-		m.JoinedMs, m.Token = stored.JoinedMs, stored.Token
+		m.Life, m.JoinedMs, m.Token, m.Newer = stored.Life, stored.JoinedMs, stored.Token, stored.Newer
 		m.Write = max(stored.Write+1, m.Write)
 	}
 	if m.JoinedMs == 0 {
 		m.JoinedMs = nowMs
 	}
+	m.Newer = cmp.Or(m.Newer, stored.Newer)
 	if p.KeepState && found {
 		m.State = stored.State
 	} else {
@@ -262,7 +264,7 @@ func (rs *rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *st
 		res.Outcome = store.Missing
 		return res, nil
 	}
-	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner {
+	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
 		res.Outcome = store.Fenced
 		return res, nil
 	}
@@ -271,13 +273,14 @@ func (rs *rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *st
 	res.Outcome, res.Position = store.Applied, r.Position
 	delete(r.members, q.ConnID)
 	res.UserConns = r.uncount(m.UserID)
-	res.Last = len(r.members) == 0
-	if res.Last {
+	if len(r.members) == 0 {
 		delete(rs.byID, q.Room)
 	}
 	return res, &store.Event{
 		Room: q.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
 		AtMs: res.NowMs, UserConns: res.UserConns, Reason: q.Reason,
-		Member: store.Member{ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch},
+		Member: store.Member{
+			ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch, Life: m.Life, JoinedMs: m.JoinedMs,
+		},
 	}
 }

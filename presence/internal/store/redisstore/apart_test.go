@@ -60,9 +60,9 @@ func TestDeploymentsAreApart(t *testing.T) {
 	names := do(t, srv, "PUBSUB", "CHANNELS")
 	slices.Sort(names)
 	want := []string{
-		"other:nodes:events", "other:nodes:events:1", "other:{room:r}:events", "other:{room:r}:events:1",
-		"prs:nodes:events", "prs:nodes:events:1", "prs:nodes:events:11",
-		"prs:{room:r}:events", "prs:{room:r}:events:1", "prs:{room:r}:events:11",
+		"other:1:nodes:events", "other:1:nodes:events:1", "other:1:{room:r}:events", "other:1:{room:r}:events:1",
+		"prs:1:nodes:events", "prs:1:nodes:events:1", "prs:1:nodes:events:11",
+		"prs:1:{room:r}:events", "prs:1:{room:r}:events:1", "prs:1:{room:r}:events:11",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("channels %q", names)

@@ -74,7 +74,7 @@ func (b *backend) Keys() []string {
 			if !ok {
 				b.t.Errorf("key %q is without the prefix", k)
 			}
-			out = append(out, unescape(name))
+			out = append(out, unescape(strings.TrimPrefix(name, keyVersion)))
 		}
 	})
 	slices.Sort(out)

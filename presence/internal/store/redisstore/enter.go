@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -61,7 +60,7 @@ func (s *Store) enterArgs(dst []string, p *store.Put, seenMs int64) []string {
 	s.putTail(&a, p)
 	a.buf = append(append(append(a.buf, m.ConnID...), ' '), p.Room...)
 	a.end()
-	a.buf = append(append(strconv.AppendInt(a.buf, m.Epoch, 10), ' '), m.UserID...)
+	a.buf = appendEntry(a.buf, m.Epoch, m.Life, m.UserID)
 	a.end().text(m.Owner).text(m.UserID).text(p.Room).num(m.Epoch).num(seenMs).text(s.ttl)
 	return a.list(dst)
 }

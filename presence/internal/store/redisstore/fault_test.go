@@ -208,8 +208,63 @@ func TestRestartedRedis(t *testing.T) {
 	heard.next(t, "event c")
 }
 
+// nextVersion is what the store of the version after this one writes.
+const nextVersion = "2\tnext\tversion"
+
 // A node of the next version shares the Redis during a deploy.
-func TestNewerVersions(t *testing.T) {
+func TestTwoVersionsSideBySide(t *testing.T) {
+	srv := redistest.Start(t)
+	old := open(t, Options{URL: srv.URL()})
+	next, err := Open(t.Context(), Options{URL: srv.URL(), Ahead: nextVersion})
+	must(t, err)
+	t.Cleanup(func() { must(t, next.Close(context.Background())) })
+	heard, heardNext := listen(t, old, "r"), listen(t, next, "r")
+
+	p := join("r", "c")
+	p.Member.Token = store.Digest{1}
+	res, err := next.Enter(t.Context(), p, 1)
+	must(t, err)
+	if _, err := next.Put(t.Context(), store.Put{
+		Room: "r", Intent: store.IntentUpdate, Member: patched(res.Member), Fence: 1, From: res.Position,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	room, err := old.Load(t.Context(), "r")
+	must(t, err)
+	if len(room.Members) != 1 || room.Members[0].Newer != nextVersion || room.Members[0].Write != 2 {
+		t.Fatalf("%+v", room.Members)
+	}
+	m := room.Members[0]
+	res, err = old.Put(t.Context(), store.Put{Room: "r", Intent: store.IntentResume, Fence: 1, KeepState: true, Member: store.Member{
+		ConnID: "c", UserID: "u", Owner: "o", Epoch: 2, Write: 1, Token: m.Token,
+	}})
+	must(t, err)
+	if res.Outcome != store.Applied || res.Member.Newer != nextVersion {
+		t.Fatalf("%+v", res)
+	}
+	stored := do(t, srv, "HGET", "prs:1:{room:r}", "m:c")[0]
+	if !strings.HasPrefix(stored, "2\t2\t3\to\tu\tc\tr\t") || !strings.Contains(stored, "\tnext\tversion\n{\"a\":1}\n") {
+		t.Errorf("stored: %q", stored)
+	}
+	must(t, next.Publish(t.Context(), "r", []byte("x\ny")))
+	must(t, old.Publish(t.Context(), "r", []byte("z")))
+	_, err = old.Remove(t.Context(), store.Remove{Room: "r", ConnID: "c", Epoch: 2})
+	must(t, err)
+	for _, e := range []*ear{heard, heardNext} {
+		for _, want := range []string{"event c", "event c", "event c", "cast x\ny", "cast z", "event c"} {
+			e.next(t, want)
+		}
+	}
+}
+
+// patched is the next write of a member.
+func patched(m store.Member) store.Member {
+	m.Write++
+	return m
+}
+
+// A record that is none of ours costs its member, and no other.
+func TestUnreadableRecord(t *testing.T) {
 	srv := redistest.Start(t)
 	var log strings.Builder
 	s := open(t, Options{URL: srv.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -217,23 +272,45 @@ func TestNewerVersions(t *testing.T) {
 	_, err := s.Put(t.Context(), join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
-	must(t, s.raw.Do(t.Context(), s.raw.B().Publish().Channel("prs:{room:r}:events").Message("2\tnew").Build()).Error())
+	do(t, srv, "PUBLISH", "prs:1:{room:r}:events", "what")
 	must(t, s.Publish(t.Context(), "r", []byte("x")))
 	heard.next(t, "cast x")
 	if !strings.Contains(log.String(), "skipped") {
 		t.Errorf("log: %s", log.String())
 	}
-	must(t, s.raw.Do(t.Context(), s.raw.B().Hset().Key("prs:{room:r}").FieldValue().FieldValue("m:c", "2\tnew").Build()).Error())
+	do(t, srv, "HSET", "prs:1:{room:r}", "m:c", "what")
 	_, e1 := s.Load(t.Context(), "r")
 	_, e2 := s.Put(t.Context(), join("r", "c"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "c", Epoch: 1})
 	for _, err := range []error{e1, e2, e3} {
-		if err == nil || !strings.Contains(err.Error(), `room "r"`) || !strings.Contains(err.Error(), "version") {
+		if err == nil || !strings.Contains(err.Error(), `room "r"`) {
 			t.Errorf("error %v", err)
 		}
 	}
 	_, err = s.Put(t.Context(), join("r", "other"))
 	must(t, err)
+}
+
+// Servers from before keys had a version would not see the members of this one.
+func TestFormerServersKeepItFromStarting(t *testing.T) {
+	srv := redistest.Start(t)
+	now, err := strconv.ParseInt(do(t, srv, "TIME")[0], 10, 64)
+	must(t, err)
+	sign := func(ms int64) { do(t, srv, "ZADD", "prs:nodes", num(ms), "old-node") }
+	sign(now*1000 - 100)
+	_, err = Open(t.Context(), Options{URL: srv.URL()})
+	if err == nil || !strings.Contains(err.Error(), "old-node") || !strings.Contains(err.Error(), "stop all of them") {
+		t.Errorf("error %v", err)
+	}
+	other, err := Open(t.Context(), Options{URL: srv.URL(), Prefix: "other:"})
+	must(t, err)
+	must(t, other.Close(t.Context()))
+	for _, ms := range []int64{now*1000 - 10_000, -now * 1000} { // silent for long, marked dead
+		sign(ms)
+		s, err := Open(t.Context(), Options{URL: srv.URL()})
+		must(t, err)
+		must(t, s.Close(t.Context()))
+	}
 }
 
 func TestControlCharactersAreRefused(t *testing.T) {

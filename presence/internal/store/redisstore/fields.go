@@ -10,7 +10,7 @@ import (
 var errFields = errors.New("malformed")
 
 // fields reads the parts of a header, which tabs separate, one after the
-// other. The first fault sticks.
+// other. The first fault sticks. What a later version added at the end is left.
 type fields struct {
 	rest string
 	done bool
@@ -25,14 +25,6 @@ func (f *fields) text() string {
 	s, rest, more := strings.Cut(f.rest, "\t")
 	f.rest, f.done = rest, !more
 	return s
-}
-
-// end says whether all parts were as expected, and no more of them there.
-func (f *fields) end() error {
-	if f.err == nil && !f.done {
-		f.err = errFields
-	}
-	return f.err
 }
 
 func (f *fields) num() int64 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -11,8 +12,8 @@ import (
 )
 
 // Both indexes are hashes with a field per member: its connId and its room,
-// separated by a space. What a node holds has the epoch and the userId as
-// value, where a user is has the ids of the nodes that hold it.
+// separated by a space. What a node holds has the header of an entry as value, where a
+// user is has the ids of the nodes that hold it.
 
 // registerTries is how often a member is registered when it was registered for
 // another user meanwhile; in each try there was one.
@@ -43,18 +44,28 @@ func (s *Store) Unregister(ctx context.Context, e store.Entry) error {
 
 func entryField(e *store.Entry) string { return e.ConnID + " " + e.Room }
 
+// appendEntry appends the value of a member in what its node holds.
+func appendEntry(dst []byte, epoch int64, life, userID string) []byte {
+	dst = append(strconv.AppendInt(dst, epoch, 10), '\t')
+	dst = append(append(dst, life...), '\t')
+	return append(dst, userID...)
+}
+
 var errSpace = errors.New("the connection's id has a space")
 
 // writeEntry runs a script on both indexes: in one go, but on each by itself on a
 // cluster, where they lie apart. It returns the user for whom the node holds the
 // member if that keeps it from being registered.
 func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *store.Entry) (before string, err error) {
-	if strings.Contains(e.ConnID, " ") {
+	switch {
+	case strings.Contains(e.ConnID, " "):
 		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errSpace)
+	case !plain(e.UserID) || !plain(e.Life):
+		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errControl)
 	}
 	node, user := s.keys.node(e.Node), s.keys.user(e.UserID)
 	args := func(which string) []string {
-		return []string{expiry(e.ExpiresMs), entryField(e), which, e.Node, e.UserID, num(e.Epoch)}
+		return []string{expiry(e.ExpiresMs), entryField(e), which, e.Node, e.UserID, string(appendEntry(nil, e.Epoch, e.Life, e.UserID))}
 	}
 	runs := []run{{[]string{node, user}, args("nu")}}
 	if s.cluster {

@@ -8,14 +8,19 @@ import (
 // keys builds the names of keys and channels. Everything about one room, and
 // everything about one node, lies in one slot of a cluster.
 type keys struct {
-	prefix string
+	prefix string // of prs:conn, whose form is documented
+	own    string // of all others, with the version of their form
 	// events ends the name of a channel. Channels are common to all databases
 	// of a Redis, so it holds the number of any but the first.
 	events string
 }
 
+// keyVersion is the version of keys and of what they hold, apart from prs:conn. Another
+// one makes another world: servers of two versions of it cannot run side by side.
+const keyVersion = "1:"
+
 func newKeys(prefix string, db int) keys {
-	k := keys{prefix, ":events"}
+	k := keys{prefix, prefix + keyVersion, ":events"}
 	if db != 0 {
 		k.events += ":" + strconv.Itoa(db)
 	}
@@ -24,15 +29,18 @@ func newKeys(prefix string, db int) keys {
 
 func (k keys) room(id string) string    { return string(k.appendRoom(nil, id)) }
 func (k keys) channel(id string) string { return k.room(id) + k.events }
-func (k keys) node(id string) string    { return k.prefix + "{node:" + escape(id) + "}:conns" }
-func (k keys) claim(id string) string   { return k.prefix + "{node:" + escape(id) + "}:claim" }
-func (k keys) user(id string) string    { return k.prefix + "user:" + id }
+func (k keys) node(id string) string    { return k.own + "{node:" + escape(id) + "}:conns" }
+func (k keys) claim(id string) string   { return k.own + "{node:" + escape(id) + "}:claim" }
+func (k keys) user(id string) string    { return k.own + "user:" + id }
 func (k keys) conn(id string) string    { return k.prefix + "conn:" + id }
-func (k keys) nodes() string            { return k.prefix + "nodes" }
-func (k keys) nodesEvents() string      { return k.prefix + "nodes" + k.events }
+func (k keys) nodes() string            { return k.own + "nodes" }
+func (k keys) nodesEvents() string      { return k.own + "nodes" + k.events }
+
+// former is where life signs were before keys had a version.
+func (k keys) former() string { return k.prefix + "nodes" }
 
 func (k keys) appendRoom(dst []byte, id string) []byte {
-	dst = append(append(dst, k.prefix...), "{room:"...)
+	dst = append(append(dst, k.own...), "{room:"...)
 	return append(append(dst, escape(id)...), '}')
 }
 

@@ -2,14 +2,16 @@ package redisstore
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// What travels on a channel is a record (see record.go), or a cast: a version
-// byte, a "c", and the payload.
-
-const kindCast = 'c'
+// castText is a cast as it travels. newer is what it has of a later version.
+func castText(newer string, payload []byte) string {
+	number, more := versionOf(newer)
+	return number + "\tc" + more + "\n" + string(payload)
+}
 
 // message is what arrived: an event, or else a cast.
 type message struct {
@@ -17,19 +19,19 @@ type message struct {
 	payload []byte
 }
 
-func appendCast(dst, payload []byte) []byte {
-	return append(append(dst, version, kindCast), payload...)
-}
-
-// parseMessage reads a message of the room; it wraps errVersion when a newer
-// node sent it. The message shares memory with the text.
+// parseMessage reads a message of the room. It shares memory with the text.
 func parseMessage(room, text string) (message, error) {
-	if len(text) >= 2 && text[0] == version && text[1] == kindCast {
-		return message{payload: bytesOf(text[2:])}, nil
+	_, kind, _ := strings.Cut(text, "\t")
+	if strings.HasPrefix(kind, "c\n") || strings.HasPrefix(kind, "c\t") { // a record has a number there
+		_, payload, ok := strings.Cut(kind, "\n")
+		if !ok {
+			return message{}, fmt.Errorf("cast in room %q: %w", room, errFields)
+		}
+		return message{payload: bytesOf(payload)}, nil
 	}
-	r := new(record)
-	if err := r.parse(room, text); err != nil {
+	e := new(store.Event)
+	if err := readRecord(e, room, text); err != nil {
 		return message{}, fmt.Errorf("message in room %q: %w", room, err)
 	}
-	return message{event: &r.Event}, nil
+	return message{event: e}, nil
 }

@@ -149,19 +149,19 @@ func (s *Store) NodeEntries(ctx context.Context, node string, limit int) ([]stor
 	}
 }
 
-// parseEntries reads fields and values of a node's index. One that a newer
-// node wrote another way must not keep the others from being read.
+// parseEntries reads fields and values of a node's index. One that cannot be read
+// must not keep the others from being read.
 func (s *Store) parseEntries(node string, list []string) []store.Entry {
 	out := make([]store.Entry, 0, len(list)/2)
 	for ; len(list) >= 2; list = list[2:] {
 		conn, room, isMember := strings.Cut(list[0], " ")
-		epoch, user, isHeld := strings.Cut(list[1], " ")
-		n, err := strconv.ParseInt(epoch, 10, 64)
-		if !isMember || !isHeld || err != nil {
+		f := fields{rest: list[1]}
+		e := store.Entry{Node: node, Room: room, ConnID: conn, Epoch: f.num(), Life: f.text(), UserID: f.text()}
+		if !isMember || f.err != nil {
 			s.log.Warn("index entry skipped", "node", node, "entry", list[0])
 			continue
 		}
-		out = append(out, store.Entry{Node: node, Room: room, ConnID: conn, UserID: user, Epoch: n})
+		out = append(out, e)
 	}
 	return out
 }

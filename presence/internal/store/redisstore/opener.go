@@ -23,7 +23,7 @@ func NewOpener(o Options) (*Opener, error) {
 // Open implements store.Opener.
 func (p *Opener) Open(ctx context.Context, s store.Settings) (store.Store, error) {
 	o := p.o
-	o.TTL, o.Logger = s.TTL, s.Logger
+	o.TTL, o.Lease, o.Logger = s.TTL, s.Lease, s.Logger
 	st, err := Open(ctx, o)
 	if err != nil { // not a nil *Store in an interface
 		return nil, err

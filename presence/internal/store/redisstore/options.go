@@ -25,10 +25,17 @@ type Options struct {
 
 	// TTL is how long a connection's record lives without a refresh; default 30 s.
 	TTL time.Duration
+	// Lease is how old the life sign of a node that lives may be; default 4 s.
+	Lease time.Duration
 	// Logger is told of lost subscriptions, of messages that cannot be read, and
 	// of answers of Redis that need somebody's attention: a line that repeats
 	// is written once a minute. Default: silent.
 	Logger *slog.Logger
+
+	// Ahead makes the store write as one of a later version: the number of that and the
+	// fields that it adds to the header of a member, each with a tab before it. For tests
+	// of two versions side by side; empty: as this version does.
+	Ahead string
 }
 
 // stallTime is how long a connection may owe an answer before it is cut. It is
@@ -79,6 +86,9 @@ func (o *Options) normalize() (*location, error) {
 	}
 	if o.TTL == 0 {
 		o.TTL = 30 * time.Second
+	}
+	if o.Lease == 0 {
+		o.Lease = 4 * time.Second
 	}
 	if o.TTL < time.Millisecond || o.TTL > maxTTL {
 		return nil, fmt.Errorf("redis: Options.TTL is %v; it must be from 1ms to %v", o.TTL, maxTTL)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
-	"github.com/redis/rueidis"
 )
 
 // Subscribe implements store.Store.
@@ -43,10 +42,8 @@ func (s *Store) PublishNodes(ctx context.Context, payload []byte) error {
 }
 
 func (s *Store) cast(ctx context.Context, channel string, payload []byte) error {
-	// A copy of its own: it may still wait to be sent when the caller has left.
-	text := rueidis.BinaryString(appendCast(make([]byte, 0, 2+len(payload)), payload))
-	b := s.client.B()
-	cmd := b.Arbitrary(s.publish).Keys(channel).Args(text).Build()
+	// The text is a copy: it may still wait to be sent when the caller has left.
+	cmd := s.client.B().Arbitrary(s.publish).Keys(channel).Args(castText(s.ahead, payload)).Build()
 	_, err := s.pipe.do(ctx, cmd)
 	return err
 }

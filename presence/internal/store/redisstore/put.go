@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -40,7 +41,8 @@ func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) err
 // checkPut refuses what a record cannot hold.
 func checkPut(p *store.Put) error {
 	m := &p.Member
-	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(string(m.Lost)) || !plain(p.From.Born) {
+	if !plain(m.ConnID) || !plain(m.UserID) || !plain(m.Owner) || !plain(m.Life) || !plain(string(m.Lost)) ||
+		!plain(p.From.Born) || strings.Contains(m.Newer, "\n") {
 		return errControl
 	}
 	return nil
@@ -80,8 +82,8 @@ func readPut(p *store.Put, text string, res *store.PutResult) error {
 
 // readUsual reads the last line of a record whose rest is as the caller has it.
 func readUsual(p *store.Put, line string, res *store.PutResult) error {
-	var last record
-	if err := last.parseLast(line); err != nil {
+	var last store.Event
+	if err := readLast(&last, line); err != nil {
 		return fmt.Errorf("answer of a script: %w", err)
 	}
 	res.Outcome, res.Position, res.Reset = store.Applied, last.Position, last.Reset
@@ -109,8 +111,9 @@ func (s *Store) putTail(a *args, p *store.Put) {
 	m := &p.Member
 	a.member(p.ExpiresMs, m.ConnID)
 	a.buf = append(a.buf, counterField...)
-	a.text(m.UserID).how(p).from(p.From)
-	a.buf = appendRecord(a.buf, m, p.Intent)
+	newer := cmp.Or(m.Newer, s.ahead)
+	a.text(m.UserID).how(p, newer).from(p.From)
+	a.buf = appendRecord(a.buf, m, newer, p.Intent)
 	if !p.KeepState || p.Intent == store.IntentRestore {
 		a.buf = append(a.buf, m.State...)
 	}
@@ -126,7 +129,7 @@ func (a *args) member(expiresMs int64, connID string) *args {
 
 // how adds how the stored record begins when this is a usual write, and else
 // how to write.
-func (a *args) how(p *store.Put) *args {
+func (a *args) how(p *store.Put, newer string) *args {
 	switch {
 	case p.Quiet || p.KeepState || p.Intent == store.IntentResume:
 		a.buf = append(a.buf, '-', flag(p.Quiet, 'q'), flag(p.KeepState, 'k'))
@@ -134,7 +137,8 @@ func (a *args) how(p *store.Put) *args {
 	case p.Fence == 0:
 		return a.text("+")
 	}
-	a.buf = appendKnown(a.buf, &p.Member, p.Fence, p.Member.Write-1)
+	number, _ := versionOf(newer)
+	a.buf = appendKnown(a.buf, number, &p.Member, p.Fence, p.Member.Write-1)
 	return a.end()
 }
 
@@ -156,7 +160,7 @@ func flag(set bool, as byte) byte {
 // answer is what the scripts of a room return.
 type answer struct {
 	outcome store.Outcome
-	record
+	store.Event
 }
 
 // read reads the record of a write that was published, or else an outcome with
@@ -165,8 +169,8 @@ func (a *answer) read(room, text string) error {
 	if text == "" {
 		return errAnswer
 	}
-	if text[0] == version {
-		if err := a.record.parse(room, text); err != nil {
+	if '0' <= text[0] && text[0] <= '9' { // a version
+		if err := readRecord(&a.Event, room, text); err != nil {
 			return fmt.Errorf("answer of a script: %w", err)
 		}
 		a.outcome = store.Applied
@@ -179,11 +183,11 @@ func (a *answer) read(room, text string) error {
 	a.outcome = f.outcome()
 	at := f.position()
 	now, conns := f.millis(), int(f.num())
-	if f.end() != nil {
+	if f.err != nil {
 		return errAnswer
 	}
 	if stands != "" {
-		if err := a.record.parse(room, stands); err != nil {
+		if err := readRecord(&a.Event, room, stands); err != nil {
 			return fmt.Errorf("member that stands: %w", err)
 		}
 	}

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,32 +10,28 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// The field of a member in its room holds the record of its last write, which
-// is also what was published then: a first line with the fields, separated by
-// tabs,
-//
-//	version epoch write owner user conn intent joined grace until flags lost token
-//
-// then the state, which scripts do not read, and on the last line, which is
-// theirs to write,
-//
-//	at sec us conns before reset
-//
-// flags are "a" for away and, with a leave, "e" when the room went too; lost is
-// the reason of a leave; token is the digest in hex, empty for none. at is seq
-// and born; sec and us are the time of the write, at which the member joined if
-// joined is 0; before is the seq before, left out where that is seq - 1; reset
-// is "r" or left out.
+// Records, in Go. Their form is described in doc.go.
 
-// version is the version of records and of messages on the bridge.
-const version = '1'
+// version is the version of records and of messages on the bridge that is written.
+const version = "1"
 
-// errVersion says that something was written by a newer node.
-var errVersion = errors.New("of a version that this node does not know")
+// versionOf are the version of a member's record and the fields that end its header,
+// each with its tab: those that this version does not know.
+func versionOf(newer string) (number, more string) {
+	if newer == "" {
+		return version, ""
+	}
+	if i := strings.IndexByte(newer, '\t'); i >= 0 {
+		return newer[:i], newer[i:]
+	}
+	return newer, ""
+}
 
-// appendRecord appends a record but for its state and last line.
-func appendRecord(dst []byte, m *store.Member, intent store.Intent) []byte {
-	dst = appendKnown(dst, m, m.Epoch, m.Write)
+// appendRecord appends a record but for its state and last line. newer is what it has
+// of a later version.
+func appendRecord(dst []byte, m *store.Member, newer string, intent store.Intent) []byte {
+	number, more := versionOf(newer)
+	dst = appendKnown(dst, number, m, m.Epoch, m.Write)
 	dst = append(dst, m.ConnID...)
 	dst = append(dst, '\t', byte(intent), '\t')
 	dst = appendNums(dst, m.JoinedMs, m.GraceMs, m.UntilMs)
@@ -45,13 +40,14 @@ func appendRecord(dst []byte, m *store.Member, intent store.Intent) []byte {
 	}
 	dst = append(dst, '\t')
 	dst = append(append(dst, m.Lost...), '\t')
-	dst = appendToken(dst, m.Token)
+	dst = append(appendToken(dst, m.Token), '\t')
+	dst = append(append(dst, m.Life...), more...)
 	return append(dst, '\n')
 }
 
 // appendKnown appends a record up to the user, with the numbers given.
-func appendKnown(dst []byte, m *store.Member, epoch, write int64) []byte {
-	dst = append(dst, version, '\t')
+func appendKnown(dst []byte, number string, m *store.Member, epoch, write int64) []byte {
+	dst = append(append(dst, number...), '\t')
 	dst = appendNums(dst, epoch, write)
 	dst = append(append(dst, m.Owner...), '\t')
 	return append(append(dst, m.UserID...), '\t')
@@ -86,76 +82,72 @@ func appendToken(dst []byte, d store.Digest) []byte {
 	return hex.AppendEncode(dst, d[:])
 }
 
-// record is what a record says.
-type record struct {
-	store.Event
-	// last: the room went with the member.
-	last bool
-}
-
 // parseRecord reads a record of a room.
-func parseRecord(room, text string) (r record, err error) {
-	err = r.parse(room, text)
-	return r, err
+func parseRecord(room, text string) (e store.Event, err error) {
+	err = readRecord(&e, room, text)
+	return e, err
 }
 
-// parse reads a record of a room into an empty one; it wraps errVersion when a
-// newer node wrote it. What it reads shares memory with the text.
-func (r *record) parse(room, text string) error {
-	if len(text) < 2 || text[0] != version || text[1] != '\t' {
-		return errVersion
-	}
+// readRecord reads a record of a room into an empty event. What it reads shares memory
+// with the text.
+func readRecord(e *store.Event, room, text string) error {
 	first, last := strings.IndexByte(text, '\n'), strings.LastIndexByte(text, '\n')
 	if first == last {
 		return errFields
 	}
-	r.Room = room
-	if err := r.parseLast(text[last+1:]); err != nil {
+	e.Room = room
+	if err := readLast(e, text[last+1:]); err != nil {
 		return err
 	}
-	f, m := fields{rest: text[2:first]}, &r.Member
+	f, m := fields{rest: text[:first]}, &e.Member
+	number := f.version()
 	m.Epoch, m.Write, m.Owner, m.UserID, m.ConnID = f.num(), f.num(), f.text(), f.text(), f.text()
-	r.Intent = f.intent()
+	e.Intent = f.intent()
 	m.JoinedMs, m.GraceMs, m.UntilMs = f.num(), f.num(), f.num()
-	flags := f.text()
+	m.Away = f.text() == "a"
 	if lost := f.text(); lost != "" { // an empty part would hold on to the text
 		m.Lost = store.Reason(lost)
 	}
 	m.Token = f.token()
-	if err := f.end(); err != nil {
-		return err
+	if life := f.text(); life != "" {
+		m.Life = life
 	}
-	state := text[first+1 : max(first+1, last)]
-	if r.Intent == store.IntentLeave {
-		return r.left(flags, state)
+	if f.err != nil {
+		return f.err
 	}
-	m.Seq = r.Seq
+	if e.Intent == store.IntentLeave {
+		e.Reason = m.Lost
+		e.Member = store.Member{
+			ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch, Life: m.Life, JoinedMs: m.JoinedMs,
+		}
+		return nil
+	}
+	if !f.done {
+		m.Newer = number + text[first-len(f.rest)-1:first]
+	} else if number != version {
+		m.Newer = strings.Clone(number)
+	}
+	m.Seq = e.Seq
 	if m.JoinedMs == 0 {
-		m.JoinedMs = r.AtMs
+		m.JoinedMs = e.AtMs
 	}
-	if m.Away = flags == "a"; !m.Away && flags != "" {
-		return errFields
-	}
-	m.State = bytesOf(state)
+	m.State = bytesOf(text[first+1 : max(first+1, last)])
 	return nil
 }
 
-// parseLast reads the last line of a record.
-func (r *record) parseLast(line string) error {
+// readLast reads the last line of a record.
+func readLast(e *store.Event, line string) error {
 	f := fields{rest: line}
-	r.Position = f.position()
-	r.AtMs, r.UserConns = f.millis(), int(f.num())
-	r.Prev = r.Seq - 1
+	e.Position = f.position()
+	e.AtMs, e.UserConns = f.millis(), int(f.num())
+	e.Prev = e.Seq - 1
 	if !f.done {
-		r.Prev = f.num()
+		e.Prev = f.num()
 	}
 	if !f.done {
-		r.Reset = f.text() == "r"
-		if !r.Reset {
-			f.err = errFields
-		}
+		e.Reset = f.text() == "r"
 	}
-	return f.end()
+	return f.err
 }
 
 func (f *fields) position() store.Position {
@@ -166,17 +158,6 @@ func (f *fields) position() store.Position {
 	return p
 }
 
-// left makes the record that of a leave.
-func (r *record) left(flags, state string) error {
-	m := &r.Member
-	if r.last = flags == "e"; !r.last && flags != "" || state != "" {
-		return errFields
-	}
-	r.Reason = m.Lost
-	*m = store.Member{ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch}
-	return nil
-}
-
 // bytesOf are the bytes of a text, for those who do not write to them.
 func bytesOf(s string) []byte {
 	if s == "" {
@@ -185,13 +166,28 @@ func bytesOf(s string) []byte {
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
+// version reads the number of a version.
+func (f *fields) version() string {
+	s := f.text()
+	if s == "" || s[0] == '0' || strings.Trim(s, "0123456789") != "" {
+		f.err = errFields
+	}
+	return s
+}
+
+// intent reads an intent. One that is of a later version is shown as what a node's
+// replica lacks of the member.
 func (f *fields) intent() store.Intent {
 	s := f.text()
 	if len(s) != 1 {
 		f.err = errFields
 		return 0
 	}
-	return store.Intent(s[0])
+	switch i := store.Intent(s[0]); i {
+	case store.IntentJoin, store.IntentUpdate, store.IntentResume, store.IntentLeave:
+		return i
+	}
+	return store.IntentRestore
 }
 
 // millis reads a time in the two fields that TIME answers.
@@ -220,12 +216,12 @@ func (f *fields) token() (d store.Digest) {
 
 // parseMember reads the field of a member in its room.
 func parseMember(connID, text string) (store.Member, error) {
-	r, err := parseRecord("", text)
-	if err == nil && (r.Member.ConnID != connID || r.Intent == store.IntentLeave) {
+	e, err := parseRecord("", text)
+	if err == nil && (e.Member.ConnID != connID || e.Intent == store.IntentLeave) {
 		err = errFields
 	}
 	if err != nil {
 		return store.Member{}, fmt.Errorf("member %q: %w", connID, err)
 	}
-	return r.Member, nil
+	return e.Member, nil
 }

@@ -1,6 +1,3 @@
-// Package redisstore keeps members in Redis 6 or newer: a single server, one
-// behind Sentinel, or a Cluster. It opens, tunes and closes its own
-// connections.
 package redisstore
 
 import (
@@ -26,6 +23,7 @@ import (
 type Store struct {
 	keys    keys
 	ttl     string // of connection records, ms
+	ahead   string // a version to write in place of this one, for tests; empty: none
 	publish string // PUBLISH or SPUBLISH
 	cluster bool   // keys lie apart
 	scripts scripts
@@ -62,6 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		keys:    newKeys(o.Prefix, opt.SelectDB),
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
+		ahead:   o.Ahead,
 		client:  client,
 		cluster: client.Mode() == rueidis.ClientModeCluster,
 		log:     log,
@@ -74,6 +73,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.publish = publishWith(sharded)
 		s.scripts = loadScripts(s.publish, s.keys.events)
 		err = s.checkRights(ctx, l.commands(client.Mode(), sharded))
+	}
+	if err == nil {
+		err = s.checkFormer(ctx, o.Lease)
 	}
 	if err != nil {
 		err = lacking(err, o.Prefix, l.commands(client.Mode(), sharded))

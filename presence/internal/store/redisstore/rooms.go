@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult,
 }
 
 func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult, error) {
-	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) || !plain(r.Owner) {
+	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) || !plain(r.Owner) || !plain(r.Life) {
 		return store.RemoveResult{}, errControl
 	}
 	var list [maxArgs]string
@@ -47,9 +47,7 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 	if err := a.read(r.Room, text); err != nil {
 		return store.RemoveResult{}, err
 	}
-	return store.RemoveResult{
-		Outcome: a.outcome, Position: a.Position, NowMs: a.AtMs, UserConns: a.UserConns, Last: a.last,
-	}, nil
+	return store.RemoveResult{Outcome: a.outcome, Position: a.Position, NowMs: a.AtMs, UserConns: a.UserConns}, nil
 }
 
 // removeArgs are KEYS and ARGV of remove.lua.
@@ -57,7 +55,7 @@ func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 	a := newArgs(192 + len(r.Room) + len(r.ConnID))
 	a.buf = s.keys.appendRoom(a.buf, r.Room)
 	a.end().member(r.ExpiresMs, r.ConnID)
-	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner)
+	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner).text(r.Life)
 	return a.list(dst)
 }
 

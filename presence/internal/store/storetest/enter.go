@@ -22,7 +22,7 @@ func (s *suite) entered(p store.Put) {
 	m := &p.Member
 	entries, err := s.b.NodeEntries(s.ctx, m.Owner, 10)
 	s.must(err)
-	same(s, entries, []store.Entry{{Node: m.Owner, Room: p.Room, ConnID: m.ConnID, UserID: m.UserID, Epoch: m.Epoch}})
+	same(s, entries, []store.Entry{{Node: m.Owner, Room: p.Room, ConnID: m.ConnID, UserID: m.UserID, Epoch: m.Epoch, Life: m.Life}})
 	same(s, s.userMembers(m.UserID), []store.Location{{Room: p.Room, ConnID: m.ConnID}})
 }
 

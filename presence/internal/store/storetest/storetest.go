@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"LeaveKnowing", leaveTests, true, true},
 		{"Resume", resumeTests, false, true},
 		{"ResumeKnowing", resumeTests, true, true},
+		{"Versions", versionTests, false, true},
 		{"Reset", resetTests, false, true},
 		{"Bridge", bridgeTests, false, false},
 		{"Index", indexTests, false, false},
@@ -194,7 +195,7 @@ const room = "r"
 // joinOf is a first join of a connection into the room.
 func joinOf(conn, user string) store.Put {
 	return store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
-		ConnID: conn, UserID: user, Owner: "node1", Epoch: 1, Write: 1, State: []byte(`{"a":1}`),
+		ConnID: conn, UserID: user, Owner: "node1", Epoch: 1, Write: 1, Life: "life-of_" + conn, State: []byte(`{"a":1}`),
 	}}
 }
 

@@ -6,7 +6,7 @@ for i = 1, #KEYS do
   local key, stands = KEYS[i], call('HGET', KEYS[i], ARGV[2])
   if not stands then -- nothing to do
   elseif string.sub(ARGV[3], i, i) == 'n' then
-    if string.match(stands, '^%d+ (.*)$') == ARGV[5] then
+    if string.match(stands, '^%d+\t[^\t]*\t([^\t]*)') == ARGV[5] then
       call('HDEL', key, ARGV[2])
     end
   elseif stands == ARGV[4] then

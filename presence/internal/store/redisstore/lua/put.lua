@@ -1,10 +1,10 @@
 -- Goes on where put_usual.lua ends.
 local quiet, keep, fence = string.match(ARGV[4], '^%-(.)(.)(%d+)')
 if not fence then
-  fence = string.match(ARGV[4], '^1\t(%d+)') or '0'
+  fence = string.match(ARGV[4], '^%d+\t(%d+)') or '0'
 end
 local record = ARGV[7]
-local epoch, write, owner, user, intent, _, _, token, body = string.match(record, RECORD)
+local _, epoch, write, owner, user, intent, _, _, token, _, more, body = string.match(record, RECORD)
 local muser, mseq
 conns = conns or '0'
 
@@ -13,10 +13,10 @@ local function stands(outcome, what)
 end
 
 if stored then
-  local mepoch, mwrite, mowner, mjoined, muntil, mtoken, mbody, _
-  mepoch, mwrite, mowner, muser, _, mjoined, muntil, mtoken, mbody = string.match(stored, RECORD)
+  local mversion, mepoch, mwrite, mowner, mjoined, muntil, mtoken, mlife, mmore, mbody, last
+  mversion, mepoch, mwrite, mowner, muser, _, mjoined, muntil, mtoken, mlife, mmore, mbody = string.match(stored, RECORD)
   if not mepoch then
-    return redis.error_reply(UNKNOWN)
+    return redis.error_reply(UNREADABLE)
   end
   if intent == 'r' and (token == '' or token ~= mtoken or user ~= muser) then
     return stands('f', stored)
@@ -27,9 +27,7 @@ if stored then
   if fence == '0' or mepoch ~= fence or mowner ~= owner and (intent == 'j' or intent == 'u') then
     return stands('f', stored)
   end
-  -- The last line is shorter than that.
-  local last, msec, mus
-  last, mseq, msec, mus = string.match(stored, '()\n(%d+) %w*\t(%d+)\t(%d+)\t[^\n]*$', -150)
+  last, mseq = string.match(stored, LAST, -150)
   if keep == 'k' then
     record = string.sub(record, 1, body - 1) .. string.sub(stored, mbody, last - 1)
   end
@@ -37,11 +35,11 @@ if stored then
     if muntil ~= '0' and muntil - sec * 1000 <= us / 1000 then
       return stands('f', stored)
     end
-    if mjoined == '0' then -- it joined when the record was written
-      mjoined = msec .. string.sub('00000' .. mus, -6, -4)
-    end
     write = string.format('%d', math.max(mwrite + 1, write))
-    record = string.gsub(record, '^(1\t%d+\t)%d+(\t[^\t]*\t[^\t]*\t[^\t]*\t%a\t)%d+', '%1' .. write .. '%2' .. mjoined)
+    local a, b, c = string.match(record, '^%d+(\t%d+\t)%d+(\t[^\t]*\t[^\t]*\t[^\t]*\t%a\t)%d+(\t%d+\t%d+\t[^\t\n]*\t[^\t\n]*\t%x*\t)')
+    record = mversion .. a .. write .. b .. joinedIn(stored, mjoined) .. c .. mlife .. mmore .. string.sub(record, body - 1)
+  elseif more == '' and mmore ~= '' then -- of a later version, which another node knows
+    record = mversion .. string.match(record, '^%d+([^\n]*)') .. mmore .. string.sub(record, body - 1)
   end
 elseif intent ~= 's' and (intent == 'r' or fence ~= '0') then
   return stands('m')
