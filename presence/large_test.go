@@ -164,7 +164,7 @@ func TestEmitWithoutRoomIsRefused(t *testing.T) {
 	var s *socketio.Socket
 	for s = range server.Of("/").All() {
 	}
-	long := strings.Repeat("x", 50<<20) // more than a connection takes at once, larger than the budget
+	long := strings.Repeat("x", 16<<20) // more than a connection takes at once, larger than the budget
 	if err := s.Emit("first", long); err != nil {
 		t.Fatalf("alone: %v", err)
 	}

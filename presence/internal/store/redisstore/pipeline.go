@@ -262,6 +262,9 @@ func (p *pipeline) lane(l *line) {
 		res := p.client.DoMulti(ctx, cmds...)
 		cancel()
 		p.guard.inspect(l.addr, res)
+		if lost(res) {
+			cmds = nil
+		}
 		for i, c := range calls {
 			n := len(c.cmds)
 			if c.then != nil {
@@ -272,6 +275,12 @@ func (p *pipeline) lane(l *line) {
 			res, calls[i] = res[n:], nil
 		}
 	}
+}
+
+// lost tells whether a command got no answer. The client library may be writing the
+// batch still, then.
+func lost(res []rueidis.RedisResult) bool {
+	return slices.ContainsFunc(res, func(r rueidis.RedisResult) bool { return r.NonRedisError() != nil })
 }
 
 // rest waits until the lane has something to do; it reports false at its end.

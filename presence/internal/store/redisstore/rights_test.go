@@ -114,7 +114,7 @@ func TestRightTakenAway(t *testing.T) {
 	limited(t, rules("chat:", usedCommands), b.old)
 	b.chat.begin(t)
 	do(t, b.old, "ACL", "SETUSER", "default", "-hset")
-	time.Sleep(300 * time.Millisecond)
+	b.log.wait(t, "lacks a right")
 	b.chat.quiet()
 	if len(b.chat.failed) == 0 || strings.Count(b.log.String(), "lacks a right") != 1 {
 		t.Errorf("%d calls failed; log:\n%s", len(b.chat.failed), b.log)
@@ -137,10 +137,7 @@ func TestPasswordAfterRestart(t *testing.T) {
 	_, err := b.old.KillSubscribers()
 	must(t, err)
 	b.old.Stop()
-	time.Sleep(300 * time.Millisecond)
-	if text := b.log.String(); !strings.Contains(text, "wants a password") {
-		t.Errorf("log: %s", text)
-	}
+	b.log.wait(t, "wants a password")
 	b.chat.quiet()
 	for _, err := range b.chat.failed {
 		if strings.Contains(err.Error(), "secret") {

@@ -49,6 +49,16 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
+// wait blocks until the log has a text.
+func (l *lines) wait(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(healTime); !strings.Contains(l.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %q in the log: %s", text, l)
+		}
+	}
+}
+
 func do(t *testing.T, s *redistest.Server, args ...string) []string {
 	t.Helper()
 	answer, err := s.Do(args...)
