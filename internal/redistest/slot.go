@@ -4,30 +4,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/internal/keyslot"
 )
 
-const slots = 16384
+const slots = keyslot.Count
 
-// Slot is the slot of a key or sharded channel: that of its hash tag, if it has one.
-func Slot(key string) int {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			key = tag
-		}
-	}
-	crc := uint16(0) // CRC-16/XMODEM
-	for i := range len(key) {
-		crc ^= uint16(key[i]) << 8
-		for range 8 {
-			high := crc&0x8000 != 0
-			crc <<= 1
-			if high {
-				crc ^= 0x1021
-			}
-		}
-	}
-	return int(crc) % slots
-}
+// Slot is the slot of a key or sharded channel.
+func Slot(key string) int { return int(keyslot.Of(key)) }
 
 // MoveSlot hands a slot with all its keys to another master, while clients use
 // it: the steps are OpenSlot, MoveKeys until there are none, CloseSlot.

@@ -103,7 +103,7 @@ return ARGV[4]`
 
 // BenchmarkBare is what to compare BenchmarkPatch with.
 func BenchmarkBare(b *testing.B) {
-	s, script := open(b, Options{URL: redistest.Start(b).URL()}), newScript(bare)
+	s, script := open(b, Options{URL: redistest.Start(b).URL()}), script{}.after(bare)
 	value := strings.Repeat("x", 160)
 	for c := range callers {
 		_, err := s.Subscribe(context.Background(), "room "+strconv.Itoa(c), silent{})

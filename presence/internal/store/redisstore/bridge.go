@@ -18,14 +18,24 @@ import (
 // one goroutine), which looks at what is wanted of it at that moment, so that
 // closing and opening at once can not leave it deaf. Channels without a link
 // wait for the placer, another goroutine, which makes links.
+//
+// Channels are sharded on a cluster of which all masters know that, and plain else, while
+// it is upgraded for example. Each node sees within watchTime when the last master of Redis 6
+// goes, or one comes, and turns then: first what it publishes, then its subscriptions, whose
+// receivers are told of an interruption. Until all have turned, two that have not done so
+// both do not hear each other; what they missed shows in the numbers of the rooms, which the
+// engine compares.
 type bridge struct {
-	client  rueidis.Client
-	sharded bool // one link per master, by slot; else one link in all
-	scout   *scout
-	layout  *atomic.Pointer[layout] // only the placer sets it
-	log     *slog.Logger
+	client   rueidis.Client
+	plain    bool // never sharded
+	scout    *scout
+	layout   *atomic.Pointer[layout] // only the placer sets it
+	log      *slog.Logger
+	publish  func(sharded bool)
+	mayShard func(ctx context.Context) error // why channels must not be sharded, although Redis could
 
 	mu       sync.RWMutex
+	sharded  bool // one link per master, by slot; else one link in all. Only the placer sets it
 	closed   bool
 	channels map[string]*channel
 	links    map[string]*link // by address; "" is the only one unless sharded
@@ -68,19 +78,20 @@ type subscription struct {
 	live     bool // was told that events flow; guarded by the bridge's mu
 }
 
-// newBridge begins to follow the layout, which must be known already.
-func newBridge(c rueidis.Client, sharded bool, s *scout, at *atomic.Pointer[layout], log *slog.Logger) *bridge {
+// newBridge returns a bridge that start has follow the layout, which is known by then.
+func newBridge(s *Store, scout *scout, sharded, plain bool) *bridge {
 	b := &bridge{
-		client: c, sharded: sharded, scout: s, layout: at, log: log,
+		client: s.client, sharded: sharded, plain: plain, scout: scout, layout: &s.layout, log: s.log, publish: s.publish,
 		channels: make(map[string]*channel),
 		links:    make(map[string]*link),
 		homeless: make(map[*channel]struct{}),
 		kick:     make(chan struct{}, 1),
 	}
 	b.ends, b.end = context.WithCancel(context.Background())
-	b.wg.Go(b.place)
 	return b
 }
+
+func (b *bridge) start() { b.wg.Go(b.place) }
 
 // subscribe returns once Redis has confirmed the channel.
 func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Receiver) (store.Subscription, error) {
@@ -97,8 +108,7 @@ func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Recei
 	if c == nil {
 		c = &channel{name: name, room: room, ready: make(chan struct{})}
 		if b.scout.cluster {
-			cmd := b.client.B().Ssubscribe().Channel(name).Build()
-			c.slot = cmd.Slot()
+			c.slot = slotOf(name)
 		}
 		b.channels[name] = c
 	}

@@ -40,7 +40,7 @@ func (s *Store) enter(ctx context.Context, p *store.Put, seenMs int64, res *stor
 	}
 	var list [maxArgs]string
 	all := s.enterArgs(list[:0], p, seenMs)
-	msg, err := s.pipe.exec(ctx, &s.scripts.enter, run{all[:enterKeys], all[enterKeys:]})
+	msg, err := s.pipe.exec(ctx, &s.publishing.Load().enter, run{all[:enterKeys], all[enterKeys:]})
 	if err != nil {
 		return false, err
 	}

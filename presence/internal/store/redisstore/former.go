@@ -9,17 +9,13 @@ import (
 // checkFormer fails when servers run that keep their members in the form from before keys
 // had a version: nobody would see who is on the others.
 func (s *Store) checkFormer(ctx context.Context, lease time.Duration) error {
-	msg, err := s.pipe.do(ctx, s.client.B().Time().Build())
+	now, err := s.now(ctx)
 	if err != nil {
 		return err
 	}
-	now, err := msg.AsIntSlice()
-	if err != nil || len(now) != 2 {
-		return errAnswer
-	}
 	key := s.keys.former()
-	since := now[0]*1000 - lease.Milliseconds()
-	msg, err = s.pipe.do(ctx, s.client.B().Zrangebyscore().Key(key).Min(num(since)).Max("+inf").Limit(0, 1).Build())
+	since := num(now - lease.Milliseconds())
+	msg, err := s.pipe.do(ctx, s.client.B().Zrangebyscore().Key(key).Min(since).Max("+inf").Limit(0, 1).Build())
 	if err != nil {
 		return err
 	}

@@ -64,12 +64,15 @@ func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *st
 		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errControl)
 	}
 	node, user := s.keys.node(e.Node), s.keys.user(e.UserID)
-	args := func(which string) []string {
-		return []string{expiry(e.ExpiresMs), entryField(e), which, e.Node, e.UserID, string(appendEntry(nil, e.Epoch, e.Life, e.UserID))}
+	args := func(which string, expiresMs int64) []string {
+		return []string{expiry(expiresMs), entryField(e), which, e.Node, e.UserID, string(appendEntry(nil, e.Epoch, e.Life, e.UserID))}
 	}
-	runs := []run{{[]string{node, user}, args("nu")}}
+	runs := []run{{[]string{node, user}, args("nu", e.ExpiresMs)}}
 	if s.cluster {
-		runs = []run{{[]string{node}, args("n")}, {[]string{user}, args("u")}}
+		runs = []run{
+			{[]string{node}, args("n", s.expires(e.ExpiresMs, s.keys.node, e.Node))},
+			{[]string{user}, args("u", s.expires(e.ExpiresMs, s.keys.user, e.UserID))},
+		}
 	}
 	res, err := s.pipe.execMany(ctx, with, runs)
 	for i := 0; err == nil && i < len(res); i++ {

@@ -7,21 +7,44 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/realtime-ai/realtime-message-go/internal/keyslot"
 	"github.com/redis/rueidis"
 )
 
-const slotCount = 16384
+const slotCount = keyslot.Count
+
+func slotOf(key string) uint16 { return keyslot.Of(key) }
 
 // layout says which master holds what. It is not changed once it is made.
 type layout struct {
 	masters []master
 	up      []string // servers of a cluster that answered
 	slots   []int16  // of a cluster: the index of the slot's master; -1: none. Else nil, and there is one master
+	// shifts are by how many ms the masters' clocks are ahead of the one that counts; nil:
+	// all are in step, or there is one master.
+	shifts []int64
 }
 
 // master is a server process; run names it from its start to its end, and is
 // empty while it is not known.
-type master struct{ addr, run string }
+type master struct {
+	addr, run string
+	major     int // of its version; 0: not known
+	ahead     offset
+}
+
+// sharded reports whether all masters of a cluster know sharded channels, as Redis 7 and
+// newer do. What is not known of one that does not answer counts for nothing.
+func (l *layout) sharded() bool {
+	some := false
+	for _, m := range l.masters {
+		if 0 < m.major && m.major < 7 {
+			return false
+		}
+		some = some || m.major > 0
+	}
+	return some && l.slots != nil
+}
 
 // of is the master of a slot, the zero master if there is none.
 func (l *layout) of(slot uint16) master {
@@ -56,7 +79,7 @@ func (l *layout) movedAny(before *layout) bool {
 }
 
 // inherit fills in what was not learnt this time and was known before: masters
-// of slots, and the run of masters that did not answer.
+// of slots, and what is known of masters that did not answer.
 func (l *layout) inherit(before *layout) {
 	if before == nil {
 		return
@@ -69,7 +92,7 @@ func (l *layout) inherit(before *layout) {
 	for i := range l.masters {
 		m := &l.masters[i]
 		if j := slices.IndexFunc(before.masters, func(o master) bool { return o.addr == m.addr }); j >= 0 && m.run == "" {
-			m.run = before.masters[j].run
+			*m = before.masters[j]
 		}
 	}
 }

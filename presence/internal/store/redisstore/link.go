@@ -20,11 +20,12 @@ const (
 // link is one connection that channels are open on. It ends when the
 // connection does; its channels are then placed anew.
 type link struct {
-	b    *bridge
-	addr string
-	wake chan struct{}
-	cut  chan struct{}         // closed to end it: its server is not the right one any more
-	todo map[*channel]struct{} // channels to look at; guarded by the bridge's mu
+	b       *bridge
+	addr    string
+	sharded bool // its channels are
+	wake    chan struct{}
+	cut     chan struct{}         // closed to end it: its server is not the right one any more
+	todo    map[*channel]struct{} // channels to look at; guarded by the bridge's mu
 }
 
 // run holds the connection until it is lost or the bridge ends.
@@ -102,7 +103,7 @@ func (l *link) check(conn rueidis.DedicatedClient) error {
 func (l *link) node() rueidis.Client {
 	b := l.b
 	switch up := b.layout.Load().up; {
-	case b.sharded:
+	case l.sharded:
 		return b.scout.nodes()[l.addr]
 	case len(up) > 0:
 		return b.scout.nodes()[up[rand.N(len(up))]]
@@ -171,7 +172,7 @@ func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order
 	groups := make(map[uint16][]*channel)
 	for _, c := range channels {
 		slot := uint16(0)
-		if l.b.sharded {
+		if l.sharded {
 			slot = c.slot
 		}
 		groups[slot] = append(groups[slot], c)
@@ -193,11 +194,11 @@ func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order
 
 func (l *link) command(b rueidis.Builder, names []string, open bool) rueidis.Completed {
 	switch {
-	case open && l.b.sharded:
+	case open && l.sharded:
 		return b.Ssubscribe().Channel(names...).Build()
 	case open:
 		return b.Subscribe().Channel(names...).Build()
-	case l.b.sharded:
+	case l.sharded:
 		return b.Sunsubscribe().Channel(names...).Build()
 	}
 	return b.Unsubscribe().Channel(names...).Build()

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -30,7 +31,7 @@ func (b *bridge) place() {
 		case err != nil:
 			b.stay(err)
 		default:
-			b.arrange(next)
+			b.arrange(next, b.shards(next))
 		}
 	}
 }
@@ -46,13 +47,41 @@ func (b *bridge) stay(err error) {
 	}
 }
 
+// shards reports whether channels are to be sharded. A user of Redis who lacks the rights
+// for that keeps them plain, as before an upgrade: of all nodes, since it is theirs too.
+func (b *bridge) shards(next *layout) bool {
+	if b.plain || !next.sharded() {
+		return false
+	}
+	b.mu.RLock()
+	now := b.sharded
+	b.mu.RUnlock()
+	if !now {
+		ctx, cancel := context.WithTimeout(b.ends, askTime)
+		defer cancel()
+		if err := b.mayShard(ctx); err != nil {
+			b.log.Warn("Redis can shard channels now, but they stay plain", "error", err)
+			return false
+		}
+	}
+	return true
+}
+
 // arrange brings the channels to where their masters are now, and has those
 // confirmed anew whose master is another process: the receivers learn of it
 // with the confirmation, in order with all that they hear.
-func (b *bridge) arrange(next *layout) {
+func (b *bridge) arrange(next *layout, sharded bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.layout.Swap(next)
+	if sharded != b.sharded {
+		b.log.Warn("channels of Redis are published in another way from now on", "sharded", sharded)
+		b.publish(sharded)
+		b.sharded = sharded
+		for _, l := range b.links {
+			b.drop(l)
+		}
+	}
 	some := next.movedAny(before)
 	for _, c := range b.channels {
 		if some && (c.room == "" || next.moved(before, c.slot)) {
@@ -105,7 +134,7 @@ func (b *bridge) pause() bool {
 func (b *bridge) linkTo(addr string) *link {
 	l := b.links[addr]
 	if l == nil {
-		l = &link{b: b, addr: addr, wake: make(chan struct{}, 1), cut: make(chan struct{}), todo: make(map[*channel]struct{})}
+		l = &link{b: b, addr: addr, sharded: b.sharded, wake: make(chan struct{}, 1), cut: make(chan struct{}), todo: make(map[*channel]struct{})}
 		b.links[addr] = l
 		b.wg.Go(l.run)
 	}

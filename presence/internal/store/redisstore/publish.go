@@ -43,7 +43,7 @@ func (s *Store) PublishNodes(ctx context.Context, payload []byte) error {
 
 func (s *Store) cast(ctx context.Context, channel string, payload []byte) error {
 	// The text is a copy: it may still wait to be sent when the caller has left.
-	cmd := s.client.B().Arbitrary(s.publish).Keys(channel).Args(castText(s.ahead, payload)).Build()
+	cmd := s.client.B().Arbitrary(s.publishing.Load().command).Keys(channel).Args(castText(s.ahead, payload)).Build()
 	_, err := s.pipe.do(ctx, cmd)
 	return err
 }

@@ -31,7 +31,7 @@ func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) err
 	}
 	var list [maxArgs]string
 	all := s.putArgs(list[:0], p)
-	msg, err := s.pipe.exec(ctx, &s.scripts.put, run{all[:1], all[1:]})
+	msg, err := s.pipe.exec(ctx, &s.publishing.Load().put, run{all[:1], all[1:]})
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,10 @@ func (s *Store) putArgs(dst []string, p *store.Put) []string {
 // putTail adds ARGV of put.lua.
 func (s *Store) putTail(a *args, p *store.Put) {
 	m := &p.Member
-	a.member(p.ExpiresMs, m.ConnID)
+	a.member(s.expires(p.ExpiresMs, s.keys.room, p.Room), m.ConnID)
 	a.buf = append(a.buf, counterField...)
 	newer := cmp.Or(m.Newer, s.ahead)
-	a.text(m.UserID).how(p, newer).from(p.From)
+	a.text(m.UserID).how(p, newer, s.shift(s.keys.room, p.Room)).from(p.From)
 	a.buf = appendRecord(a.buf, m, newer, p.Intent)
 	if !p.KeepState || p.Intent == store.IntentRestore {
 		a.buf = append(a.buf, m.State...)
@@ -128,12 +128,13 @@ func (a *args) member(expiresMs int64, connID string) *args {
 }
 
 // how adds how the stored record begins when this is a usual write, and else
-// how to write.
-func (a *args) how(p *store.Put, newer string) *args {
+// how to write, by a clock that is ahead by shift.
+func (a *args) how(p *store.Put, newer string, shift int64) *args {
 	switch {
 	case p.Quiet || p.KeepState || p.Intent == store.IntentResume:
 		a.buf = append(a.buf, '-', flag(p.Quiet, 'q'), flag(p.KeepState, 'k'))
-		return a.num(p.Fence)
+		a.buf = append(strconv.AppendInt(a.buf, p.Fence, 10), ' ')
+		return a.num(shift)
 	case p.Fence == 0:
 		return a.text("+")
 	}

@@ -31,13 +31,12 @@ func (u *unattendedPut) send() {
 	var list [maxArgs]string
 	all := s.putArgs(list[:0], u.put)
 	r := run{all[:1], all[1:]}
-	cmd := rueidis.Completed{}
+	script := &s.publishing.Load().put
 	if u.fullText {
-		cmd = s.scripts.put.byText(s.client.B(), r)
+		s.pipe.start(u.ctx, script.byText(s.client.B(), r), u)
 	} else {
-		cmd = s.scripts.put.bySha(s.client.B(), r)
+		s.pipe.start(u.ctx, script.bySha(s.client.B(), r), u)
 	}
-	s.pipe.start(u.ctx, cmd, u)
 }
 
 func (u *unattendedPut) answered(msg rueidis.RedisMessage, err error) {

@@ -24,7 +24,6 @@ type Store struct {
 	keys    keys
 	ttl     string // of connection records, ms
 	ahead   string // a version to write in place of this one, for tests; empty: none
-	publish string // PUBLISH or SPUBLISH
 	cluster bool   // keys lie apart
 	scripts scripts
 	client  rueidis.Client
@@ -32,6 +31,8 @@ type Store struct {
 	pipe    *pipeline
 	bridge  *bridge
 	log     *slog.Logger
+
+	publishing atomic.Pointer[publishing] // changes while a cluster is upgraded: see bridge
 }
 
 var _ store.Sharded = (*Store)(nil)
@@ -63,16 +64,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		ahead:   o.Ahead,
 		client:  client,
 		cluster: client.Mode() == rueidis.ClientModeCluster,
+		scripts: loadScripts(),
 		log:     log,
 	}
 	guard := newGuard(dials, addresses(&opt), log)
 	s.pipe = newPipeline(client, s.masterOf, guard)
-	scout := newScout(client, s.pipe, guard)
-	sharded, err := s.detect(ctx, scout, l.plain || o.PlainPublish)
+	scout := newScout(client, s.pipe, guard, slotOf(s.keys.nodes()))
+	plain := l.plain || o.PlainPublish
+	sharded, err := s.detect(ctx, scout)
+	sharded = sharded && !plain
+	rights := func(ctx context.Context, sharded bool) error {
+		return s.checkRights(ctx, l.commands(client.Mode(), sharded))
+	}
 	if err == nil {
-		s.publish = publishWith(sharded)
-		s.scripts = loadScripts(s.publish, s.keys.events)
-		err = s.checkRights(ctx, l.commands(client.Mode(), sharded))
+		err = rights(ctx, sharded)
 	}
 	if err == nil {
 		err = s.checkFormer(ctx, o.Lease)
@@ -84,13 +89,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		client.Close()
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
 	}
-	s.bridge = newBridge(client, sharded, scout, &s.layout, log)
+	s.publish(sharded)
+	s.bridge = newBridge(s, scout, sharded, plain)
+	s.bridge.mayShard = func(ctx context.Context) error { return rights(ctx, true) }
+	s.bridge.start()
 	return s, nil
 }
 
-// detect asks the servers what they are: how they are laid out, and whether
-// channels are to be sharded.
-func (s *Store) detect(ctx context.Context, scout *scout, plain bool) (sharded bool, err error) {
+// publish makes all that is published from now on sharded or plain.
+func (s *Store) publish(sharded bool) { s.publishing.Store(newPublishing(sharded, s.keys.events)) }
+
+// detect asks the servers what they are: how they are laid out, and whether they know
+// sharded channels.
+func (s *Store) detect(ctx context.Context, scout *scout) (sharded bool, err error) {
 	if s.cluster {
 		if err := s.checkHosts(ctx); err != nil {
 			return false, err
@@ -122,8 +133,13 @@ func (s *Store) detect(ctx context.Context, scout *scout, plain bool) (sharded b
 	if err != nil {
 		return false, err
 	}
+	if s.cluster { // now that it is known who the masters are, each of them is asked
+		if all, err := scout.look(ctx, first); err == nil {
+			first = all
+		}
+	}
 	s.layout.Store(first)
-	return !plain && major >= 7 && s.cluster, nil
+	return first.sharded(), nil
 }
 
 // checkHosts fails when a cluster does not say where all of its masters are.
@@ -139,13 +155,6 @@ func (s *Store) checkHosts(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-func publishWith(sharded bool) string {
-	if sharded {
-		return "SPUBLISH"
-	}
-	return "PUBLISH"
 }
 
 // masterOf is the address of the master that holds a slot; empty when there is

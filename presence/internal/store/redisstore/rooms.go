@@ -35,7 +35,7 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 	}
 	var list [maxArgs]string
 	all := s.removeArgs(list[:0], r)
-	msg, err := s.pipe.exec(ctx, &s.scripts.remove, run{all[:1], all[1:]})
+	msg, err := s.pipe.exec(ctx, &s.publishing.Load().remove, run{all[:1], all[1:]})
 	if err != nil {
 		return store.RemoveResult{}, err
 	}
@@ -54,7 +54,7 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult
 func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 	a := newArgs(192 + len(r.Room) + len(r.ConnID))
 	a.buf = s.keys.appendRoom(a.buf, r.Room)
-	a.end().member(r.ExpiresMs, r.ConnID)
+	a.end().member(s.expires(r.ExpiresMs, s.keys.room, r.Room), r.ConnID)
 	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner).text(r.Life)
 	return a.list(dst)
 }

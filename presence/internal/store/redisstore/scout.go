@@ -28,6 +28,7 @@ type scout struct {
 	pipe    *pipeline
 	guard   *guard
 	cluster bool
+	clock   uint16 // the slot whose master's clock is the store's
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -35,13 +36,35 @@ type scout struct {
 	replicas map[string]time.Time // since when a master of the layout says that it is a replica
 }
 
-// report is what one server said. Layout or run are empty when it was not
-// asked for them.
+// report is what one server said. Layout is empty when it was not asked for it.
 type report struct {
-	addr, run string
-	replica   bool
-	layout    *layout
-	err       error
+	addr string
+	statement
+	layout *layout
+	err    error
+}
+
+// statement is what a server says of itself; run is empty if it does not answer.
+type statement struct {
+	run        string
+	replica    bool
+	major      int // of its version; 0: not understood
+	clockMs    int64
+	asked, got time.Time // when its clock showed that, by this process's
+}
+
+// master is what is known of a master with that and what was known of it before.
+func (st *statement) master(addr string, before *layout) master {
+	m := master{addr: addr, run: st.run, major: st.major}
+	if before != nil {
+		for _, o := range before.masters {
+			if o.addr == addr && o.run == st.run {
+				m.ahead = o.ahead
+			}
+		}
+	}
+	m.ahead = m.ahead.learn(st.asked, st.got, st.clockMs)
+	return m
 }
 
 // roleTime is how long a master of a cluster may say that it is a replica
@@ -58,12 +81,13 @@ func (s *scout) look(ctx context.Context, before *layout) (*layout, error) {
 		return nil, err
 	}
 	next.inherit(before)
+	next.setClocks(s.clock)
 	return next, nil
 }
 
-func newScout(c rueidis.Client, p *pipeline, g *guard) *scout {
+func newScout(c rueidis.Client, p *pipeline, g *guard, clock uint16) *scout {
 	return &scout{
-		client: c, pipe: p, guard: g, cluster: c.Mode() == rueidis.ClientModeCluster,
+		client: c, pipe: p, guard: g, cluster: c.Mode() == rueidis.ClientModeCluster, clock: clock,
 		asking: make(map[string]bool), replicas: make(map[string]time.Time),
 	}
 }
@@ -73,7 +97,7 @@ func (s *scout) ask(ctx context.Context, before *layout) (*layout, error) {
 		return s.askOne(ctx)
 	}
 	reports, err := s.survey(ctx, before)
-	if next := agreed(reports); next != nil {
+	if next := agreed(reports, before); next != nil {
 		s.checkRoles(next, reports)
 		return next, nil
 	}
@@ -86,15 +110,15 @@ func (s *scout) askOne(ctx context.Context) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, replica, err := readInfo(res)
+	st, err := readStatement(res)
 	if err != nil {
 		return nil, s.pipe.wrap(err)
 	}
-	if replica {
+	if st.replica {
 		s.guard.act("", replicaTrouble, errReplica)
 		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, errReplica)
 	}
-	return &layout{masters: []master{{run: run}}}, nil
+	return &layout{masters: []master{{run: st.run}}}, nil
 }
 
 // checkRoles cuts the connections to masters of a cluster that have long said
@@ -117,27 +141,34 @@ func (s *scout) checkRoles(l *layout, reports []report) {
 	}
 }
 
-// questions are the commands for readInfo. Redis 6 takes one section at a time.
+// questions are the commands for readStatement. Redis 6 takes one section at a time.
 func questions(b rueidis.Builder) []rueidis.Completed {
-	return []rueidis.Completed{b.Info().Section("server").Build(), b.Info().Section("replication").Build()}
+	return []rueidis.Completed{b.Info().Section("server").Build(), b.Info().Section("replication").Build(), b.Time().Build()}
 }
 
-// readInfo reads the answers to questions.
-func readInfo(answers []rueidis.RedisResult) (run string, replica bool, err error) {
+// readStatement reads the answers to questions.
+func readStatement(answers []rueidis.RedisResult) (st statement, err error) {
 	server, err := answers[0].ToString()
 	if err != nil {
-		return "", false, err
+		return st, err
 	}
 	replication, err := answers[1].ToString()
 	if err != nil {
-		return "", false, err
+		return st, err
 	}
-	return infoField(server, "run_id"), infoField(replication, "role") == "slave", nil
+	clock, err := timeMs(answers[2].AsIntSlice())
+	if err != nil {
+		return st, err
+	}
+	major, _ := majorVersion(server) // if that is odd, it was said at the start
+	return statement{
+		run: infoField(server, "run_id"), replica: infoField(replication, "role") == "slave", major: major, clockMs: clock,
+	}, nil
 }
 
 // agreed is the layout that most servers report, with what each master says of
 // itself; nil if nobody reports any.
-func agreed(reports []report) *layout {
+func agreed(reports []report, before *layout) *layout {
 	var best *layout
 	most := 0
 	for _, r := range reports {
@@ -159,8 +190,8 @@ func agreed(reports []report) *layout {
 			best.up = append(best.up, r.addr)
 		}
 		for i := range best.masters {
-			if m := &best.masters[i]; m.addr == r.addr {
-				m.run = r.run
+			if m := &best.masters[i]; m.addr == r.addr && r.run != "" {
+				*m = r.master(r.addr, before)
 			}
 		}
 	}
@@ -229,15 +260,17 @@ func interview(ctx context.Context, node rueidis.Client, addr string, slots bool
 	if slots {
 		cmds = append(cmds, node.B().ClusterSlots().Build())
 	}
+	asked := time.Now()
 	res := node.DoMulti(ctx, cmds...)
 	r := report{addr: addr}
-	if run, replica, err := readInfo(res); err == nil {
-		r.run, r.replica = run, replica
+	if st, err := readStatement(res); err == nil {
+		r.statement = st
+		r.asked, r.got = asked, time.Now()
 	}
 	if !slots {
 		return r
 	}
-	ranges, err := res[2].ToArray()
+	ranges, err := res[len(res)-1].ToArray()
 	if err == nil {
 		r.layout, err = parseSlots(ranges, addr)
 	}

@@ -3,86 +3,80 @@ package redisstore
 import (
 	"context"
 	"crypto/sha1"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/redis/rueidis"
 )
 
-var (
-	//go:embed lua/room.lua
-	roomText string
-	//go:embed lua/conn_prelude.lua
-	connPrelude string
-	//go:embed lua/put_usual.lua
-	putUsualText string
-	//go:embed lua/put.lua
-	putText string
-	//go:embed lua/enter.lua
-	enterText string
-	//go:embed lua/remove.lua
-	removeText string
-	//go:embed lua/conn_join_usual.lua
-	connJoinUsualText string
-	//go:embed lua/conn_join.lua
-	connJoinText string
-	//go:embed lua/conn_leave.lua
-	connLeaveText string
-	//go:embed lua/conn_refresh.lua
-	connRefreshText string
-	//go:embed lua/time.lua
-	timeText string
-	//go:embed lua/expiry.lua
-	expiryText string
-	//go:embed lua/index_set.lua
-	indexSetText string
-	//go:embed lua/index_del.lua
-	indexDelText string
-	//go:embed lua/beat.lua
-	beatText string
-	//go:embed lua/mark_dead.lua
-	markDeadText string
-	//go:embed lua/claim.lua
-	claimText string
-	//go:embed lua/rights.lua
-	rightsText string
-)
+//go:embed lua/*.lua
+var luaFiles embed.FS
 
-// scripts are the Lua scripts of a store. On a cluster each touches one key, and
-// enter is not used.
+// scripts are the Lua scripts of a store that publish nothing. On a cluster each touches one
+// key.
 type scripts struct {
-	put, enter, remove, time         script
 	indexSet, indexDel               script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim, rights    script
+	time                             script
 }
 
-// loadScripts prepares the scripts; publish is PUBLISH or SPUBLISH, and events
-// ends the names of channels.
-func loadScripts(publish, events string) scripts {
-	room := "local PUBLISH, EVENTS = '" + publish + "', '" + events + "'\n" + roomText
+func loadScripts() scripts {
 	return scripts{
-		put:         newScript(room + putUsualText + putText),
-		enter:       newScript(room + enterText + putUsualText),
-		remove:      newScript(room + removeText),
-		time:        newScript(timeText),
-		indexSet:    newScript(expiryText + indexSetText),
-		indexDel:    newScript(expiryText + indexDelText),
-		connJoin:    newScript(expiryText + connJoinUsualText + connPrelude + connJoinText),
-		connLeave:   newScript(expiryText + connPrelude + connLeaveText),
-		connRefresh: newScript(connRefreshText),
-		beat:        newScript(beatText),
-		markDead:    newScript(markDeadText),
-		claim:       newScript(claimText),
-		rights:      newScript(rightsText),
+		indexSet:    newScript("expiry", "index_set"),
+		indexDel:    newScript("expiry", "index_del"),
+		connJoin:    newScript("expiry", "conn_join_usual", "conn_prelude", "conn_join"),
+		connLeave:   newScript("expiry", "conn_prelude", "conn_leave"),
+		connRefresh: newScript("conn_refresh"),
+		beat:        newScript("beat"),
+		markDead:    newScript("mark_dead"),
+		claim:       newScript("claim"),
+		rights:      newScript("rights"),
+		time:        newScript("time"),
 	}
+}
+
+// publishing is how a store publishes: with PUBLISH or SPUBLISH.
+type publishing struct {
+	command string
+	// The scripts that publish. enter is not used on a cluster.
+	put, enter, remove script
+}
+
+// newPublishing prepares it; events ends the names of channels.
+func newPublishing(sharded bool, events string) *publishing {
+	p := &publishing{command: "PUBLISH"}
+	if sharded {
+		p.command = "SPUBLISH"
+	}
+	head := "local PUBLISH, EVENTS = '" + p.command + "', '" + events + "'\n"
+	p.put = newScript("room", "put_usual", "put").after(head)
+	p.enter = newScript("room", "enter", "put_usual").after(head)
+	p.remove = newScript("room", "remove").after(head)
+	return p
 }
 
 type script struct{ text, sha string }
 
-func newScript(text string) script {
+// newScript puts files of the folder lua together.
+func newScript(files ...string) script {
+	var text strings.Builder
+	for _, name := range files {
+		part, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		if err != nil { // it is not in the program: no script without it is understood
+			part = []byte("error('" + name + "')")
+		}
+		text.Write(part)
+	}
+	return script{}.after(text.String())
+}
+
+// after is the script with a text put before it.
+func (s script) after(head string) script {
+	text := head + s.text
 	sum := sha1.Sum([]byte(text))
 	return script{text, hex.EncodeToString(sum[:])}
 }

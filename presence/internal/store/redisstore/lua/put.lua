@@ -1,5 +1,5 @@
 -- Goes on where put_usual.lua ends.
-local quiet, keep, fence = string.match(ARGV[4], '^%-(.)(.)(%d+)')
+local quiet, keep, fence, shift = string.match(ARGV[4], '^%-(.)(.)(%d+) (.*)$')
 if not fence then
   fence = string.match(ARGV[4], '^%d+\t(%d+)') or '0'
 end
@@ -32,7 +32,7 @@ if stored then
     record = string.sub(record, 1, body - 1) .. string.sub(stored, mbody, last - 1)
   end
   if intent == 'r' then
-    if muntil ~= '0' and muntil - sec * 1000 <= us / 1000 then
+    if muntil ~= '0' and muntil + shift - sec * 1000 <= us / 1000 then
       return stands('f', stored)
     end
     write = string.format('%d', math.max(mwrite + 1, write))

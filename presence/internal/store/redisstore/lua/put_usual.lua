@@ -1,8 +1,9 @@
 -- Writes one member, raises the room's seq and publishes the event.
 -- ARGV[4]   how the stored record begins when this is an owner's next write;
 --           '+' for a join of whom is not there; for all else '-', 'q' if
---           quiet or '-', 'k' to keep the stored state or '-', and the fence:
---           the epoch that the stored member must have, 0 when there must be none
+--           quiet or '-', 'k' to keep the stored state or '-', the fence: the epoch
+--           that the stored member must have, 0 when there must be none; a space, and
+--           by how many ms the clock here is ahead of the one that times are told by
 -- ARGV[7]   the record but for its last line
 -- Here are the usual cases, which return '+' and the record's last line: the
 -- rest is as the caller has it. put.lua has the others.

@@ -1,0 +1,206 @@
+//go:build unix
+
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// aged is the layout as it would be with masters of another version.
+func (s *Store) aged(major int) *layout {
+	l := *s.layout.Load()
+	l.masters = slices.Clone(l.masters)
+	for i := range l.masters {
+		l.masters[i].major = major
+	}
+	return &l
+}
+
+// A store turns from sharded channels to plain ones and back, as while the cluster is
+// upgraded. Nothing is missed without a notice, and nobody stays deaf.
+func TestTurningChannels(t *testing.T) {
+	c := redistest.StartCluster(t, 2, 0)
+	all := startChat(t, "sharded", 8, Options{URL: c.URL()})
+	all.begin(t)
+	for range 3 {
+		old := all.store.aged(6)
+		all.store.bridge.arrange(old, old.sharded())
+		if got := all.store.publishing.Load().command; got != "PUBLISH" {
+			t.Errorf("with masters of Redis 6: %s", got)
+		}
+		for end := time.Now().Add(healTime); all.store.publishing.Load().command != "SPUBLISH"; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("it stays plain although the masters are new")
+			}
+		}
+	}
+	all.heal(func(int) bool { return false }, false)
+}
+
+// Of two stores that see an upgrade one after the other, neither stays deaf to the other.
+func TestStoresThatTurnOneAfterTheOther(t *testing.T) {
+	c := redistest.StartCluster(t, 2, 0)
+	one, two := open(t, Options{URL: c.URL()}), open(t, Options{URL: c.URL()})
+	heard := []*ear{listen(t, one, "r"), listen(t, two, "r")}
+	turn := func(b *backend, major int) {
+		l := b.aged(major)
+		b.bridge.arrange(l, l.sharded())
+	}
+	turn(one, 6)
+	heard[0].next(t, "interrupt r")
+	turn(two, 6)
+	end := time.Now().Add(healTime) // both turn back when they next look
+	for i, s := range []*backend{one, two} {
+		for n := 0; ; n++ {
+			mark := fmt.Sprint("from ", i, " number ", n)
+			must(t, s.Publish(t.Context(), "r", []byte(mark)))
+			if heard[0].hears(mark) && heard[1].hears(mark) && s.publishing.Load().command == "SPUBLISH" {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("store %d is not heard by both", i)
+			}
+		}
+	}
+}
+
+// hears reports whether a cast comes soon; what comes before it is dropped.
+func (e *ear) hears(cast string) bool {
+	late := time.After(200 * time.Millisecond)
+	for {
+		select {
+		case got := <-e.heard:
+			if got == "cast "+cast {
+				return true
+			}
+		case <-late:
+			return false
+		}
+	}
+}
+
+// Who may not use sharded channels keeps plain ones, as before the upgrade.
+func TestTurningNeedsTheRights(t *testing.T) {
+	c := redistest.StartCluster(t, 2, 0)
+	s := open(t, Options{URL: c.URL()})
+	old := s.aged(6)
+	s.bridge.close() // nobody else arranges anything
+	s.bridge.mayShard = func(context.Context) error { return fmt.Errorf("the user may not") }
+	s.bridge.arrange(old, false)
+	if s.bridge.shards(s.aged(7)) {
+		t.Error("it is to turn")
+	}
+	s.bridge.plain = true
+	s.bridge.mayShard = func(context.Context) error { return nil }
+	if s.bridge.shards(s.aged(7)) {
+		t.Error("it is to turn although plain channels are wanted")
+	}
+}
+
+var timeCall = regexp.MustCompile(`(redis\.)?call\('TIME'\)`)
+
+// skewed is the script where the clock of the server with a port is ahead by some seconds.
+func (s script) skewed(port string, seconds int) script {
+	return script{text: timeCall.ReplaceAllString(s.text, "clock()")}.after(fmt.Sprintf(`
+local function clock()
+  local time = redis.call('TIME')
+  if string.find(redis.call('INFO', 'server'), 'tcp_port:%s', 1, true) then
+    time[1] = string.format('%%d', time[1] + %d)
+  end
+  return time
+end
+`, port, seconds))
+}
+
+// The clock of one master is seconds ahead, or behind: writes there neither expire on their
+// way nor take effect long after their time, and a grace is as long as elsewhere.
+func TestMastersWhoseClocksDiffer(t *testing.T) {
+	for _, seconds := range []int{5, -5} {
+		t.Run(strconv.Itoa(seconds), func(t *testing.T) {
+			c := redistest.StartCluster(t, 3, 0)
+			s := open(t, Options{URL: c.URL()})
+			off, err := c.MasterOf(int(slotOf(s.keys.nodes())))
+			must(t, err)
+			off = otherMaster(t, c, off)
+			_, port, _ := strings.Cut(off.Addr, ":")
+
+			s.bridge.close() // it would learn how the clock really is
+			l := s.aged(7)
+			for i := range l.masters {
+				if l.masters[i].addr == off.Addr {
+					l.masters[i].ahead.ms += int64(seconds) * 1000
+				}
+			}
+			l.setClocks(slotOf(s.keys.nodes()))
+			s.layout.Store(l)
+			p := *s.publishing.Load()
+			p.put, p.remove = p.put.skewed(port, seconds), p.remove.skewed(port, seconds)
+			s.publishing.Store(&p)
+			for _, x := range []*script{&s.scripts.indexSet, &s.scripts.indexDel, &s.scripts.connJoin, &s.scripts.connLeave} {
+				*x = x.skewed(port, seconds)
+			}
+
+			there := 0
+			for i := range 12 {
+				room, conn := "r"+strconv.Itoa(i), "c"+strconv.Itoa(i)
+				if m, err := c.MasterOf(int(slotOf(s.keys.room(room)))); err == nil && m == off {
+					there++
+				}
+				now, err := s.now(t.Context())
+				must(t, err)
+				p := join(room, conn)
+				p.Member.UserID = "u" + strconv.Itoa(i)
+				p.ExpiresMs = now + 2000
+				res, err := s.Enter(t.Context(), p, now)
+				if err != nil || res.Outcome != store.Applied {
+					t.Fatalf("join in %s: %+v, %v", room, res.Outcome, err)
+				}
+				q := store.Put{Room: room, Intent: store.IntentUpdate, Member: patched(res.Member), Fence: 1, ExpiresMs: now - 1000}
+				late, err := s.Put(t.Context(), q)
+				if err != nil || late.Outcome != store.Expired {
+					t.Errorf("a write of a second ago in %s: %+v, %v", room, late.Outcome, err)
+				}
+				member := res.Member
+				for until, want := range map[int64]store.Outcome{now - 1000: store.Fenced, now + 2000: store.Applied} {
+					q = store.Put{Room: room, Intent: store.IntentUpdate, Member: patched(member), Fence: member.Epoch, Quiet: true}
+					q.Member.Token, q.Member.UntilMs = store.Digest{1}, until
+					graced, err := s.Put(t.Context(), q)
+					must(t, err)
+					member = graced.Member
+					q = store.Put{Room: room, Intent: store.IntentResume, Member: member, Fence: member.Epoch}
+					q.Member.UntilMs = 0
+					q.Member.Epoch++
+					resumed, err := s.Put(t.Context(), q)
+					if err != nil || resumed.Outcome != want {
+						t.Errorf("resume in %s with a grace until %+d: %+v, %v", room, until-now, resumed.Outcome, err)
+					}
+					member = resumed.Member
+				}
+				gone, err := s.Remove(t.Context(), store.Remove{Room: room, ConnID: conn, Epoch: member.Epoch, ExpiresMs: now + 2000})
+				if err != nil || gone.Outcome != store.Applied {
+					t.Errorf("leave of %s: %+v, %v", room, gone.Outcome, err)
+				}
+				must(t, s.ConnLeave(t.Context(), store.Conn{ConnID: conn, Room: room, Node: "n", Epoch: 1, ExpiresMs: now + 2000}))
+				must(t, s.Unregister(t.Context(), store.Entry{
+					Node: "n", Room: room, ConnID: conn, UserID: p.Member.UserID, Epoch: 1, ExpiresMs: now + 2000,
+				}))
+			}
+			if there == 0 {
+				t.Error("no room lies on the master whose clock is off")
+			}
+			if k := s.Keys(); len(k) != 0 {
+				t.Errorf("left behind: %q", k)
+			}
+		})
+	}
+}
