@@ -84,8 +84,8 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 }
 
 // unhandled answers an event that nobody wants, where silence would leave a
-// client waiting: requests of presence and its former companions always, others
-// where the application has no handlers that might be missing.
+// client waiting: requests of presence, metadata and storage always, since some
+// clients send those; others where the application has no handlers that might be missing.
 func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool) {
 	event := m.Event()
 	b.engine.log.Debug("event without a handler", "event", clipped(event), "socket", s.ID())

@@ -42,7 +42,7 @@ type benchCmd struct {
 	Concurrency number   `env:"CONCURRENCY" min:"1" max:"100000" placeholder:"N" help:"How many connect and join at once (64)."`
 	Requests    number   `name:"max-requests" env:"MAX_REQUESTS" min:"0" max:"1000000000000" placeholder:"N" help:"End the load after so many heartbeats; 0 for never (0)."`
 	Transport   *string  `env:"TRANSPORT" placeholder:"NAME" help:"websocket or polling (websocket)."`
-	Base        bool     `name:"base-protocol" env:"BASE_PROTOCOL" help:"Use no field beyond the founding protocol, for servers that know no more."`
+	Base        bool     `name:"base-protocol" env:"BASE_PROTOCOL" help:"Use only the base protocol (no seq, prev, grace or resume), for servers that know no more."`
 
 	ServerPIDs pids `name:"server-pid" env:"SERVER_PID" placeholder:"PID,..." help:"Processes of the servers, to read their CPU time and memory (Linux)."`
 	RedisPIDs  pids `name:"redis-pid" env:"REDIS_PID" placeholder:"PID,..." help:"Processes of Redis, likewise."`

@@ -78,7 +78,7 @@ func addPresence(ctx context.Context, mux *http.ServeMux) (stop func(context.Con
 		return nil, err
 	}
 	mux.Handle("/socket.io/", io)
-	mux.Handle("/socket.io", io) // else the mux would redirect, which no client follows
+	mux.Handle("/socket.io", io) // without it the mux would redirect, which no client follows
 	return func(ctx context.Context) error {
 		io.Refuse()
 		return errors.Join(rt.Close(ctx), io.Close(ctx))

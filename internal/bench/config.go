@@ -50,8 +50,9 @@ type Config struct {
 	// ReportInterval is how often OnInterval is called, and how fine the
 	// intervals of the report are.
 	ReportInterval time.Duration
-	// BaseProtocol uses no field beyond the founding ones: no seq, prev, grace
-	// or resume. Events are then followed by a counter in each user's state.
+	// BaseProtocol uses only the base protocol, for servers that know no more: no seq,
+	// prev, grace or resume. A counter in each user's state then tells which events
+	// are missing.
 	BaseProtocol bool
 	// ServerPIDs and RedisPIDs are processes on this machine whose CPU time and
 	// memory are read (Linux only).

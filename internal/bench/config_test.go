@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The founding load script's settings are those of the presence workload.
-func TestFoundingDefaults(t *testing.T) {
+// The defaults of the presence workload are documented, and a script may rely on them.
+func TestPresenceDefaults(t *testing.T) {
 	c, err := Workload("presence")
 	if err != nil {
 		t.Fatal(err)

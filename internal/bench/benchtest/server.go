@@ -74,7 +74,7 @@ type conn struct {
 }
 
 // Start runs a server until the test is over. Every every-th delivery has the
-// fault (of Swallow: event). A base server knows no field beyond the founding protocol.
+// fault (of Swallow: event). A base server knows only the base protocol: no seq, prev, grace or resume.
 func Start(tb testing.TB, fault Fault, every int, base bool) *Server {
 	tb.Helper()
 	s := &Server{fault: fault, every: every, base: base, rooms: map[string]*room{}}
