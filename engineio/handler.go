@@ -36,7 +36,7 @@ func (s *Session) message(data []byte, binary bool) {
 func (s *Session) tell(reason Reason) {
 	defer s.recovered()
 	if reason == ReasonSlowConsumer {
-		s.srv.logBacklog(slog.LevelWarn, "engine.io session closed, its client did not take what it was sent", s)
+		s.srv.logBacklog(slog.LevelWarn, "engine.io session closed: its client reads too slowly", s)
 	}
 	s.handler.HandleClose(reason)
 }

@@ -28,7 +28,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	defer s.srv.done() // by then the goroutine is counted
 	conn, early, err := hijack(w)
 	if err != nil {
-		s.srv.cfg.Logger.Warn("engine.io cannot take over the connection for an upgrade", "error", err)
+		s.srv.cfg.Logger.Warn("engine.io cannot take over the connection for an upgrade: middleware that wraps the http.ResponseWriter needs an Unwrap method", "error", err)
 		badRequest.write(w, r)
 		return
 	}

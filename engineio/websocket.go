@@ -165,7 +165,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender 
 	response := switching(w, r)
 	conn, early, err := hijack(w)
 	if err != nil {
-		srv.cfg.Logger.Warn("engine.io cannot take over the connection for a WebSocket", "error", err)
+		srv.cfg.Logger.Warn("engine.io cannot take over the connection for a WebSocket: middleware that wraps the http.ResponseWriter needs an Unwrap method", "error", err)
 		srv.done()
 		badRequest.write(w, r)
 		return

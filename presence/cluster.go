@@ -147,7 +147,7 @@ func (c *cluster) step(room string, in *interest) bool {
 	defer cancel()
 	sub, err := c.eng.store.Subscribe(ctx, room, c)
 	if err != nil {
-		c.eng.faults.Warn("subscribe to a room's broadcasts failed", "room", clipped(room), "error", err)
+		c.eng.faults.Warn("cannot subscribe to a room's broadcasts; trying again", "room", clipped(room), "error", err)
 		c.eng.sleep(mendInterval)
 		return true
 	}
@@ -207,7 +207,7 @@ func (c *cluster) HandleCast(_ string, payload []byte) {
 	switch {
 	case len(payload) > 0 && payload[0] > castBroadcast: // the engine's
 	case err != nil:
-		c.eng.faults.Warn("broadcast of another node not understood", "error", err)
+		c.eng.faults.Warn("broadcast of another server not understood; does it run another version?", "error", err)
 	case !own:
 		c.io.DeliverLocal(b)
 	}

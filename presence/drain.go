@@ -189,7 +189,7 @@ func (d *draining) handOver(ctx context.Context, l *lane, m *membership, x loss)
 	}
 	if err != nil {
 		d.left.Store(true)
-		d.eng.faults.Warn("handing a member over failed", "room", m.room.id, "connId", m.connID, "error", err)
+		d.eng.faults.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.room.id, "connId", m.connID, "error", err)
 	}
 	m.room.mu.Lock()
 	m.room.disown(m)

@@ -189,7 +189,7 @@ func (e *engine) forgetNode(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.storeTimeout)
 	defer cancel()
 	if err := e.store.Retire(ctx, e.self()); err != nil { // else its lease runs out
-		e.log.Warn("taking back the life sign failed", "node", e.self(), "error", err)
+		e.log.Warn("life sign not taken back; other servers find this one dead when its lease is over", "node", e.self(), "error", err)
 	}
 }
 

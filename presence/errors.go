@@ -88,7 +88,7 @@ var (
 	}
 	errAnswerLate = &Error{
 		Code: CodeRateLimited, RetryAfter: 2 * time.Second,
-		Message: "Too much is being sent to this connection, or too many large rooms to others; try again in a moment.",
+		Message: "The answer is too large to send now, since too much waits for this connection or for others; try again in a moment.",
 	}
 	errNoRoom = &Error{
 		Code: CodeRateLimited, RetryAfter: 2 * time.Second,
@@ -158,7 +158,7 @@ func unsupported(event string) *Error {
 // logLate says that a request was given up because its turn for an answer with a
 // snapshot did not come.
 func (e *engine) logLate(room string, s *socket) {
-	e.faults.Warn("no room to answer with the members of a room; MAX_LARGE_BYTES bounds what is on its way",
+	e.faults.Warn("join or sync refused: no memory for its large answer within 10 s; see MAX_LARGE_BYTES",
 		"reason", errAnswerLate.Code, "room", clipped(room), "user", clipped(s.users()), "address", s.peer.address())
 }
 

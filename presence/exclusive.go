@@ -55,7 +55,7 @@ func (e *engine) heardNamespace(text []byte) {
 			ctx, cancel := e.bounded()
 			defer cancel()
 			if err := e.sendNamespace(ctx, namespaceAnswer); err != nil {
-				e.faults.Warn("answering a node of another namespace failed", "error", err)
+				e.faults.Warn("cannot answer a server of another namespace", "error", err)
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func (e *engine) askNodes(texts []departureText) bool {
 		if err == nil {
 			return e.sleep(answerTime)
 		}
-		e.faults.Warn("asking other nodes about members failed", "members", len(texts), "error", err)
+		e.faults.Warn("cannot ask other servers about members; trying again", "members", len(texts), "error", err)
 		if !e.sleep(mendInterval) {
 			return false
 		}
@@ -178,7 +178,7 @@ func (e *engine) castDepartures(kind byte, texts []departureText) error {
 func (e *engine) heardDepartures(kind byte, text []byte) {
 	var texts []departureText
 	if err := json.Unmarshal(text, &texts); err != nil {
-		e.faults.Warn("message of another node about members not understood", "error", err)
+		e.faults.Warn("question of another server about members not understood; does it run another version?", "error", err)
 		return
 	}
 	if kind == castAnswer {
@@ -196,7 +196,7 @@ func (e *engine) heardDepartures(kind byte, text []byte) {
 	}
 	e.start(func() {
 		if err := e.castDepartures(castAnswer, known); err != nil {
-			e.faults.Warn("telling other nodes who left failed", "members", len(known), "error", err)
+			e.faults.Warn("cannot tell other servers who left", "members", len(known), "error", err)
 		}
 	})
 }

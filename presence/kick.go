@@ -89,7 +89,7 @@ func (e *engine) announceCut(ctx context.Context, room string, m *store.Member) 
 func (e *engine) heardCut(text []byte) {
 	var cut cutText
 	if err := json.Unmarshal(text, &cut); err != nil {
-		e.faults.Warn("announcement of a kick not understood", "error", err)
+		e.faults.Warn("kick announced by another server not understood; does it run another version?", "error", err)
 		return
 	}
 	e.mu.Lock()

@@ -13,7 +13,7 @@ func (e *engine) mayHaveLost() {
 	e.reopenGraves()
 	e.start(func() {
 		if e.sleep(jitter()) {
-			e.log.Warn("the store may have lost writes; saying them again", "node", e.self())
+			e.log.Warn("the store may have lost writes; repeating recent leaves and registering members again", "node", e.self())
 			e.start(e.repeatLeaves)
 			e.registerAll()
 			e.refresh()
@@ -56,7 +56,7 @@ func (e *engine) repeatLeaves() {
 		if failed == nil {
 			return
 		}
-		e.faults.Warn("repeating leaves failed", "rooms", len(rooms), "error", failed)
+		e.faults.Warn("leaves not repeated; trying again", "rooms", len(rooms), "error", failed)
 		if !e.sleep(mendInterval) {
 			return
 		}

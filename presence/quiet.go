@@ -34,7 +34,7 @@ func (e *engine) checkQuiet() {
 		cancel()
 		if err != nil {
 			if e.ctx.Err() == nil {
-				e.faults.Warn("check of quiet rooms failed", "count", len(ids), "error", err)
+				e.faults.Warn("rooms without events not checked; trying again", "count", len(ids), "error", err)
 			}
 			return // nothing is concluded from a store that does not answer
 		}

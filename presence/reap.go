@@ -118,7 +118,7 @@ func (e *engine) closeGrave(ctx context.Context, node string, g *grave) {
 	g.emptied = e.clock.Now()
 	e.undertaker.mu.Unlock()
 	if err := e.store.NodeDone(ctx, node); err != nil {
-		e.faults.Warn("giving up the claim on a dead node failed", "node", node, "error", err)
+		e.faults.Warn("claim on a dead server not given up; it expires by itself", "node", node, "error", err)
 	}
 }
 
@@ -142,7 +142,7 @@ func (e *engine) reapRooms(rooms map[string][]store.Entry) bool {
 				if err := e.reapRoom(room, entries); err != nil {
 					failed.Store(true)
 					e.doubt()
-					e.faults.Warn("reaping failed", "room", room, "members", len(entries), "error", err)
+					e.faults.Warn("clean-up of members failed; trying again", "room", room, "members", len(entries), "error", err)
 				}
 			})
 		}

@@ -57,7 +57,7 @@ func (e *engine) refresh() {
 		defer func() { batch = batch[:0] }()
 		missing, err := e.store.ConnRefresh(ctx, e.self(), batch)
 		if err != nil && e.ctx.Err() == nil {
-			e.faults.Warn("refresh of connections failed", "count", len(batch), "error", err)
+			e.faults.Warn("records of connections not refreshed; the next refresh tries again", "count", len(batch), "error", err)
 		}
 		for _, id := range missing {
 			for _, c := range conns[id] {

@@ -87,7 +87,7 @@ func (r *room) reload(wait time.Duration) {
 	began := e.clock.Now()
 	loaded, dead, err := r.read(ctx)
 	if err != nil {
-		e.faults.Warn("refetch failed", "room", r.id, "error", err)
+		e.faults.Warn("room not read from the store; trying again", "room", r.id, "error", err)
 		r.reloadAfter(wait, min(2*wait, lastReloadWait))
 		return
 	}

@@ -17,7 +17,7 @@ func (e *engine) reborn(ctx context.Context) error {
 	woke := e.clock.Now()
 	e.woke.Store(&woke)
 	e.rename()
-	e.log.Warn("this node was declared dead; its members are restored under a new id", "was", old, "is", e.self())
+	e.log.Warn("the other servers declared this one dead; restoring its members under a new node id", "was", old, "is", e.self())
 	if err := e.beat(ctx); err != nil { // before any member stands under the new id
 		return err
 	}

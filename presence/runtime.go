@@ -63,7 +63,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 	}
 	o.IO.OnClose(func(ctx context.Context) {
 		if err := rt.Close(ctx); err != nil {
-			o.Logger.Warn("closing presence", "error", err)
+			o.Logger.Warn("presence did not close completely", "error", err)
 		}
 	})
 	return rt, nil

@@ -15,7 +15,7 @@ type pids []int
 func (p *pids) UnmarshalText(text []byte) error {
 	list := strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	if len(list) == 0 {
-		return fmt.Errorf("must be process ids; there is none, so maybe the process does not run")
+		return fmt.Errorf("must be process ids, but is empty: does the process run?")
 	}
 	for _, s := range list {
 		n, err := strconv.ParseInt(s, 10, 32)

@@ -27,7 +27,7 @@ const socketPath = "/socket.io"
 func newLimit(c *config.Config, log *slog.Logger) (*connlimit.Limit, error) {
 	limit := int(c.MaxConnections)
 	if most := connlimit.Most(); most > 0 && limit > most {
-		return nil, fmt.Errorf("MAX_CONNECTIONS: must be at most %d, since this process may not open more files than that needs (ulimit -n)", most)
+		return nil, fmt.Errorf("MAX_CONNECTIONS: must be at most %d: this process may open no more files than that needs (ulimit -n)", most)
 	}
 	if limit == 0 {
 		limit = connlimit.Default()
