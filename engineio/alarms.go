@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// alarms calls the tick of each session at its time. A timer of the runtime for
-// each would take ten times the memory, and nearly all sessions do nothing else.
+// alarms is a timer queue: it calls the tick of each session when it is due. One timer
+// of the runtime for each session would take ten times the memory.
 type alarms struct {
 	mu   sync.Mutex
 	heap []alarm       // the first is the earliest; each but the first is not earlier than its parent
-	wake chan struct{} // has a token when another one has become the earliest
+	wake chan struct{} // has a token when another alarm is now the earliest
 }
 
 // alarm is when to call a session, which knows its place in the heap.
@@ -21,7 +21,7 @@ type alarm struct {
 
 func newAlarms() *alarms { return &alarms{wake: make(chan struct{}, 1)} }
 
-// set makes the session's alarm ring at a time, instead of the one that it had.
+// set sets when the session's alarm rings. It replaces an earlier setting.
 func (a *alarms) set(s *Session, at time.Duration) {
 	a.mu.Lock()
 	i := int(s.alarm) - 1
@@ -40,7 +40,7 @@ func (a *alarms) set(s *Session, at time.Duration) {
 	}
 }
 
-// remove makes the session's alarm not ring any more.
+// remove cancels the session's alarm.
 func (a *alarms) remove(s *Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

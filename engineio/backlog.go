@@ -61,8 +61,8 @@ func (s *Session) offer(size int, frames []*Frame) error {
 	return nil
 }
 
-// relieve makes less of a backlog above the bound, and reports whether that was enough. Called with
-// the lock.
+// relieve shrinks a backlog that is above the bound, and reports whether that was enough. Called
+// with the lock.
 func (s *Session) relieve() bool {
 	bound, q := s.srv.cfg.MaxQueueBytes, s.out
 	if q.fresh >= bound/foldPart {

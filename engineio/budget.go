@@ -13,7 +13,7 @@ type budget struct {
 	mu     sync.Mutex
 	used   int
 	frames map[*Frame]int // sessions that hold a frame which is counted
-	queue  []*Body        // those that wait for their share, the first comes first
+	queue  []*Body        // bodies that wait for memory, in order
 }
 
 // fits reports whether so much more may be taken. A message that is larger than the whole budget
@@ -48,7 +48,7 @@ func (b *budget) hold(frames []*Frame) bool {
 	return true
 }
 
-// letGo is the end of hold.
+// letGo gives back what hold has counted.
 func (b *budget) letGo(frames []*Frame) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -104,7 +104,7 @@ func (q *frameQueue) fold() (less int) {
 	})
 }
 
-// history is what the waiting changes of one subject come to.
+// history sums up the waiting changes of one subject.
 type history struct {
 	known  bool   // the client has the subject
 	holder string // as whose
@@ -135,8 +135,8 @@ const (
 	replaces         // it stands for an end too: it does not begin what the client does not have
 )
 
-// judge returns the places of the changes that do not stay as they are. The last of a series is not
-// needless, since others will follow it.
+// judge returns the places of the changes that do not stay as they are. The last change of a series
+// is always kept: the next one names it as the one before.
 func (q *frameQueue) judge() map[int]verdict {
 	type subject struct{ series, name string }
 	histories, last := make(map[subject]*history), make(map[string]int)

@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// The application's code runs on goroutines that serve others too, or that nobody would recover: a
-// panic of it must cost no more than its own session.
+// The application's code runs on goroutines that serve other sessions too, or that have no recover of
+// their own. A panic in it must cost no more than its own session.
 
 // admitted lets the application take the session.
 func (s *Session) admitted() {
@@ -20,7 +20,7 @@ func (s *Session) admitted() {
 	s.Close(ReasonForcedClose)
 }
 
-// nobody stands in for the handler that accept did not return.
+// nobody is the handler of a session for which accept returned none.
 type nobody struct{}
 
 func (nobody) HandleMessage([]byte, bool) {}
@@ -32,7 +32,7 @@ func (s *Session) message(data []byte, binary bool) {
 	s.handler.HandleMessage(data, binary)
 }
 
-// tell tells the handler of the end.
+// tell calls HandleClose.
 func (s *Session) tell(reason Reason) {
 	defer s.recovered()
 	if reason == ReasonSlowConsumer {

@@ -172,7 +172,7 @@ func credential(header string, r *http.Request) bool {
 	return header == "Cookie" || header == "Authorization" && r.Header.Get("Upgrade") != ""
 }
 
-// Request returns the handshake request, parsed anew at each call. The caller owns the result.
+// Request returns the handshake request, parsed again at each call. The caller owns the result.
 func (s *Session) Request() *Request {
 	rest := s.info[idLen:]
 	next := func() (line string) {

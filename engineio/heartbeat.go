@@ -3,10 +3,10 @@ package engineio
 import "time"
 
 const (
-	// lateTick is the delay of an alarm from which on it counts as late: the process was frozen or
-	// starved, and a pong may wait unread.
+	// lateTick is the delay from which an alarm counts as late: the process was frozen or starved,
+	// and a pong may wait unread.
 	lateTick = 500 * time.Millisecond
-	// lateGrace is what the reader then gets to find it.
+	// lateGrace is how long the reader then gets to find it.
 	lateGrace = 2 * time.Second
 )
 
@@ -26,7 +26,7 @@ func (s *Session) arm(d time.Duration) {
 // tick is what the alarm does: ping, judge the missing pong, or end the wait after a close.
 func (s *Session) tick() {
 	s.mu.Lock()
-	if s.srv.now() < s.due { // armed anew while the tick was under way
+	if s.srv.now() < s.due { // set again while the tick was under way
 		s.mu.Unlock()
 		return
 	}
@@ -35,7 +35,7 @@ func (s *Session) tick() {
 		s.beat()
 	case stateClosing:
 		if s.writing {
-			s.arm(closeWait) // the writer judges progress
+			s.arm(closeWait) // the writer closes it if nothing leaves
 			s.mu.Unlock()
 			return
 		}
@@ -58,7 +58,7 @@ func (s *Session) beat() {
 		// From when the ping was due, so that delays do not add up; but the client gets its time.
 		s.arm(s.srv.cfg.PingTimeout - min(late, s.srv.cfg.PingTimeout/2))
 		s.enqueuePing()
-		s.letGo() // the client's patience does not depend on our handler's
+		s.letGo() // the ping must not wait for a slow handler
 		kick := s.markDirty()
 		s.mu.Unlock()
 		if kick {
@@ -73,9 +73,9 @@ func (s *Session) beat() {
 	}
 }
 
-// enqueuePing queues a ping in front of what a slow client has not taken, since its answer is waited for
-// no longer because of that. It may stand anywhere between other packets: clients do not count it among
-// the frames of a message. Called with the lock.
+// enqueuePing queues a ping ahead of what a slow client has not read yet: the time for its answer does
+// not grow with the backlog. A ping may stand anywhere between other packets, since clients do not count
+// it among the frames of a message. Called with the lock.
 func (s *Session) enqueuePing() {
 	size := len(pingFrame.wire)
 	if s.out == nil || s.out.held { // nothing waits for the client; the handshake may be there
@@ -90,7 +90,7 @@ func (s *Session) enqueuePing() {
 // overdue says whether the time for the pong has run out. Called with the lock.
 func (s *Session) overdue() bool { return s.awaiting && s.srv.now() >= s.due }
 
-// pong notes the answer to a ping; one that nobody asked for is ignored.
+// pong notes the answer to a ping. A pong without a ping is ignored.
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -206,8 +206,8 @@ func (c *pollCarrier) await(r *http.Request) (pollAnswer, bool) {
 	}
 }
 
-// maxPackets is how many packets an answer to a client may have. A client library outside of browsers
-// may have a bound of its own and take more than 16 for an attack; browsers have none, and are many.
+// maxPackets is how many packets an answer to a client may have. Some client libraries outside of
+// browsers take more than 16 for an attack. Browsers have no bound, and most clients are browsers.
 func maxPackets(userAgent string) int {
 	if strings.HasPrefix(userAgent, "Mozilla/") || strings.HasPrefix(userAgent, "Opera/") {
 		return math.MaxInt

@@ -23,7 +23,7 @@ type frameQueue struct {
 	held   bool // all of it is meant for the end of the turn
 }
 
-// add appends frames, in the room that those which were taken have left if there is much of it.
+// add appends frames. It reuses the space of frames that were taken, when that is more than half.
 func (q *frameQueue) add(frames ...*Frame) {
 	if len(q.frames)+len(frames) > cap(q.frames) && q.next > len(q.frames)/2 {
 		n := copy(q.frames, q.frames[q.next:])
@@ -33,7 +33,7 @@ func (q *frameQueue) add(frames ...*Frame) {
 	q.frames = append(q.frames, frames...)
 }
 
-// addFirst puts a frame in front of all that nothing of was taken yet.
+// addFirst puts a frame before all frames of which nothing was taken yet.
 func (q *frameQueue) addFirst(f *Frame) {
 	at := q.next
 	if q.part > 0 {

@@ -47,7 +47,7 @@ type Session struct {
 	told     bool // HandleClose was called, or is about to be
 	heals    bool // see SetHeals
 	dirty    bool // on the flusher's list
-	writing  bool // somebody is writing, and will look at out afterwards
+	writing  bool // a goroutine is writing, and looks at out afterwards
 	awaiting bool // a ping was sent, its pong has not come
 	base64   bool // the client asked for binary messages as text on its WebSocket
 
@@ -85,7 +85,7 @@ const (
 	closeWait = 3 * time.Second
 )
 
-// ID returns the session id. It is a secret between this client and the server: whoever knows it
+// ID returns the session id. It is a secret between this client and the server: anybody who knows it
 // can speak for the client.
 func (s *Session) ID() string { return s.info[:idLen] }
 
@@ -123,7 +123,7 @@ func (s *Session) stamp() {
 	}
 }
 
-// callWaiting calls who waits for the next packet.
+// callWaiting calls the functions that wait for the next packet.
 func (s *Session) callWaiting() {
 	if f := s.wake.Swap(nil); f != nil {
 		(*f)()
@@ -243,7 +243,7 @@ func (s *Session) enqueue(size int, frames ...*Frame) {
 	}
 }
 
-// letGo has what is queued leave at once, though the turn goes on. Called with the lock.
+// letGo sends what is queued at once, although the turn goes on. Called with the lock.
 func (s *Session) letGo() {
 	s.inline = false
 	if s.out != nil {
@@ -270,7 +270,7 @@ func (s *Session) flushDirty() {
 }
 
 // takeQueue makes the caller the writer of all that is queued; nil when there is nothing to
-// write, or somebody else writes, or the frames are meant for the end of the turn. The writer is
+// write, or another goroutine writes, or the frames are meant for the end of the turn. The writer is
 // counted, as the flush loop that it may run on is not: it must call done, or hand its count on.
 func (s *Session) takeQueue() *frameQueue {
 	s.mu.Lock()
@@ -352,7 +352,7 @@ func (s *Session) passAll(marks []*Frame) {
 }
 
 // beginTurn claims the handler for the calling goroutine; false when the session is not open. Only
-// a session's reader calls it, so nobody else is in a turn.
+// a session's reader calls it, so no other goroutine is in a turn.
 func (s *Session) beginTurn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -389,7 +389,7 @@ func (s *Session) endTurn() {
 func (s *Session) Close(reason Reason) { s.finish(reason, nil) }
 
 // shutDown is Close by the server. A session that its client has closed is kept only for a poll that
-// may have crossed with that: there is nobody to wait for.
+// may have crossed with that: no client is left to wait for.
 func (s *Session) shutDown() {
 	s.mu.Lock()
 	poll, polling := s.carrier.(*pollCarrier)

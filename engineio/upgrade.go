@@ -117,7 +117,7 @@ func (c *wsCarrier) handleProbe(packet []byte) error {
 	return errProbe
 }
 
-// writeProbe writes to a connection that nobody else writes to yet. Its deadline is the upgrade's.
+// writeProbe writes to a connection to which no other goroutine writes yet. Its deadline is the upgrade's.
 func (c *wsCarrier) writeProbe(f *Frame) error {
 	_, err := c.conn.Write(f.wire)
 	return err

@@ -48,7 +48,7 @@ func (c *wsCarrier) goodbye(reason Reason) *Frame {
 	return newCloseFrame(closeCode(reason), "")
 }
 
-// closeCode is what a client is told of a session that ended for reason.
+// closeCode is the close code for a session that ended for reason.
 func closeCode(reason Reason) ws.StatusCode {
 	switch reason {
 	case ReasonShutdown:
@@ -314,7 +314,7 @@ func (c *wsCarrier) dispatch(m message) error {
 		if c.probing {
 			return c.writeProbe(pong)
 		}
-		c.s.Send(pong) // fails when closing, where a pong matters to nobody
+		c.s.Send(pong) // fails when closing, where no pong is needed
 	case ws.OpClose:
 		return c.handleClose(m.data)
 	}

@@ -31,8 +31,8 @@ func (w *writer) try(raw syscall.RawConn, p []byte) (n int, err error) {
 	return w.n, w.err
 }
 
-// flush writes what is queued, unless somebody is at it. What the connection does not take at
-// once is left to a goroutine that ends with the queue.
+// flush writes what is queued, unless another goroutine is writing. What the connection does not
+// take at once is left to a goroutine that ends when the queue is empty.
 func (c *wsCarrier) flush() {
 	q := c.s.takeQueue()
 	if q == nil {

@@ -183,8 +183,8 @@ func (s *Socket) forget(id uint64) chan *Message {
 	return answer
 }
 
-// answered hands a client's answer to whoever waits for it. Answers to nothing,
-// late ones mostly, are ignored.
+// answered hands a client's answer to the EmitWithAck that waits for it. Other
+// answers, mostly late ones, are ignored.
 func (s *Socket) answered(p *wirePacket, binary [][]byte) {
 	answer := s.forget(p.id)
 	if answer == nil {

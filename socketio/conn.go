@@ -126,7 +126,7 @@ func (c *conn) attach(data []byte) error {
 	return nil
 }
 
-// abandon waits for no attachments any more.
+// abandon gives up a packet whose attachments have not all arrived.
 func (c *conn) abandon() {
 	if c.pending != nil {
 		c.pending.overdue.Stop()

@@ -9,7 +9,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/engineio"
 )
 
-// Held is an event that some sockets of this process have no room for yet.
+// Held is an event for which the queues of some sockets of this process are too full yet.
 type Held struct {
 	limit  int           // how much may wait for a connection that still gets it
 	stall  time.Duration // how long a connection may stay over that
@@ -19,10 +19,10 @@ type Held struct {
 type heldSocket struct {
 	s     *Socket
 	o     outgoing
-	since time.Time // since when it has been seen to have no room
+	since time.Time // since when its queue was seen to be too full
 }
 
-// heldPause is how often it is looked whether there is room.
+// heldPause is how often the queues are looked at.
 const heldPause = 10 * time.Millisecond
 
 // SendHeld is [Broadcaster.Send] for what a client sends to others: it may fill their
@@ -39,14 +39,14 @@ func (b Broadcaster) SendHeld(ctx context.Context, p *Packet) (*Held, error) {
 	return h, err
 }
 
-// add remembers a socket that has no room.
+// add remembers a socket whose queue is too full.
 func (h *Held) add(s *Socket, o *outgoing) {
 	h.behind = append(h.behind, heldSocket{s, *o, time.Now()})
 }
 
-// Wait sends the packet to each socket as soon as its connection has room again. A
-// connection that makes none in Engine.StallTimeout is closed as too slow; who has
-// gone gets nothing. It blocks until nobody is left or ctx ends.
+// Wait sends the packet to each socket as soon as its queue has emptied enough. A
+// connection on which nothing leaves for Engine.StallTimeout is closed as too slow. A
+// socket that has gone gets nothing. Wait blocks until no socket is left or ctx ends.
 func (h *Held) Wait(ctx context.Context) {
 	tick := time.NewTicker(heldPause)
 	defer tick.Stop()
@@ -65,14 +65,15 @@ func (h *Held) Wait(ctx context.Context) {
 	}
 }
 
-// hysteresis is the part of the limit that has to leave before a connection has room again,
-// so that the next packet does not wait at once: little, for who reads slowly.
+// hysteresis is the part of the limit that has to leave before a connection gets the next
+// packet, so that this one does not fill it again at once. It is small, so that a slow
+// reader gets there in time.
 const hysteresis = 16
 
 // try looks after one socket, and forgets it when it got the packet or was closed.
 func (h *Held) try(b *heldSocket, now time.Time) {
 	if b.s.conn.session.Queued() <= h.limit-h.limit/hysteresis {
-		b.since = now // it reads, though others may be quicker to fill its queue again
+		b.since = now // it reads, although other senders may fill its queue again first
 		if !errors.Is(b.s.emit(&b.o), ErrBusy) {
 			b.s = nil
 			return
@@ -84,12 +85,12 @@ func (h *Held) try(b *heldSocket, now time.Time) {
 	}
 }
 
-// holdMost is the longest that Hold blocks: what else the client sends, pongs
-// included, must be read now and then.
+// holdMost is the longest time that Hold blocks: the other packets of the client,
+// pongs included, must be read now and then.
 const holdMost = 5 * time.Second
 
-// Hold makes the goroutine that reads the connection wait, so that nothing of the client
-// is read meanwhile: until done is closed, but no longer than 5 s. Only inline handlers
-// may call it. The client does not count as silent for it. It reports false when the
-// connection has ended.
+// Hold makes the goroutine that reads the connection wait until done is closed, but no
+// longer than 5 s. Nothing of the client is read meanwhile, and the client does not count
+// as silent. Only inline handlers may call it. It reports false when the connection has
+// ended.
 func (s *Socket) Hold(done <-chan struct{}) bool { return s.conn.session.Wait(done, holdMost) }

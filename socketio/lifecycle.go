@@ -28,8 +28,8 @@ func (s *Socket) closed() bool {
 	return s.phase == phaseClosed
 }
 
-// start lets a new socket join: at once where nobody wants to have a say, else
-// on a goroutine, which then goes on to handle the socket's messages.
+// start lets a new socket join: at once if the namespace has no Use and no OnConnect
+// function, else on a goroutine, which then goes on to handle the socket's messages.
 func (s *Socket) start() {
 	h := s.ns.hooks.Load()
 	if len(h.admit) == 0 && len(h.connect) == 0 {
@@ -50,7 +50,7 @@ func (s *Socket) start() {
 	})
 }
 
-// decide runs what has a say in joining.
+// decide runs the functions of Use, and if none refuses those of OnConnect.
 func (s *Socket) decide(h *hooks) {
 	ctx := lazyContext{s}
 	for _, f := range h.admit {
@@ -76,8 +76,8 @@ func (s *Socket) decide(h *hooks) {
 	}
 }
 
-// refuse ends a socket that never joined. The client hears of it unless it has
-// given up: it may be waiting for the answer to its next attempt.
+// refuse ends a socket that never joined. The client gets a CONNECT_ERROR unless it
+// has left: then it may be waiting for the answer to its next attempt.
 func (s *Socket) refuse(err error) {
 	s.conn.remove(s)
 	if !s.close(ReasonServerDisconnect) { // no hook hears of it

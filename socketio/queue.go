@@ -31,7 +31,7 @@ func (s *Socket) receive(p *wirePacket, binary [][]byte) {
 	}
 }
 
-// unhandled notes an event that nobody handles.
+// unhandled logs an event that has no handler.
 func (s *Socket) unhandled(p *wirePacket) {
 	log := s.ns.server.log
 	if ctx := context.Background(); log.Enabled(ctx, slog.LevelDebug) {
@@ -40,7 +40,7 @@ func (s *Socket) unhandled(p *wirePacket) {
 	}
 }
 
-// clip shortens for the log what a client made up.
+// clip shortens a name that a client chose, for the log.
 func clip(name string) string {
 	const enough = 128
 	if len(name) <= enough {

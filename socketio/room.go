@@ -105,7 +105,7 @@ func (n *Namespace) list(s *Socket) {
 	}
 }
 
-// drop takes a socket out of its rooms and the namespace, for ever.
+// drop takes a socket out of its rooms and the namespace for good.
 func (n *Namespace) drop(s *Socket) {
 	n.mu.Lock()
 	s.gone = true

@@ -69,8 +69,8 @@ func (s *Socket) ID() string { return s.id }
 // Namespace returns the namespace that the socket is in.
 func (s *Socket) Namespace() *Namespace { return s.ns }
 
-// Handshake returns what the client said when it connected, put together anew
-// at each call.
+// Handshake returns what the client said when it connected. Each call makes a
+// new one.
 func (s *Socket) Handshake() *Handshake {
 	r := s.conn.session.Request()
 	h := &Handshake{Auth: s.auth, Query: r.Query, Header: r.Header, RemoteAddr: r.RemoteAddr, Time: s.joined}
@@ -94,7 +94,7 @@ func (s *Socket) Connected() bool {
 	return s.connected()
 }
 
-// connected is Connected for who holds s.mu.
+// connected is Connected for callers that hold s.mu.
 func (s *Socket) connected() bool { return s.phase == phaseOpening || s.phase == phaseReady }
 
 // Gone reports whether nothing can be sent to the client any more: the socket has left, or its
@@ -177,7 +177,7 @@ func (s *Socket) sendWithin(limit int, frames ...*engineio.Frame) error {
 	return sendError(err)
 }
 
-// sendError is what an error of a session means to who sent something.
+// sendError turns an error of a session into one of this package.
 func sendError(err error) error {
 	switch {
 	case err == nil:

@@ -49,8 +49,8 @@ func (c *devCmd) Run(out output) error {
 	return s.run()
 }
 
-// devPage lets the page do nothing but what it needs. Browsers ask for it anew
-// each time; no-store would keep it out of their back/forward cache.
+// devPage allows the page only what it needs. Browsers ask for it each time;
+// no-store would keep it out of their back/forward cache.
 func devPage(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -73,7 +73,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		Logger:         log,
 	}}
 	s.presenceError = func(err error) error { return fmt.Errorf("starting presence: %w", err) }
-	s.mux.Handle(socketPath, s.phase.whenStarted(io)) // else the mux would redirect, which no client follows
+	s.mux.Handle(socketPath, s.phase.whenStarted(io)) // without it the mux would redirect, which no client follows
 	s.mux.Handle(socketPath+"/", s.phase.whenStarted(io))
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	s.mux.HandleFunc("GET /readyz", s.phase.readyz)

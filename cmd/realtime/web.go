@@ -123,7 +123,7 @@ func serve(web *http.Server, listeners []net.Listener) error {
 
 const panicPrefix = "http: panic serving"
 
-// errorLog hands on what net/http has to say. Clients can cause all of it but panics.
+// errorLog logs the messages of net/http. Clients can cause all of them but panics.
 type errorLog struct {
 	log    *slog.Logger
 	faults *slog.Logger // throttled

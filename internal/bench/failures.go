@@ -14,7 +14,7 @@ const (
 	errRefused  = "refused"     // an answer that is not ok
 	errStale    = "stale"       // a write that the server took for an old one
 	errProtocol = "protocol"    // what no server may send
-	errResume   = "not_resumed" // a member that had to begin anew
+	errResume   = "not_resumed" // a member that had to join as a new one
 )
 
 // maxExamples is how many errors are kept with their text.

@@ -13,7 +13,7 @@ import (
 // round.
 const worded = 10
 
-// tally counts what one round brings. A world has one; begin starts it anew.
+// tally counts what one round brings. A world has one; begin resets it.
 type tally struct {
 	mu      sync.Mutex
 	name    string

@@ -172,7 +172,7 @@ func (t *truth) resuming(l *life, n *node) {
 }
 
 // resumeDoubted is a resume without a success: if it took effect, the grace
-// began anew. It may also take effect later, and take the membership away from
+// began again. It may also take effect later, and take the membership away from
 // a socket that resumed it in the meantime.
 func (t *truth) resumeDoubted(l *life, why string) {
 	t.mu.Lock()
@@ -274,7 +274,7 @@ func (t *truth) troubled(n *node) bool {
 	return n.troubled || !n.ended.IsZero()
 }
 
-// silent says whether a node was silent of late, or still is.
+// silent reports whether a node is silent, or was within silenceEcho.
 func (t *truth) silent(n *node) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

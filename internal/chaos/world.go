@@ -54,7 +54,7 @@ type world struct {
 	resting   atomic.Bool  // clients change nothing
 	lossy     atomic.Bool  // connections may be lost
 	stateSize atomic.Int64 // of what a patch carries besides
-	patience  atomic.Int64 // nanoseconds that clients wait for an answer; 0: for ever
+	patience  atomic.Int64 // nanoseconds that clients wait for an answer; 0: without a limit
 	steady    time.Time    // since when the nodes' life signs run unbroken
 	after     func() error // what is left to do once a round is judged
 	serial    atomic.Int64 // of nodes

@@ -14,7 +14,7 @@ import (
 
 const (
 	// minOver and maxOver bound how many connections beyond the limit are open at a time, to be told
-	// so: the oldest of them makes room for the next. The more, the longer has each to send its request.
+	// so: the oldest of them makes room for the next. The more there are, the longer each has to send its request.
 	minOver = 8
 	maxOver = 256
 	// spares is how many descriptors are kept to be given up when none is left: then a few connections

@@ -24,8 +24,8 @@ const maxCompared = 512
 // message and attributes are; the local address of a connection, as in an error of package net,
 // does not count. So no line hides one about another server, room or user, up to Variants of a
 // message at a time, and there are never more than Variants + 1 lines of a message in an interval.
-// Lines below info, which are for who asks for everything, and above warn, which are for what
-// must not happen, pass as they are.
+// Lines below info, for operators who want to see everything, and above warn, for what must not
+// happen, are always written.
 func Limit(log *slog.Logger, interval time.Duration) *slog.Logger {
 	return slog.New(&handler{Handler: log.Handler(), seen: &seen{interval: interval, messages: make(map[kind]*message)}})
 }
