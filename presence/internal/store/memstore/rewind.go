@@ -9,28 +9,43 @@ import (
 
 // Save returns a function that puts every record back as it is now, as a
 // replica does that is promoted without the last writes. Subscriptions stay.
-// It is meant for tests of what survives such a loss.
+// It is meant for tests of what survives such a loss, and may be called once.
 func (s *Store) Save() (rewind func()) {
+	parts := s.SaveParts()
+	return func() { parts(func(string) bool { return true }) }
+}
+
+// SaveParts is Save for a store of several servers, of which one fails over:
+// lost is asked which parts go back, by "room:" and the id for each room, and by
+// "index", "conns" and "nodes" for what is kept apart from the rooms.
+func (s *Store) SaveParts() (rewind func(lost func(part string) bool)) {
 	rooms, index, conns, nodes := s.rooms.save(), s.index.save(), s.conns.save(), s.nodes.save()
-	return func() {
-		rooms()
-		index()
-		conns()
-		nodes()
+	return func(lost func(part string) bool) {
+		rooms(func(id string) bool { return lost("room:" + id) })
+		for part, back := range map[string]func(){"index": index, "conns": conns, "nodes": nodes} {
+			if lost(part) {
+				back()
+			}
+		}
 	}
 }
 
-func (rs *rooms) save() func() {
+func (rs *rooms) save() func(lost func(id string) bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	byID := make(map[string]*room, len(rs.byID))
 	for id, r := range rs.byID {
 		byID[id] = &room{Position: r.Position, members: maps.Clone(r.members), users: maps.Clone(r.users)}
 	}
-	return func() {
+	return func(lost func(id string) bool) {
 		rs.mu.Lock()
 		defer rs.mu.Unlock()
-		rs.byID = byID
+		maps.DeleteFunc(rs.byID, func(id string, _ *room) bool { return lost(id) })
+		for id, r := range byID {
+			if lost(id) {
+				rs.byID[id] = r
+			}
+		}
 	}
 }
 

@@ -22,11 +22,17 @@ func (f *Faulty) SubscribeNodes(ctx context.Context, r store.Receiver) (store.Su
 
 // Interrupt tells every subscription that it was lost and is in place again,
 // after all that is held back, and that the records lost writes, if so.
-func (f *Faulty) Interrupt(lost bool) {
+func (f *Faulty) Interrupt(lost bool) { f.InterruptSome(lost, func(string) bool { return true }) }
+
+// InterruptSome is Interrupt for the subscriptions of some rooms, as when one
+// server of several fails over. The room of the channel of all nodes is "".
+func (f *Faulty) InterruptSome(lost bool, match func(room string) bool) {
 	f.mu.Lock()
 	subs := make([]*faultySub, 0, len(f.subs))
 	for s := range f.subs {
-		subs = append(subs, s)
+		if match(s.room) {
+			subs = append(subs, s)
+		}
 	}
 	f.mu.Unlock()
 	for _, s := range subs {

@@ -233,6 +233,7 @@ func TestFaultyDeliveries(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		f.InterruptSome(false, func(room string) bool { return room != "r" })
 		f.Interrupt(true)
 		synctest.Wait()
 		l.expect(t, "0")
