@@ -245,7 +245,7 @@ func (r *room) take(e *store.Event) {
 	}
 	left := r.leaves(e)
 	r.suspect = r.suspect || backwards // the store lost what had this number before
-	if backwards || left || e.Seq > r.pos.Seq {
+	if backwards || left || e.Seq > r.pos.Seq || e.Born != r.pos.Born {
 		r.refetch() // what came before the load is in it, this event too
 	} // else it is known: published before the load that the replica is from
 }

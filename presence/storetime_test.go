@@ -64,3 +64,30 @@ func TestStoreTimeIsLearntFromQuickAnswers(t *testing.T) {
 		}
 	})
 }
+
+// The store's clock is set back, as by a failover, when a room has no record: the next
+// record counts from below the one before. A node that has the room open all the time
+// shows the new member at once.
+func TestARecordThatBeginsBelowTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var step atomic.Int64
+		mem := memstore.New(memstore.Options{Now: func() time.Time { return time.Now().Add(time.Duration(step.Load())) }})
+		runWorld(t, mem, 2, func(w *world) {
+			sub, _, err := w.nodes[0].watch(t.Context(), "r", func(Event) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sub.Close()
+			a := w.connect(w.nodes[0], "a")
+			a.join("r", "ann", "")
+			a.send("leave", "{}").wait()
+			step.Store(-int64(2 * time.Second))
+			time.Sleep(time.Second) // the nodes learn of it
+			w.connect(w.nodes[1], "b").join("r", "bob", "")
+			synctest.Wait()
+			if members, err := w.nodes[0].membersOf(t.Context(), "r"); err != nil || len(members) != 1 {
+				t.Errorf("the other node shows %v, %v", members, err)
+			}
+		})
+	})
+}
