@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -77,7 +78,12 @@ func (w *world) addNode() *engine {
 
 // start adds a node with a store and a clock of its own.
 func (w *world) start(st store.Store, c clock) (*engine, error) {
-	e, err := newEngine(w.t.Context(), testSettings, st, c, func(event []byte, _ series.Change) frame { return textFrame(event) })
+	return w.startIn(w.t.Context(), st, c)
+}
+
+// startIn is start for one that may take no longer than ctx.
+func (w *world) startIn(ctx context.Context, st store.Store, c clock) (*engine, error) {
+	e, err := newEngine(ctx, testSettings, st, c, func(event []byte, _ series.Change) frame { return textFrame(event) })
 	if err == nil {
 		w.nodes = append(w.nodes, e)
 	}

@@ -3,7 +3,6 @@ package presence
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,31 +25,52 @@ const (
 	faultDrop                // an event is lost on the bridge
 	faultDelay               // events are late
 	faultGap                 // a node's subscriptions are interrupted
+	faultDrain               // a node is replaced by a new one, as by a deploy
+	faultCut                 // a node has no way to the store for a while
+	faultPart                // one server of the store loses what was written last, the others nothing
+	faultNotice              // nodes learn late, each at another time, that the store lost data
+	faultStep                // the store's clock is another one after it lost data
 	faultCount
 )
 
 var faultNames = [faultCount]string{
 	"node crash", "node freeze", "store wiped", "store rewound", "call fails", "call hangs", "call runs late",
-	"event lost", "event late", "subscriptions interrupted",
+	"event lost", "event late", "subscriptions interrupted", "node replaced", "node cut off", "part of the store rewound",
+	"loss noticed late", "store's clock set",
 }
+
+// faultKeys are the letters by which -faults names the classes, in order.
+const faultKeys = "0123456789abcde"
+
+func (f fault) key() string { return faultKeys[f : f+1] }
 
 type faultSet [faultCount]bool
 
-// tally counts the schedules in which a class of fault occurred.
-type tally struct {
-	mu    sync.Mutex
-	seeds int
-	with  [faultCount]int
+// outcome is what one schedule has to tell.
+type outcome struct {
+	happened faultSet
+	longest  [transientCount]time.Duration
 }
 
-func (y *tally) add(happened faultSet) {
+// tally counts the schedules in which a class of fault occurred.
+type tally struct {
+	mu      sync.Mutex
+	seeds   int
+	with    [faultCount]int
+	longest [transientCount]time.Duration
+}
+
+func (y *tally) add(o outcome) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.seeds++
-	for f, yes := range happened {
+	for f, yes := range o.happened {
 		if yes {
 			y.with[f]++
 		}
+	}
+	for k, d := range o.longest {
+		y.longest[k] = max(y.longest[k], d)
 	}
 }
 
@@ -59,74 +79,24 @@ func (y *tally) String() string {
 	for f, n := range y.with {
 		lines = append(lines, fmt.Sprintf("%8d  %s", n, faultNames[f]))
 	}
+	lines = append(lines, "shown for longest beyond what excuses it:")
+	for k, d := range y.longest {
+		lines = append(lines, fmt.Sprintf("%8v  %v, of %v", d.Round(time.Millisecond), transient(k), transient(k).bound()))
+	}
 	return strings.Join(lines, "\n")
 }
 
 // check fails when a class of fault is too rare for its absence to be noticed.
 func (y *tally) check(t *testing.T) {
 	for f, n := range y.with {
-		if n < y.seeds/5 {
+		if n < y.seeds/8 {
 			t.Errorf("%s: only in %d of %d schedules", faultNames[f], n, y.seeds)
 		}
 	}
 }
 
-// simNode is a node with its own way to the store, that can stand still.
-type simNode struct {
-	eng    *engine
-	ids    []string // all that it had
-	link   *storetest.Faulty
-	frozen bool
-	ended  time.Time // when it crashed
-	queue  []func()  // what clients sent while it did
-}
-
-// index is the key of the index of what the node holds.
-func (n *simNode) index() string { return "{node:" + n.eng.self() + "}:conns" }
-
-// nodeClock is the clock of a node: while that stands still, no timer fires.
-type nodeClock struct {
-	systemClock
-	link *storetest.Faulty
-}
-
-func (c nodeClock) AfterFunc(d time.Duration, f func()) timer {
-	return c.systemClock.AfterFunc(d, func() {
-		if c.link.Wait() {
-			f()
-		}
-	})
-}
-
-func (s *simulation) addNode() {
-	n := &simNode{link: storetest.NewFaulty(s.mem, storetest.Plan{})}
-	eng, err := s.w.start(n.link, nodeClock{link: n.link})
-	if err != nil {
-		s.w.t.Fatal(err)
-	}
-	n.eng = eng
-	n.link.SetPlan(s.plan(s.seed<<8 + uint64(len(s.w.nodes)+s.count)))
-	s.mu.Lock()
-	s.nodes = append(s.nodes, n)
-	s.mu.Unlock()
-	s.log("node", eng.self())
-}
-
-// running are the nodes that did not crash.
-func (s *simulation) running() []*simNode {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.nodes)
-}
-
-func (s *simulation) isFrozen(n *simNode) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return n.frozen
-}
-
 // plan is what goes wrong between a node and the store.
-func (s *simulation) plan(seed uint64) storetest.Plan {
+func (s *simulation) plan(n *simNode, seed uint64) storetest.Plan {
 	share := func(f fault, rate float64) float64 {
 		if s.enabled[f] {
 			return rate
@@ -145,32 +115,48 @@ func (s *simulation) plan(seed uint64) storetest.Plan {
 		if c.Method == "Beat" && dice.IntN(4) > 0 {
 			f.Kind = storetest.None // or nodes are hardly ever steady
 		}
-		switch f.Kind {
-		case storetest.FailBefore, storetest.FailAfter:
-			s.occurred(faultFail)
-		case storetest.Hang:
-			s.occurred(faultHang)
-		case storetest.HangLate:
-			s.occurred(faultLate)
+		if s.isCut(n) {
+			return storetest.Fault{Kind: storetest.FailBefore}
 		}
+		s.excuseCall(n, c, f)
 		if c.Method != "Beat" && c.Method != "Positions" || f.Kind != storetest.None {
-			s.log(c, f)
+			s.log(n.name, c, f)
 		}
 		return f
 	}
 	plan.Deliver = func(room string) storetest.Delivery {
 		d := deliver(room)
+		if s.isCut(n) {
+			return storetest.Delivery{Drop: true}
+		}
 		if d.Drop {
-			s.log("an event is lost", room)
+			s.log("an event is lost", n.name, room)
 			s.occurred(faultDrop)
+			s.excuse(n, lostFor, "an event was lost")
 		}
 		if d.Delay > 0 {
-			s.log("an event is late", room, d.Delay)
+			s.log("an event is late", n.name, room, d.Delay)
 			s.occurred(faultDelay)
+			s.delayed(n, d.Delay)
 		}
 		return d
 	}
 	return plan
+}
+
+// excuseCall notes what a call that goes wrong excuses.
+func (s *simulation) excuseCall(n *simNode, c storetest.Call, f storetest.Fault) {
+	switch f.Kind {
+	case storetest.FailBefore, storetest.FailAfter:
+		s.occurred(faultFail)
+		s.excuse(n, failedFor, "a call failed: "+c.Method)
+	case storetest.Hang:
+		s.occurred(faultHang)
+		s.excuse(n, testSettings.storeTimeout+failedFor, "a call hung: "+c.Method)
+	case storetest.HangLate:
+		s.occurred(faultLate)
+		s.excuse(n, testSettings.storeTimeout+f.Delay+failedFor, "a call ran late: "+c.Method)
+	}
 }
 
 func (s *simulation) occurred(f fault) {
@@ -202,42 +188,144 @@ func (s *simulation) strike() {
 	if len(s.running()) < 3 && s.dice.IntN(10) == 0 {
 		s.addNode()
 	}
+	if now(faultDrain, 0.04) {
+		s.replace(pick(s.dice, s.running()))
+	}
 	if now(faultFreeze, 0.05) {
 		s.freeze(pick(s.dice, s.running()), time.Duration(s.dice.IntN(15000))*time.Millisecond)
 	}
+	if now(faultCut, 0.04) {
+		s.cut(pick(s.dice, s.running()), false, allRooms)
+	}
 	settled := time.Since(s.lastLoss) > lossGap
 	if settled && now(faultWipe, 0.06) {
-		s.lastLoss = time.Now()
-		s.noteDead()
-		s.w.lossy.Store(true)
-		s.mem.Wipe()
-		for _, n := range s.crashed { // its last writes may be on their way
-			if time.Since(n.ended) < 5*time.Second {
-				s.forget(n)
-			}
-		}
-		s.noteSilent()
+		s.wipe()
 	}
 	if s.rewind == nil || time.Since(s.saved) > maxRewind || s.dice.IntN(8) == 0 {
-		s.rewind, s.saved = s.mem.Save(), time.Now()
+		s.rewind, s.saved = s.mem.SaveParts(), time.Now()
 	}
 	rewinds := 0.04
 	if s.leftOfLate() { // or it would hardly ever undo what is to be remembered
 		rewinds = 0.5
 	}
-	if settled && time.Since(s.lastLoss) > lossGap && now(faultRewind, rewinds) {
-		s.lastLoss = time.Now()
-		s.noteDead()
-		s.w.lossy.Store(true)
-		s.rewind()
-		s.rewind = nil
-		for _, n := range s.running() {
-			n.link.Interrupt(true)
-		}
+	settled = settled && time.Since(s.lastLoss) > lossGap
+	switch {
+	case !settled:
+	case now(faultPart, rewinds/2):
+		s.failOver(pick(s.dice, []string{"room:r", "room:s", "index", "conns", "nodes"}))
+	case now(faultRewind, rewinds):
+		s.failOver("")
 	}
 	if now(faultGap, 0.04) {
-		pick(s.dice, s.running()).link.Interrupt(false)
+		n := pick(s.dice, s.running())
+		s.excuse(n, interruptedFor, "its subscriptions were interrupted")
+		n.link.Interrupt(false)
 	}
+}
+
+// noteLoss notes what must be known before the store loses data.
+func (s *simulation) noteLoss() {
+	s.noteDead()
+	s.w.lossy.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastLoss = time.Now()
+}
+
+// wipe lets the store lose everything.
+func (s *simulation) wipe() {
+	s.noteLoss()
+	s.mem.Wipe()
+	s.excuseLoss(0, "the store was wiped")
+	for _, n := range s.crashed { // its last writes may be on their way
+		if time.Since(n.ended) < 5*time.Second {
+			s.forget(n)
+		}
+	}
+	s.noteSilent()
+}
+
+// failOver lets one server of the store, or without a name all there are, lose
+// the last that it was told, and the nodes learn of that.
+func (s *simulation) failOver(server string) {
+	s.noteLoss()
+	s.log("rewound to", stamp(s.saved), server)
+	s.rewind(func(part string) bool { return server == "" || part == server })
+	s.rewind = nil
+	step := time.Duration(0)
+	if s.enabled[faultStep] {
+		step = time.Duration(s.dice.IntN(6000)-3000) * time.Millisecond
+		if s.enabled[faultLate] { // what is on its way dies with the server that it went to, here it does not
+			step = step.Abs()
+		}
+		s.occurred(faultStep)
+		s.log("the store's clock is set by", step)
+		s.clockStep.Add(int64(step))
+	}
+	s.excuseLoss(step.Abs(), "the store was rewound")
+	s.noteUnknown()
+	affected := func(room string) bool { return room == "" || server == "" || server == "room:"+room }
+	for _, n := range s.running() {
+		s.tellOfLoss(n, affected)
+	}
+	s.mu.Lock()
+	leaving := s.leaving
+	s.mu.Unlock()
+	for _, n := range leaving {
+		n.link.InterruptSome(true, affected)
+	}
+}
+
+// maxNotice is how long a node may go on with a store that lost data before it
+// is told: noticeTime is what the engine waits for that.
+const maxNotice = noticeTime - 100*time.Millisecond
+
+// tellOfLoss tells a node that the store lost data: at once, a little later, or
+// when it has found the server that took over.
+func (s *simulation) tellOfLoss(n *simNode, affected func(room string) bool) {
+	late := s.enabled[faultNotice]
+	if late {
+		s.occurred(faultNotice)
+	}
+	switch {
+	case late && s.dice.IntN(3) == 0:
+		s.cut(n, true, affected)
+	case late && s.dice.IntN(2) == 0:
+		d := time.Duration(s.dice.Int64N(int64(maxNotice)))
+		s.log("is told of the loss in", d, n.name)
+		s.excuse(n, d+lossFor, "the store was rewound, and it was told late")
+		time.AfterFunc(d, func() { n.link.InterruptSome(true, affected) })
+	default:
+		n.link.InterruptSome(true, affected)
+	}
+}
+
+func allRooms(string) bool { return true }
+
+// cut takes the way to the store from a node for a while: calls fail, and it hears
+// nothing. In the end its subscriptions are in place again.
+func (s *simulation) cut(n *simNode, lost bool, affected func(room string) bool) {
+	d := time.Duration(s.dice.IntN(3000)) * time.Millisecond
+	s.mu.Lock()
+	n.cutUntil = later(n.cutUntil, time.Now().Add(d))
+	s.mu.Unlock()
+	s.excuse(n, d+lossFor, "it was cut off")
+	if lost {
+		s.excuseGhosts(n, d+ghostsAfterLoss, "it was cut off when the store lost data")
+	}
+	s.log("cut off for", d, n.name)
+	time.AfterFunc(d, func() {
+		n.link.Interrupt(false) // it missed something in every room
+		if lost {
+			n.link.InterruptSome(true, affected)
+		}
+	})
+}
+
+func (s *simulation) isCut(n *simNode) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return n.isCut()
 }
 
 // leftOfLate tells whether a member left for good since the store was saved, which
@@ -253,95 +341,26 @@ func (s *simulation) leftOfLate() bool {
 	return false
 }
 
-// crash ends a node: its clients lose their connections.
-func (s *simulation) crash(n *simNode) {
-	s.noteDead()
-	s.noteForgotten(n)
-	n.link.Kill()
-	n.eng.close()
-	n.ended = time.Now()
-	s.crashed = append(s.crashed, n)
-	for _, c := range s.w.clients {
-		if c.sock.eng == n.eng {
-			c.gone.Store(true)
-		}
-	}
-	s.mu.Lock()
-	s.nodes = without(s.nodes, n)
-	s.mu.Unlock()
-	s.w.nodes = without(s.w.nodes, n.eng)
-	s.w.t.Cleanup(n.link.End)
-}
-
-func without[T comparable](list []T, x T) []T {
-	var rest []T
-	for _, y := range list {
-		if y != x {
-			rest = append(rest, y)
-		}
-	}
-	return rest
-}
-
-// freeze lets a node stand still for a while.
-func (s *simulation) freeze(n *simNode, d time.Duration) {
-	s.mu.Lock()
-	was := n.frozen
-	n.frozen = true
-	s.mu.Unlock()
-	if was {
-		return
-	}
-	n.link.Freeze()
-	if time.Since(s.lastLoss) < keepMissing {
-		s.noteSilent()
-	}
-	s.log("frozen for", d, n.eng.self())
-	time.AfterFunc(d, func() { s.thaw(n) })
-}
-
-func (s *simulation) thaw(n *simNode) {
-	s.mu.Lock()
-	queue := n.queue
-	n.queue, n.frozen = nil, false
-	s.mu.Unlock()
-	s.log("thawed", n.eng.self())
-	n.link.Thaw()
-	for _, f := range queue {
-		f()
-	}
-}
-
-// on does something to a client's socket, once its node can read it.
-func (s *simulation) on(c *client, f func()) {
-	s.mu.Lock()
-	for _, n := range s.nodes {
-		if n.eng == c.sock.eng && n.frozen {
-			n.queue = append(n.queue, f)
-			s.mu.Unlock()
-			return
-		}
-	}
-	s.mu.Unlock()
-	f()
-}
-
 // calm ends everything that goes wrong.
 func (s *simulation) calm() {
 	time.Sleep(20 * time.Second) // nobody is frozen any more
+	s.drains.Wait()
 	s.log("quiet now; held:", s.mem.Keys())
 	for _, n := range s.running() {
 		plan := storetest.Plan{}
 		if *narrateFlag {
 			plan.Call = func(c storetest.Call) storetest.Fault {
 				if c.Method != "Beat" && c.Method != "Positions" {
-					s.log(c)
+					s.log(n.name, c)
 				}
 				return storetest.Fault{}
 			}
 		}
 		n.link.SetPlan(plan)
 	}
+	s.mu.Lock()
+	s.judge.calm = time.Now()
+	s.mu.Unlock()
 	// A member of a node that crashed right after the store forgot that node is
 	// found by those who open its room.
 	watcher := s.connect()

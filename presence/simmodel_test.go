@@ -31,6 +31,7 @@ type heardOf struct {
 // belief is what a client knows of its own membership, by what it was told.
 type belief struct {
 	seatKey
+	node    *simNode // the client's
 	in      bool
 	connID  string
 	user    string
@@ -44,6 +45,20 @@ type belief struct {
 	since   int       // the order of that join
 	value   int       // the state that the join's answer showed
 	written []*write  // the patches since then
+
+	asked    []time.Time   // when it sent what has no answer yet
+	askedAt  time.Time     // when it last asked to join or to leave
+	grace    time.Duration // that the join's answer gave
+	outAt    time.Time     // when it was out of the room, as far as it knows
+	outGrace time.Duration // for how long it may be shown after that
+}
+
+// fading is a membership that has ended: when, and for how long it may be shown after
+// that, as far as its client knows; and for how long if its node died with the leave.
+type fading struct {
+	node        *simNode
+	at          time.Time
+	grace, full time.Duration
 }
 
 // write is one patch.
@@ -64,7 +79,9 @@ func parseAck(t *testing.T, ack []byte) (a wireAck) {
 func (s *simulation) believes(c *client, room string) *belief {
 	key := seatKey{c, room}
 	if s.seats[key] == nil {
-		s.seats[key] = &belief{seatKey: key}
+		b := &belief{seatKey: key, node: s.of[c.sock.eng]}
+		s.seats[key] = b
+		s.inRoom[room] = append(s.inRoom[room], b)
 	}
 	return s.seats[key]
 }
@@ -75,23 +92,46 @@ func (s *simulation) asks(c *client, room string) *belief {
 	defer s.mu.Unlock()
 	b := s.believes(c, room)
 	b.open++
+	b.askedAt = time.Now()
+	b.asked = append(b.asked, b.askedAt)
 	return b
+}
+
+// answered notes that the first of the requests is answered that were not. s.mu is
+// held.
+func (b *belief) answered() {
+	b.open--
+	b.asked = b.asked[1:]
+}
+
+// isOut notes that a client is out of a room, and for how long its member may stay.
+// s.mu is held.
+func (b *belief) isOut(grace time.Duration) {
+	b.in, b.outAt, b.outGrace = false, time.Now(), grace
 }
 
 func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
 	s.log("ack of join", b.c.name, b.room, a.OK, a.Code, a.Self.ConnID, a.Self.Epoch, a.Resumed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.open--
+	b.answered()
 	if !a.OK {
 		b.unsure, b.over = true, false // it may have taken effect
 		return
 	}
-	for _, other := range s.seats {
-		if other != b && other.room == b.room && other.connID == a.Self.ConnID {
-			other.in, other.taken, other.over = false, true, false
+	for _, other := range s.inRoom[b.room] {
+		if other != b && other.connID == a.Self.ConnID {
+			other.isOut(0)
+			other.taken, other.over = true, false
 		}
 	}
+	if was := (seatID{b.room, b.connID}); b.connID != "" && b.connID != a.Self.ConnID {
+		if b.in {
+			b.isOut(0)
+		}
+		s.fading[was] = fading{b.node, b.outAt, b.outGrace, b.grace}
+	}
+	b.grace = time.Duration(a.Self.GraceMs) * time.Millisecond
 	b.in, b.unsure, b.told, b.taken, b.over, b.since = true, false, false, false, false, order
 	b.written = slices.DeleteFunc(b.written, func(p *write) bool { return p.n <= order })
 	b.connID, b.user, b.epoch = a.Self.ConnID, user, a.Self.Epoch
@@ -132,18 +172,21 @@ func (s *simulation) decided(room, token string, a wireAck) {
 	}
 }
 
-func (s *simulation) left(asked []*belief, order int, forGood bool, a wireAck) {
+func (s *simulation) left(asked []*belief, order, graceMs int, a wireAck) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range asked {
-		b.open--
+		b.answered()
 		switch {
 		case b.since > order: // it joined again
 		case a.OK:
-			if forGood && b.in && !b.unsure {
+			if graceMs == 0 && b.in && !b.unsure {
 				b.over, b.overAt = true, time.Now()
 			}
-			b.in, b.unsure = false, false
+			if b.in || b.unsure { // else it had left before, and this changes nothing
+				b.isOut(time.Duration(graceMs) * time.Millisecond)
+			}
+			b.unsure = false
 		default:
 			b.unsure = true
 		}
@@ -183,15 +226,19 @@ func (s *simulation) heard(c *client, e wireEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.believes(c, e.RoomID)
-	for _, of := range s.seats {
-		if e.Type == "leave" && of.room == e.RoomID && of.connID == e.ConnID && of.user == e.UserID && s.mustStand(of) && e.Epoch >= of.epoch {
+	for _, of := range s.inRoom[e.RoomID] {
+		if e.Type == "leave" && of.connID == e.ConnID && of.user == e.UserID && s.mustStand(of) && e.Epoch >= of.epoch {
 			s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s is there", c.name, e, e.ConnID, e.Epoch, of.c.name)
 		}
 	}
 	s.checkGone(c, e)
 	s.checkAway(c, e)
-	if e.ConnID == b.connID && !b.taken {
-		b.in = e.Type != "leave"
+	switch {
+	case e.ConnID != b.connID || b.taken:
+	case e.Type == "leave":
+		b.isOut(0)
+	default:
+		b.in = true
 	}
 }
 
@@ -204,9 +251,9 @@ func (s *simulation) checkGone(c *client, e wireEvent) {
 		return
 	}
 	if left := s.leaves[key]; e.Type == "join" && left > 0 {
-		for _, of := range s.seats {
-			if of.over && of.open == 0 && left >= of.epoch && of.room == e.RoomID && of.connID == e.ConnID && of.user == e.UserID &&
-				!s.disputed(of) && !s.dead[of.c.sock.eng] && slices.Contains(s.w.nodes, of.c.sock.eng) {
+		for _, of := range s.inRoom[e.RoomID] {
+			if of.over && of.open == 0 && left >= of.epoch && of.connID == e.ConnID && of.user == e.UserID &&
+				!s.disputed(of) && !s.dead[of.c.sock.eng] && slices.Contains(s.nodes, of.node) {
 				s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s had left", c.name, e, e.ConnID, e.Epoch, of.c.name)
 			}
 		}
@@ -219,12 +266,12 @@ func (s *simulation) checkGone(c *client, e wireEvent) {
 // nothing. s.mu is held.
 func (s *simulation) checkAway(c *client, e wireEvent) {
 	for f, yes := range s.happened {
-		if yes && fault(f) != faultCrash {
+		if yes && fault(f) != faultCrash && fault(f) != faultDrain {
 			return
 		}
 	}
-	for _, of := range s.seats {
-		if e.Status != string(StatusAway) || of.room != e.RoomID || of.connID != e.ConnID || e.Epoch < of.epoch || !s.mustStand(of) {
+	for _, of := range s.inRoom[e.RoomID] {
+		if e.Status != string(StatusAway) || of.connID != e.ConnID || e.Epoch < of.epoch || !s.mustStand(of) {
 			continue
 		}
 		silent := time.Since(*of.c.heardAt.Load())
@@ -234,10 +281,14 @@ func (s *simulation) checkAway(c *client, e wireEvent) {
 	}
 }
 
-// mustStand reports whether a membership has no reason to end. s.mu is held.
-func (s *simulation) mustStand(b *belief) bool {
-	return b.in && b.open == 0 && !b.unsure && !b.told && !s.disputed(b) &&
-		!s.kicked[membershipOf{b.room, b.user}] && !b.c.isGone() && !s.dead[b.c.sock.eng]
+// mustStand reports whether a membership has no reason to end, not even for a
+// moment. s.mu is held.
+func (s *simulation) mustStand(b *belief) bool { return s.stands(b) && !s.dead[b.c.sock.eng] }
+
+// stands reports whether a client is in a room for good: its node may have been
+// taken for dead, but then it comes back. s.mu is held.
+func (s *simulation) stands(b *belief) bool {
+	return b.in && b.open == 0 && !b.unsure && !b.told && !b.c.isGone() && !s.mayBeKicked(b) && !s.disputed(b)
 }
 
 // disputed reports whether others may have a membership by right: a resume of
@@ -249,19 +300,14 @@ func (s *simulation) disputed(b *belief) bool {
 	if !s.happened[faultWipe] && !s.happened[faultRewind] {
 		return false
 	}
-	for key, other := range s.seats {
-		if key != b.seatKey && other.room == b.room && other.connID == b.connID {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.inRoom[b.room], func(other *belief) bool { return other != b && other.seatKey != b.seatKey && other.connID == b.connID })
 }
 
 // noteDead notes which nodes the store has marked dead so far.
 func (s *simulation) noteDead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, n := range s.nodes {
+	for _, n := range slices.Concat(s.nodes, s.leaving) {
 		if id := n.eng.self(); !slices.Contains(n.ids, id) {
 			n.ids = append(n.ids, id)
 		}
@@ -282,21 +328,6 @@ func (s *simulation) noteSilent() {
 			s.dead[n.eng] = true
 		}
 	}
-}
-
-// noteForgotten notes what nobody can find: the index of a node that crashes
-// before it told the store of itself again, after that lost everything.
-func (s *simulation) noteForgotten(n *simNode) {
-	id := n.eng.self()
-	states, err := s.mem.NodeStates(context.Background(), []string{id})
-	if err == nil && states[0] == store.NodeUnknown {
-		s.forget(n)
-	}
-}
-
-// forget notes that nobody can find the index of a node that crashed any more.
-func (s *simulation) forget(n *simNode) {
-	s.forgotten = append(s.forgotten, n)
 }
 
 // mayBeLeft reports whether a key is left of a node that nobody can find: its index,

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,15 +21,17 @@ var (
 	seedsFlag   = flag.Int("seeds", 50, "how many seeds the simulation runs")
 	fromFlag    = flag.Uint64("from", 0, "the first seed that the simulation runs")
 	seedFlag    = flag.Int64("seed", -1, "the one seed that the simulation runs")
-	faultsFlag  = flag.String("faults", "0123456789", "the classes of fault that may occur in the simulation, by number")
+	faultsFlag  = flag.String("faults", faultKeys, "the classes of fault that may occur in the simulation, one letter each")
 	narrateFlag = flag.Bool("narrate", false, "log what happens in the simulation, call by call")
+	goOnFlag    = flag.Bool("goon", false, "go on after a seed that failed, and name each that did")
 )
 
-// TestSimulation runs a small cluster through random requests, drops, resumes
-// and kicks, while nodes crash and freeze, the store loses its data or the last
-// of it, fails, hangs and answers late, and the bridge loses and delays events.
-// When all is quiet everybody must agree with each other and with the model,
-// and when all are gone nothing may be left.
+// TestSimulation runs a small cluster through random requests, queries, drops,
+// resumes and kicks, while nodes start, crash, freeze and are replaced, the store
+// loses its data or the last of it, fails, hangs and answers late, and the bridge
+// loses and delays events. All the time, what everybody shows is compared with
+// what must be true (simjudge_test.go). When all is quiet everybody must agree with
+// each other and with the model, and when all are gone nothing may be left.
 func TestSimulation(t *testing.T) {
 	var tally tally
 	from, to := *fromFlag, *fromFlag+uint64(*seedsFlag)
@@ -40,8 +43,12 @@ func TestSimulation(t *testing.T) {
 		for worker := range workers {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
-				for seed := from + worker; seed < to && !t.Failed(); seed += workers {
-					tally.add(simulate(t, seed))
+				for seed := from + worker; seed < to && (*goOnFlag || !t.Failed()); seed += workers {
+					if *goOnFlag {
+						t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { tally.add(simulate(t, seed)) })
+					} else {
+						tally.add(simulate(t, seed))
+					}
 				}
 			})
 		}
@@ -56,7 +63,7 @@ func TestSimulation(t *testing.T) {
 // to be settled and every dead node to be reaped.
 const quiet = 130 * time.Second
 
-func simulate(t *testing.T, seed uint64) (happened faultSet) {
+func simulate(t *testing.T, seed uint64) (o outcome) {
 	defer func() { // a bubble that fails ends its test
 		if t.Failed() {
 			t.Logf("replay with: go test -race ./presence -run TestSimulation -seed %d -narrate -v", seed)
@@ -64,15 +71,19 @@ func simulate(t *testing.T, seed uint64) (happened faultSet) {
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		dice := rand.New(rand.NewPCG(seed, 2))
-		mem := memstore.New(memstore.Options{})
+		step := new(atomic.Int64)
+		mem := memstore.New(memstore.Options{Now: func() time.Time { return time.Now().Add(time.Duration(step.Load())) }})
 		runWorld(t, mem, 0, func(w *world) {
 			s := newSimulation(w, mem, dice, seed)
+			s.clockStep = step
 			for range 2 + dice.IntN(2) {
 				s.addNode()
 			}
 			if dice.IntN(4) == 0 {
 				w.steady() // nodes may judge each other from the start
 			}
+			stop := s.watch()
+			defer stop()
 			for range 60 {
 				s.step()
 			}
@@ -85,10 +96,11 @@ func simulate(t *testing.T, seed uint64) (happened faultSet) {
 			w.rest(quiet)
 			s.checkEmpty()
 			s.end()
-			happened = s.happened
+			stop()
+			o = outcome{s.happened, s.judge.longest}
 		})
 	})
-	return happened
+	return o
 }
 
 var (
@@ -99,29 +111,42 @@ var (
 // simulation is one schedule: what it does to the world, and what it knows
 // must be true of it.
 type simulation struct {
-	w     *world
-	mem   *memstore.Store
-	dice  *rand.Rand
-	seed  uint64
-	count int // of clients so far
-	value int // of states so far: each is another
+	w         *world
+	mem       *memstore.Store
+	clockStep *atomic.Int64 // by how much the store's clock was set, in ns
+	dice      *rand.Rand
+	seed      uint64
+	count     int // of clients so far
+	born      int // nodes so far
+	value     int // of states so far: each is another
 
 	enabled   faultSet
-	happened  faultSet
 	forgotten []*simNode // whose index may be left
 	crashed   []*simNode
-	rewind    func()    // to the store as it was a while ago
-	saved     time.Time // when
-	lastLoss  time.Time // when the store lost data last
+	rewind    func(lost func(part string) bool) // to the store as it was a while ago
+	saved     time.Time                         // when
+	lastLoss  time.Time                         // when the store lost data last
+	drains    sync.WaitGroup
 
 	mu        sync.Mutex // of what the model knows; nothing is called under it
-	nodes     []*simNode
+	happened  faultSet
+	nodes     []*simNode // that clients may come to
+	leaving   []*simNode // that drain
+	ended     []*simNode // that crashed, or drained
+	of        map[*engine]*simNode
+	clients   []*client
+	clean     map[*client]bool // ended without a grace
+	goneAt    map[*client]time.Time
 	tokens    map[string]membershipOf
 	seats     map[seatKey]*belief
-	kicked    map[membershipOf]bool
-	leaves    map[heardOf]int64 // the epoch of each leave since the last join
-	contested map[seatID]int    // resumes without an answer, or refused
-	dead      map[*engine]bool  // nodes that were declared dead, or may have been
+	inRoom    map[string][]*belief
+	fading    map[seatID]fading
+	kicked    map[kickOf]time.Time // a join that was sent after this has nothing to do with a kick
+	leaves    map[heardOf]int64    // the epoch of each leave since the last join
+	contested map[seatID]int       // resumes without an answer, or refused
+	dead      map[*engine]bool     // nodes that were declared dead, or may have been
+	late      excuses              // of all nodes
+	judge     judge
 }
 
 // membershipOf is whom a resume token is for.
@@ -129,13 +154,17 @@ type membershipOf struct{ room, user string }
 
 func newSimulation(w *world, mem *memstore.Store, dice *rand.Rand, seed uint64) *simulation {
 	s := &simulation{
-		w: w, mem: mem, dice: dice, seed: seed,
-		tokens: make(map[string]membershipOf), seats: make(map[seatKey]*belief),
-		kicked: make(map[membershipOf]bool), leaves: make(map[heardOf]int64), contested: make(map[seatID]int), dead: make(map[*engine]bool),
+		w: w, mem: mem, dice: dice, seed: seed, clockStep: new(atomic.Int64), of: make(map[*engine]*simNode),
+		clean: make(map[*client]bool), goneAt: make(map[*client]time.Time),
+		tokens: make(map[string]membershipOf), seats: make(map[seatKey]*belief), inRoom: make(map[string][]*belief),
+		fading: make(map[seatID]fading), kicked: make(map[kickOf]time.Time), leaves: make(map[heardOf]int64), contested: make(map[seatID]int),
+		dead: make(map[*engine]bool),
 	}
+	s.judge.spells = make(map[wrong]*spell)
+	s.judge.complain = func(line string) { w.t.Error(line) }
 	if seed%8 != 0 {
 		for f := range faultCount {
-			s.enabled[f] = dice.Float64() < 0.4 && strings.Contains(*faultsFlag, fmt.Sprint(f))
+			s.enabled[f] = dice.Float64() < 0.4 && strings.Contains(*faultsFlag, f.key())
 		}
 	}
 	return s
@@ -144,9 +173,11 @@ func newSimulation(w *world, mem *memstore.Store, dice *rand.Rand, seed uint64) 
 // log is what a failing seed shows with -narrate.
 func (s *simulation) log(what ...any) {
 	if *narrateFlag {
-		s.w.t.Log(append([]any{time.Now().Format("04:05.000")}, what...)...)
+		s.w.t.Log(append([]any{stamp(time.Now())}, what...)...)
 	}
 }
+
+func stamp(at time.Time) string { return at.Format("04:05.000") }
 
 func pick[T any](dice *rand.Rand, of []T) T { return of[dice.IntN(len(of))] }
 
@@ -169,9 +200,16 @@ func (s *simulation) connect() *client {
 	if len(running) == 0 {
 		running = s.running()
 	}
+	return s.connectTo(pick(s.dice, running))
+}
+
+func (s *simulation) connectTo(n *simNode) *client {
 	s.count++
-	c := s.w.connect(pick(s.dice, running).eng, fmt.Sprint(s.count))
+	c := s.w.connect(n.eng, fmt.Sprint(s.count))
 	c.watch = func(e wireEvent) { s.heard(c, e) }
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients = append(s.clients, c)
 	return c
 }
 
@@ -195,6 +233,9 @@ func (s *simulation) step() {
 	default:
 		time.Sleep(time.Duration(s.dice.IntN(4000)) * time.Millisecond)
 	}
+	if s.dice.IntN(3) == 0 {
+		s.query(pick(s.dice, simRooms), pick(s.dice, simUsers))
+	}
 	s.strike()
 	if s.dice.IntN(2) == 0 {
 		time.Sleep(time.Duration(s.dice.IntN(20)) * time.Millisecond)
@@ -205,7 +246,7 @@ func (s *simulation) step() {
 // join joins, half the time to be resumable, and often with a token that a
 // membership before was given.
 func (s *simulation) join(c *client, room, user string) {
-	payload := fmt.Sprintf(`{"roomId":%q,"userId":%q,"graceMs":%d`, room, user, s.dice.IntN(2)*5000)
+	payload := fmt.Sprintf(`{"roomId":%q,"userId":%q,"graceMs":%d`, room, user, s.dice.IntN(2)*int(simGrace.Milliseconds()))
 	token := s.tokenOf(room, user)
 	if token != "" && s.dice.IntN(2) == 0 {
 		payload += fmt.Sprintf(`,"resume":%q`, token)
@@ -231,6 +272,9 @@ func (s *simulation) join(c *client, room, user string) {
 	})
 	synctest.Wait()
 }
+
+// simGrace is the grace of members that can be resumed.
+const simGrace = 5 * time.Second
 
 // tokenOf is a token that was given for a membership of a user in a room, the
 // last one more often than others.
@@ -282,7 +326,7 @@ func (s *simulation) leave(c *client, room string, graceMs int) {
 		asked = append(asked, s.asks(c, room))
 	}
 	s.on(c, func() {
-		c.sock.leave([]byte(payload), ackFunc(func(ack []byte) { s.left(asked, order, graceMs == 0, parseAck(s.w.t, ack)) }))
+		c.sock.leave([]byte(payload), ackFunc(func(ack []byte) { s.left(asked, order, graceMs, parseAck(s.w.t, ack)) }))
 	})
 }
 
@@ -290,31 +334,24 @@ func (s *simulation) leave(c *client, room string, graceMs int) {
 func (s *simulation) drop(c *client) {
 	clean := s.dice.IntN(3) == 0
 	s.log("end", c.name, clean)
+	s.mu.Lock()
+	s.clean[c] = clean
+	s.mu.Unlock()
 	c.gone.Store(true)
 	s.on(c, func() { c.sock.close(ReasonDisconnect, clean) })
 }
 
-// silence lets nothing come from a client for a while, though its connection stays.
+// silence lets nothing come from a client for a while, though its connection
+// stays: now and then for longer than a node waits for it.
 func (s *simulation) silence(c *client) {
 	d := time.Duration(s.dice.IntN(25000)) * time.Millisecond
+	if s.dice.IntN(6) == 0 {
+		d += testSettings.lookback
+	}
 	s.log("silent", c.name, d)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mute = time.Now().Add(d)
-}
-
-func (s *simulation) kick(room, user string) {
-	s.log("kick", user, room)
-	n := pick(s.dice, s.running())
-	if s.isFrozen(n) {
-		return
-	}
-	s.mu.Lock()
-	s.kicked[membershipOf{room, user}] = true
-	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	_, _ = n.eng.kick(ctx, KickTarget{RoomID: room, UserID: user})
 }
 
 // checkEmpty is I8: nothing is left of those who are gone.
