@@ -52,6 +52,11 @@ race: ## Run the Go tests with the race detector
 sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
 	scripts/sim.sh $(SEEDS)
 
+.PHONY: ablate
+ablate: SEEDS = 300
+ablate: ## Switch each repair rule off, alone, and write to docs/ablation.md what notices (SEEDS, RULE)
+	$(GO) run ./internal/ablate -seeds $(SEEDS) -rule "$(RULE)" -out docs/ablation.md
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
 	scripts/fuzz.sh

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// result is what noticed that a rule was switched off.
+type result struct {
+	rule    rule
+	run     int      // seeds that ran
+	seeds   []string // of these, that failed
+	crashed int      // processes that ended in the middle, each a failed seed more
+	tests   []string // that failed; more may
+	late    bool     // the time was over before all seeds and tests had run
+	took    time.Duration
+	err     error // it could not be tried
+}
+
+func (r *result) noticed() bool { return r.failed() > 0 || len(r.tests) > 0 }
+
+// failed is how many seeds failed.
+func (r *result) failed() int { return len(r.seeds) + r.crashed }
+
+// line is the result for who waits for it.
+func (r *result) line() string {
+	if r.err != nil {
+		return fmt.Sprintf("%s: %v", r.rule.name, r.err)
+	}
+	text := fmt.Sprintf("%-24s %6v  seeds: %d of %d failed", r.rule.name, r.took.Round(time.Second), r.failed(), r.run)
+	if len(r.seeds) > 0 {
+		text += " (" + strings.Join(r.seeds, " ") + ")"
+	}
+	text += "; tests: " + strings.Join(append([]string{fmt.Sprint(len(r.tests))}, r.tests...), " ")
+	if r.late {
+		text += "; the time was over"
+	}
+	return text
+}
+
+// tryAll tries some rules at a time, and tells of each when it is done.
+func tryAll(ctx context.Context, c config, list []rule) []result {
+	results := make([]result, len(list))
+	turns := make(chan struct{}, c.parallel)
+	var wg sync.WaitGroup
+	for i, r := range list {
+		wg.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			if ctx.Err() != nil {
+				return
+			}
+			results[i] = try(ctx, c, r)
+			fmt.Println(results[i].line())
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// try builds the tests with a rule switched off and runs seeds until one fails, then
+// tests until some fail.
+func try(ctx context.Context, c config, r rule) (out result) {
+	began := time.Now()
+	out = result{rule: r}
+	defer func() { out.took = time.Since(began) }()
+	dir, err := os.MkdirTemp("", "ablate")
+	if err != nil {
+		out.err = err
+		return out
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	binary, err := build(ctx, c, r, dir)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	out.trySeeds(ctx, c, binary)
+	out.tryTests(ctx, c, binary)
+	out.late = ctx.Err() != nil && !(out.failed() > 0 && len(out.tests) > 0)
+	return out
+}
+
+// build makes the test binary.
+func build(ctx context.Context, c config, r rule, dir string) (binary string, err error) {
+	files, err := overlay(c.root, r)
+	if err != nil {
+		return "", err
+	}
+	replace := make(map[string]string)
+	for name, src := range files {
+		from, err := filepath.Abs(name)
+		if err != nil {
+			return "", err
+		}
+		to := filepath.Join(dir, fmt.Sprintf("%d_%s", len(replace), filepath.Base(name)))
+		if err := os.WriteFile(to, src, 0o644); err != nil {
+			return "", err
+		}
+		replace[from] = to
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	plan := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(plan, text, 0o644); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "presence.test")
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", plan, "-o", binary, "./presence")
+	cmd.Dir = c.root
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, said)
+	}
+	return filepath.Abs(binary)
+}
+
+// command runs the binary where go test would, on one processor.
+func command(ctx context.Context, c config, binary string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = filepath.Join(c.root, "presence")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// seedShare is the part of a rule's time that seeds get when none fails.
+const seedShare = 2
+
+var failedSeed = regexp.MustCompile(`(?m)^\s*--- FAIL: TestSimulation/seeds/\d+/seed=(\d+) `)
+
+func (r *result) trySeeds(ctx context.Context, c config, binary string) {
+	ctx, cancel := context.WithTimeout(ctx, c.limit/seedShare)
+	defer cancel()
+	for r.run < c.seeds && r.failed() == 0 && ctx.Err() == nil {
+		n := min(c.batch, c.seeds-r.run)
+		said, err := command(ctx, c, binary, "-test.run", "^TestSimulation$", "-test.timeout", c.limit.String(), "-goon",
+			"-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
+		if ctx.Err() != nil {
+			return
+		}
+		r.run += n
+		seeds := seedsThatFailed(said)
+		r.seeds = append(r.seeds, seeds...)
+		if err != nil && len(seeds) == 0 {
+			r.crashed++
+		}
+	}
+}
+
+func seedsThatFailed(said []byte) (seeds []string) {
+	for _, m := range failedSeed.FindAllSubmatch(said, -1) {
+		seeds = append(seeds, string(m[1]))
+	}
+	return seeds
+}
+
+func (r *result) tryTests(ctx context.Context, c config, binary string) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd := command(ctx, c, binary, "-test.v", "-test.skip", "^TestSimulation$", "-test.timeout", c.limit.String())
+	said, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		r.err = err
+		return
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- cmd.Wait()
+		_ = w.Close()
+	}()
+	last, failed := testsThatFailed(said, c.tests)
+	r.tests = failed
+	enough := len(r.tests) == c.tests
+	cancelled := ctx.Err() != nil
+	if enough {
+		cancel()
+	}
+	_, _ = io.Copy(io.Discard, said)
+	if err := <-done; err != nil && !enough && !cancelled && ctx.Err() == nil && len(r.tests) == 0 {
+		r.tests = append(r.tests, last+" (the process ended)")
+	}
+}
+
+// testsThatFailed reads what a test binary says until so many have failed. last is
+// the test that began last.
+func testsThatFailed(said io.Reader, most int) (last string, failed []string) {
+	lines := bufio.NewScanner(said)
+	lines.Buffer(nil, 1<<24)
+	for len(failed) < most && lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "=== RUN   "); ok {
+			last = name
+		}
+		if rest, ok := strings.CutPrefix(lines.Text(), "--- FAIL: "); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			failed = append(failed, name)
+		}
+	}
+	return last, failed
+}
