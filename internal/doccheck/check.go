@@ -17,6 +17,7 @@ type report struct {
 	dir     string
 	names   int      // exported constants, variables, functions and types
 	members int      // exported methods, struct fields and interface methods
+	public  []string // all of them, as "Config.Engine field"
 	missing []string // position and name of each that has no comment
 }
 
@@ -95,13 +96,9 @@ func (c *checker) function(d *ast.FuncDecl) {
 		return
 	}
 	if d.Recv == nil {
-		c.names++
-		c.need(d.Doc != nil, d.Name, d.Name.Name)
-		return
-	}
-	if owner := receiver(d.Recv.List[0].Type); ast.IsExported(owner) {
-		c.members++
-		c.need(d.Doc != nil, d.Name, owner+"."+d.Name.Name)
+		c.name(d.Name, "func", d.Doc != nil)
+	} else if owner := receiver(d.Recv.List[0].Type); ast.IsExported(owner) {
+		c.member(owner, d.Name, "method", d.Doc != nil)
 	}
 }
 
@@ -127,22 +124,20 @@ func (c *checker) spec(group *ast.GenDecl, spec ast.Spec) {
 	case *ast.ValueSpec:
 		for _, name := range s.Names {
 			if name.IsExported() {
-				c.names++
-				c.need(group.Doc != nil || s.Doc != nil || s.Comment != nil, name, name.Name)
+				c.name(name, group.Tok.String(), group.Doc != nil || s.Doc != nil || s.Comment != nil)
 			}
 		}
 	case *ast.TypeSpec:
 		if !s.Name.IsExported() {
 			return
 		}
-		c.names++
 		documented := s.Doc != nil || (group.Doc != nil && !group.Lparen.IsValid())
-		c.need(documented, s.Name, s.Name.Name)
+		c.name(s.Name, "type", documented)
 		switch t := s.Type.(type) {
 		case *ast.StructType:
-			c.fields(s.Name.Name, t.Fields, documented)
+			c.fields(s.Name.Name, "field", t.Fields, documented)
 		case *ast.InterfaceType:
-			c.fields(s.Name.Name, t.Methods, false)
+			c.fields(s.Name.Name, "method", t.Methods, false)
 		}
 	}
 }
@@ -150,7 +145,7 @@ func (c *checker) spec(group *ast.GenDecl, spec ast.Spec) {
 // fields checks struct fields or interface methods. A comment also documents
 // those that follow it without a blank line, and so does the comment of a
 // struct, when documented says that it has one. What is embedded brings its own.
-func (c *checker) fields(owner string, list *ast.FieldList, documented bool) {
+func (c *checker) fields(owner, kind string, list *ast.FieldList, documented bool) {
 	end := c.fset.Position(list.Opening).Line
 	for _, f := range list.List {
 		line := c.fset.Position(f.Pos()).Line
@@ -158,11 +153,24 @@ func (c *checker) fields(owner string, list *ast.FieldList, documented bool) {
 		end = c.fset.Position(f.End()).Line
 		for _, name := range f.Names {
 			if name.IsExported() {
-				c.members++
-				c.need(documented, name, owner+"."+name.Name)
+				c.member(owner, name, kind, documented)
 			}
 		}
 	}
+}
+
+// name counts an exported constant, variable, function or type.
+func (c *checker) name(at *ast.Ident, kind string, documented bool) {
+	c.names++
+	c.public = append(c.public, at.Name+" "+kind)
+	c.need(documented, at, at.Name)
+}
+
+// member counts an exported method or field of an exported type.
+func (c *checker) member(owner string, at *ast.Ident, kind string, documented bool) {
+	c.members++
+	c.public = append(c.public, owner+"."+at.Name+" "+kind)
+	c.need(documented, at, owner+"."+at.Name)
 }
 
 func (c *checker) need(documented bool, at ast.Node, name string) {
