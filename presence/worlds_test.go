@@ -141,6 +141,16 @@ func TestTwoNamespacesAreTwoWorlds(t *testing.T) {
 		t.Errorf("after a kick in the other world: %v", got)
 	}
 
+	three := serve()
+	if err := three.other.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := three.io.Of("/").To("r").Emit(ctx, "on"); err != nil {
+		t.Error(err)
+	}
+	if got := b.custom(); got != `["on"]` {
+		t.Errorf("after the end of the other world: heard %s", got)
+	}
 	if err := one.root.Close(ctx); err != nil {
 		t.Error(err)
 	}

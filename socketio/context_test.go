@@ -59,7 +59,11 @@ func contextEnds(t *testing.T, handle func(*Namespace, Handler), use func(ctx co
 		c.send("41")
 		synctest.Wait()
 		if use != nil {
-			<-done
+			select {
+			case <-done:
+			default:
+				t.Error("the channel of a context stays open")
+			}
 		}
 		if kept.Err() != context.Canceled || kept.Value("key") != nil {
 			t.Errorf("after the end: %v, %v", kept.Err(), kept.Value("key"))
