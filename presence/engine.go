@@ -83,9 +83,6 @@ type engine struct {
 	node    atomic.Pointer[string]
 	hooks   roomHooks // nil: nobody needs to know
 
-	namespace      string                 // that of the sockets; "" for who has none
-	otherNamespace atomic.Pointer[string] // another one that the store is used for; nil: none is known
-
 	learned  atomic.Pointer[reading] // by the last good beat
 	draining atomic.Bool
 	steady   atomic.Bool               // the node may judge others

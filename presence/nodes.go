@@ -8,7 +8,6 @@ const (
 	castInquiry   = 2 // then a list of departureText, as JSON
 	castAnswer    = 3 // the same
 	castCut       = 4 // then a cutText, as JSON
-	castNamespace = 5 // then a byte for what it is, and a namespace
 )
 
 // nodesReceiver hears what is said to all nodes.
@@ -27,8 +26,6 @@ func (n nodesReceiver) HandleCast(_ string, payload []byte) {
 		n.e.heardDepartures(payload[0], payload[1:])
 	case castCut:
 		n.e.heardCut(payload[1:])
-	case castNamespace:
-		n.e.heardNamespace(payload[1:])
 	}
 }
 

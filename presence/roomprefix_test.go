@@ -143,9 +143,6 @@ func TestInitTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer elsewhere.Close(context.Background())
-	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Namespace: "/other", Store: storetest.Shared(st)}); err == nil || !strings.Contains(err.Error(), "rooms would mix") {
-		t.Errorf("another namespace on the same store: %v", err)
-	}
 	if _, err := presence.Init(t.Context(), presence.Options{IO: elsewhere, Store: storetest.Shared(st)}); err != nil {
 		t.Errorf("the same namespace on the same store: %v", err)
 	}

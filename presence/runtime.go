@@ -73,31 +73,21 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, error) {
 	rt := &Runtime{sockets: ns, drainPeriod: o.DrainPeriod}
 	var err error
-	if rt.store, err = openStore(ctx, o); err != nil {
+	if rt.store, err = openStore(ctx, o, ns.Name()); err != nil {
 		return nil, err
 	}
 	rt.engine = makeEngine(o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
 	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
-	rt.engine.namespace = ns.Name()
 	if !o.embedded() { // before the engine runs: it may open rooms at once
 		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO, ns); err == nil {
 			rt.engine.hooks = rt.cluster
 		}
 	}
-	last := func() error { return nil }
 	if err == nil {
 		err = rt.engine.run(ctx)
 	}
-	if err == nil && !o.embedded() {
-		if err = rt.engine.announceNamespace(ctx); err != nil {
-			last = func() error {
-				rt.engine.forgetNode(ctx)
-				return nil
-			}
-		}
-	}
 	if err != nil {
-		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), last))
+		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))
 	}
 	rt.binding = bind(rt.engine, ns, o)
 	return rt, nil
@@ -106,11 +96,11 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 // embedded reports whether members live in this process.
 func (o Options) embedded() bool { return o.Store == nil }
 
-func openStore(ctx context.Context, o Options) (store.Store, error) {
+func openStore(ctx context.Context, o Options, namespace string) (store.Store, error) {
 	if o.embedded() {
 		return memstore.New(memstore.Options{TTL: o.TTL}), nil
 	}
-	st, err := o.Store.Open(ctx, store.Settings{TTL: o.TTL, Lease: o.NodeLease, Logger: o.Logger})
+	st, err := o.Store.Open(ctx, store.Settings{Namespace: namespace, TTL: o.TTL, Lease: o.NodeLease, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("presence: %w", err)
 	}

@@ -14,6 +14,9 @@ type Opener interface {
 
 // Settings are what the engine tells a store that it opens.
 type Settings struct {
+	// Namespace is of whose sockets the members are. Two namespaces on one store are two
+	// worlds.
+	Namespace string
 	// TTL is how long a connection's record lives without a refresh.
 	TTL time.Duration
 	// Lease is how old the life sign of a node that lives may be.

@@ -21,6 +21,8 @@ func TestDeploymentsAreApart(t *testing.T) {
 		{URL: srv.URL() + "?db=11"},
 		{URL: srv.URL(), Prefix: "other:"},
 		{URL: srv.URL() + "/1", Prefix: "other:"},
+		{URL: srv.URL(), Namespace: "/a:{b}"},
+		{URL: srv.URL(), Namespace: "/a"},
 	}
 	var stores []*Store
 	var rooms, nodes []*ear
@@ -61,6 +63,7 @@ func TestDeploymentsAreApart(t *testing.T) {
 	slices.Sort(names)
 	want := []string{
 		"other:1:nodes:events", "other:1:nodes:events:1", "other:1:{room:r}:events", "other:1:{room:r}:events:1",
+		"prs:/a%3A%7Bb%7D:1:nodes:events", "prs:/a%3A%7Bb%7D:1:{room:r}:events", "prs:/a:1:nodes:events", "prs:/a:1:{room:r}:events",
 		"prs:1:nodes:events", "prs:1:nodes:events:1", "prs:1:nodes:events:11",
 		"prs:1:{room:r}:events", "prs:1:{room:r}:events:1", "prs:1:{room:r}:events:11",
 	}

@@ -4,7 +4,7 @@
 //
 // # What is stored
 //
-// P is the prefix with the namespace, V the version of the keys ("1:"); R, N are the
+// P is the prefix, followed by the namespace and a colon unless that is "/", V the version of the keys ("1:"); R, N are the
 // ids of a room and of a node with { } and % escaped, so that everything about one of
 // them lies in one slot of a Cluster.
 //

@@ -8,8 +8,9 @@ import (
 // keys builds the names of keys and channels. Everything about one room, and
 // everything about one node, lies in one slot of a cluster.
 type keys struct {
-	prefix string // of prs:conn, whose form is documented
-	own    string // of all others, with the version of their form
+	base   string // Options.Prefix
+	prefix string // of prs:conn, whose form is documented: base and the namespace
+	own    string // of all others: prefix and the version of their form
 	// events ends the name of a channel. Channels are common to all databases
 	// of a Redis, so it holds the number of any but the first.
 	events string
@@ -19,8 +20,12 @@ type keys struct {
 // one makes another world: servers of two versions of it cannot run side by side.
 const keyVersion = "1:"
 
-func newKeys(prefix string, db int) keys {
-	k := keys{prefix, prefix + keyVersion, ":events"}
+func newKeys(base, namespace string, db int) keys {
+	prefix := base
+	if namespace != "" && namespace != "/" {
+		prefix += namespaceEscaper.Replace(namespace) + ":"
+	}
+	k := keys{base, prefix, prefix + keyVersion, ":events"}
 	if db != 0 {
 		k.events += ":" + strconv.Itoa(db)
 	}
@@ -37,7 +42,7 @@ func (k keys) nodes() string            { return k.own + "nodes" }
 func (k keys) nodesEvents() string      { return k.own + "nodes" + k.events }
 
 // former is where life signs were before keys had a version.
-func (k keys) former() string { return k.prefix + "nodes" }
+func (k keys) former() string { return k.base + "nodes" }
 
 func (k keys) appendRoom(dst []byte, id string) []byte {
 	dst = append(append(dst, k.own...), "{room:"...)
@@ -45,7 +50,10 @@ func (k keys) appendRoom(dst []byte, id string) []byte {
 }
 
 var (
-	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	// Where a namespace ends is known by its colon.
+	namespaceEscaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D", ":", "%3A")
+
 	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
 )
 

@@ -11,7 +11,7 @@ type Opener struct{ o Options }
 
 var _ store.Opener = (*Opener)(nil)
 
-// NewOpener checks options, without connecting. TTL and Logger are for Open to set.
+// NewOpener checks options, without connecting. What store.Settings has is for Open to set.
 func NewOpener(o Options) (*Opener, error) {
 	checked := o
 	if _, err := checked.normalize(); err != nil {
@@ -23,7 +23,7 @@ func NewOpener(o Options) (*Opener, error) {
 // Open implements store.Opener.
 func (p *Opener) Open(ctx context.Context, s store.Settings) (store.Store, error) {
 	o := p.o
-	o.TTL, o.Lease, o.Logger = s.TTL, s.Lease, s.Logger
+	o.Namespace, o.TTL, o.Lease, o.Logger = s.Namespace, s.TTL, s.Lease, s.Logger
 	st, err := Open(ctx, o)
 	if err != nil { // not a nil *Store in an interface
 		return nil, err

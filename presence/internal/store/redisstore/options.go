@@ -25,6 +25,9 @@ type Options struct {
 
 	// TTL is how long a connection's record lives without a refresh; default 30 s.
 	TTL time.Duration
+	// Namespace is of whose sockets the members are: each but "/", the default, has keys
+	// and channels of its own.
+	Namespace string
 	// Lease is how old the life sign of a node that lives may be; default 4 s.
 	Lease time.Duration
 	// Logger is told of lost subscriptions, of messages that cannot be read, and

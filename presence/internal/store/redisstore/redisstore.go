@@ -59,7 +59,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to Redis at %s: %w", addresses(&opt), err)
 	}
 	s := &Store{
-		keys:    newKeys(o.Prefix, opt.SelectDB),
+		keys:    newKeys(o.Prefix, o.Namespace, opt.SelectDB),
 		ttl:     strconv.FormatInt(o.TTL.Milliseconds(), 10),
 		ahead:   o.Ahead,
 		client:  client,

@@ -105,5 +105,5 @@ func (s *Store) checkRights(ctx context.Context, commands []string) error {
 		return err
 	}
 	return fmt.Errorf("the user may not run %s on keys or channels that begin with %q; it needs the rules: %s",
-		strings.Join(lacks, ", "), s.keys.prefix, rules(s.keys.prefix, commands))
+		strings.Join(lacks, ", "), s.keys.base, rules(s.keys.base, commands))
 }
