@@ -1,7 +1,7 @@
 // Command ablate switches the repair rules of presence off, one at a time, and
 // looks what notices: seeds of the simulation, unit tests. It builds the tests of
-// presence with an overlay, so that the code itself needs no switches, and writes
-// what it found as a Markdown table.
+// presence with an overlay that can switch each of them off, so that the code itself
+// needs no switches, and writes what it found as a Markdown table.
 //
 // A rule that nothing notices needs a test, or is not needed. A rule whose
 // function is not there any more is an error: rules.go is kept with the code.
@@ -40,6 +40,8 @@ type config struct {
 	parallel int           // rules at a time
 	only     string        // parts of names; "": all
 	out      string        // the page to write; "": none
+	skip     string        // tests that do not run
+	binary   string        // of the tests
 }
 
 func parse(args []string) (config, error) {
@@ -55,6 +57,7 @@ func parse(args []string) (config, error) {
 	f.IntVar(&c.parallel, "parallel", runtime.NumCPU(), "how many rules are tried at a time")
 	f.StringVar(&c.only, "rule", "", "the rules to try, as a list of parts of names with commas; empty: all")
 	f.StringVar(&c.out, "out", "", "the file that the table is written to, unless -rule is given")
+	f.StringVar(&c.skip, "skip", "", "tests that do not run, as a regular expression: those that take long")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -86,18 +89,21 @@ func run(ctx context.Context, args []string) error {
 	if len(list) == 0 {
 		return fmt.Errorf("no rule is called like %q", c.only)
 	}
-	for _, r := range list { // before anything is run that takes time
-		if _, err := overlay(c.root, r); err != nil {
-			return err
-		}
+	dir, err := os.MkdirTemp("", "ablate")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if c.binary, err = build(ctx, c, list, dir); err != nil {
+		return err
 	}
 	if c.limit == 0 {
 		c.limit = c.total * time.Duration(c.parallel) / time.Duration(len(list)+1)
 	}
 	began := time.Now()
-	none := try(ctx, c, rule{name: "(none)", why: "Nothing is switched off."})
+	none := try(ctx, c, rule{})
 	fmt.Println(none.line())
-	if none.noticed() || none.err != nil {
+	if none.noticed() || none.late || none.err != nil {
 		return fmt.Errorf("with all rules in place: %s", none.line())
 	}
 	results := tryAll(ctx, c, list)

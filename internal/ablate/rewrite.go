@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"go/ast"
@@ -11,54 +10,115 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// overlay returns the files of the module as they are with a rule switched off, by
-// their path.
-func overlay(root string, r rule) (map[string][]byte, error) {
-	files := make(map[string][]byte)
-	for _, e := range r.edits {
-		name := filepath.Join(root, filepath.FromSlash(e.file))
-		src, ok := files[name]
-		if !ok {
-			var err error
-			if src, err = os.ReadFile(name); err != nil {
-				return nil, fmt.Errorf("rule %s: %w", r.name, err)
+// switchFile is what an overlay adds to each package that it changes.
+const switchFile = "ablate_switch.go"
+
+// ruleVariable is the environment variable that names the rule that is off.
+const ruleVariable = "ABLATE_RULE"
+
+// overlay returns files of the module, by their path, in which each of the rules can
+// be switched off: one binary serves for all.
+func overlay(root string, rules []rule) (map[string][]byte, error) {
+	sources := make(map[string]*source)
+	for _, r := range rules {
+		for _, e := range r.edits {
+			s := sources[e.file]
+			if s == nil {
+				var err error
+				if s, err = load(root, e.file); err != nil {
+					return nil, fmt.Errorf("rule %s: %w", r.name, err)
+				}
+				sources[e.file] = s
+			}
+			if err := s.add(r.name, e); err != nil {
+				return nil, fmt.Errorf("rule %s: %s: %w", r.name, e.file, err)
 			}
 		}
-		src, err := e.apply(src)
+	}
+	files := make(map[string][]byte)
+	for name, s := range sources {
+		text, err := s.text()
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %s: %w", r.name, e.file, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		files[name] = src
+		files[filepath.Join(root, filepath.FromSlash(name))] = text
+		files[filepath.Join(root, filepath.FromSlash(path.Dir(name)), switchFile)] = fmt.Appendf(nil,
+			"package %s\n\nimport \"os\"\n\nvar ablatedRule = os.Getenv(%q)\n", s.file.Name.Name, ruleVariable)
 	}
 	return files, nil
 }
 
-// apply carries out an edit.
-func (e edit) apply(src []byte) ([]byte, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, e.file, src, parser.SkipObjectResolution)
+// source is a file with what is to be put into it.
+type source struct {
+	src  []byte
+	fset *token.FileSet
+	file *ast.File
+	puts []put
+}
+
+// put is a text at an offset.
+type put struct {
+	at   int
+	text string
+}
+
+func load(root, name string) (*source, error) {
+	src, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 	if err != nil {
 		return nil, err
 	}
-	d := find(file, e.fn)
+	return parseSource(src)
+}
+
+func parseSource(src []byte) (*source, error) {
+	s := &source{src: src, fset: token.NewFileSet()}
+	var err error
+	s.file, err = parser.ParseFile(s.fset, "", src, parser.SkipObjectResolution)
+	return s, err
+}
+
+// add puts what an edit makes of a function before what it does else.
+func (s *source) add(rule string, e edit) error {
+	d := find(s.file, e.fn)
 	if d == nil {
-		return nil, fmt.Errorf("there is no function %s", e.fn)
+		return fmt.Errorf("there is no function %s", e.fn)
 	}
-	begin, end := fset.Position(d.Body.Lbrace).Offset+1, fset.Position(d.Body.Rbrace).Offset
+	begin, end := s.at(d.Body.Lbrace)+1, s.at(d.Body.Rbrace)
 	body := e.body
 	if e.old != "" {
-		was := string(src[begin:end])
+		was := string(s.src[begin:end])
 		if n := strings.Count(was, e.old); n != 1 {
-			return nil, fmt.Errorf("%s has %q %d times, not once", e.fn, e.old, n)
+			return fmt.Errorf("%s has %q %d times, not once", e.fn, e.old, n)
 		}
 		body = strings.Replace(was, e.old, e.new, 1)
 	}
-	out := slices.Concat(src[:begin], []byte("\n"+body+"\n"), src[end:])
-	return blankImports(out)
+	text := fmt.Sprintf("\nif ablatedRule == %q {\n%s\nreturn\n}\n", rule, body)
+	if results := d.Type.Results; results != nil {
+		// A function of its own, so that one that returns nothing does not compile.
+		of := string(s.src[s.at(results.Pos()):s.at(results.End())])
+		text = fmt.Sprintf("\nif ablatedRule == %q {\nreturn func() %s {\n%s\n}()\n}\n", rule, of, body)
+	}
+	s.puts = append(s.puts, put{begin, text})
+	return nil
+}
+
+func (s *source) at(p token.Pos) int { return s.fset.Position(p).Offset }
+
+// text is the file with all that was put into it. It must be Go.
+func (s *source) text() ([]byte, error) {
+	slices.SortStableFunc(s.puts, func(a, b put) int { return cmp.Compare(a.at, b.at) })
+	var out []byte
+	last := 0
+	for _, p := range s.puts {
+		out = append(append(out, s.src[last:p.at]...), p.text...)
+		last = p.at
+	}
+	out = append(out, s.src[last:]...)
+	_, err := parser.ParseFile(token.NewFileSet(), "", out, parser.SkipObjectResolution)
+	return out, err
 }
 
 // find returns a function by its name, or a method by "type.name".
@@ -91,45 +151,4 @@ func receiver(t ast.Expr) string {
 		return t.Name
 	}
 	return ""
-}
-
-// blankImports gives the imports that nothing uses any more the name _.
-func blankImports(src []byte) ([]byte, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, "", src, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
-	used := make(map[string]bool)
-	ast.Inspect(file, func(n ast.Node) bool {
-		if s, ok := n.(*ast.SelectorExpr); ok {
-			if x, ok := s.X.(*ast.Ident); ok {
-				used[x.Name] = true
-			}
-		}
-		return true
-	})
-	unused := slices.DeleteFunc(slices.Clone(file.Imports), func(s *ast.ImportSpec) bool { return used[importName(s)] })
-	slices.SortFunc(unused, func(a, b *ast.ImportSpec) int { return cmp.Compare(b.Pos(), a.Pos()) }) // the last first
-	for _, s := range unused {
-		at, end := fset.Position(s.Pos()).Offset, fset.Position(s.Path.Pos()).Offset
-		src = slices.Concat(src[:at], []byte("_ "), src[end:])
-	}
-	return bytes.Clone(src), nil
-}
-
-// importName is by what name a file uses an import, if the package is called like
-// the last part of its path that is no version.
-func importName(s *ast.ImportSpec) string {
-	if s.Name != nil {
-		return s.Name.Name
-	}
-	p, err := strconv.Unquote(s.Path.Value)
-	if err != nil {
-		return ""
-	}
-	if v := path.Base(p); len(v) > 1 && v[0] == 'v' && strings.Trim(v[1:], "0123456789") == "" {
-		p = path.Dir(p)
-	}
-	return path.Base(p)
 }

@@ -16,8 +16,11 @@ func TestRulesFitTheCode(t *testing.T) {
 		if !strings.HasSuffix(r.why, ".") || len(r.edits) == 0 {
 			t.Errorf("%s: says %q and changes %d functions", r.name, r.why, len(r.edits))
 		}
-		if _, err := overlay("../..", r); err != nil {
+		if _, err := overlay("../..", []rule{r}); err != nil {
 			t.Error(err)
 		}
+	}
+	if _, err := overlay("../..", rules); err != nil {
+		t.Error(err)
 	}
 }

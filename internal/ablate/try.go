@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +38,7 @@ func (r *result) line() string {
 	if r.err != nil {
 		return fmt.Sprintf("%s: %v", r.rule.name, r.err)
 	}
-	text := fmt.Sprintf("%-24s %6v  seeds: %d of %d failed", r.rule.name, r.took.Round(time.Second), r.failed(), r.run)
+	text := fmt.Sprintf("%-26s %6v  seeds: %d of %d failed", cmp.Or(r.rule.name, "(none)"), r.took.Round(time.Second), r.failed(), r.run)
 	if len(r.seeds) > 0 {
 		text += " (" + strings.Join(r.seeds, " ") + ")"
 	}
@@ -68,34 +69,22 @@ func tryAll(ctx context.Context, c config, list []rule) []result {
 	return results
 }
 
-// try builds the tests with a rule switched off and runs seeds until one fails, then
-// tests until some fail.
+// try switches a rule off and runs seeds until some fail, then tests until some fail.
 func try(ctx context.Context, c config, r rule) (out result) {
 	began := time.Now()
 	out = result{rule: r}
 	defer func() { out.took = time.Since(began) }()
-	dir, err := os.MkdirTemp("", "ablate")
-	if err != nil {
-		out.err = err
-		return out
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	binary, err := build(ctx, c, r, dir)
-	if err != nil {
-		out.err = err
-		return out
-	}
-	out.trySeeds(ctx, c, binary)
-	out.tryTests(ctx, c, binary)
+	out.trySeeds(ctx, c)
+	out.tryTests(ctx, c)
 	out.late = ctx.Err() != nil && !(out.failed() > 0 && len(out.tests) > 0)
 	return out
 }
 
 // build makes the test binary.
-func build(ctx context.Context, c config, r rule, dir string) (binary string, err error) {
-	files, err := overlay(c.root, r)
+func build(ctx context.Context, c config, list []rule, dir string) (binary string, err error) {
+	files, err := overlay(c.root, list)
 	if err != nil {
 		return "", err
 	}
@@ -129,10 +118,10 @@ func build(ctx context.Context, c config, r rule, dir string) (binary string, er
 }
 
 // command runs the binary where go test would, on one processor.
-func command(ctx context.Context, c config, binary string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, binary, args...)
+func (r *result) command(ctx context.Context, c config, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.binary, append(args, "-test.timeout", c.limit.String())...)
 	cmd.Dir = filepath.Join(c.root, "presence")
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", ruleVariable+"="+r.rule.name)
 	cmd.WaitDelay = time.Second
 	return cmd
 }
@@ -142,13 +131,12 @@ const seedShare = 2
 
 var failedSeed = regexp.MustCompile(`(?m)^\s*--- FAIL: TestSimulation/seeds/\d+/seed=(\d+) `)
 
-func (r *result) trySeeds(ctx context.Context, c config, binary string) {
+func (r *result) trySeeds(ctx context.Context, c config) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit/seedShare)
 	defer cancel()
 	for r.run < c.seeds && r.failed() == 0 && ctx.Err() == nil {
 		n := min(c.batch, c.seeds-r.run)
-		said, err := command(ctx, c, binary, "-test.run", "^TestSimulation$", "-test.timeout", c.limit.String(), "-goon",
-			"-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
+		said, err := r.command(ctx, c, "-test.run", "^TestSimulation$", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
 		if ctx.Err() != nil {
 			return
 		}
@@ -168,10 +156,14 @@ func seedsThatFailed(said []byte) (seeds []string) {
 	return seeds
 }
 
-func (r *result) tryTests(ctx context.Context, c config, binary string) {
+func (r *result) tryTests(ctx context.Context, c config) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := command(ctx, c, binary, "-test.v", "-test.skip", "^TestSimulation$", "-test.timeout", c.limit.String())
+	skip := "^TestSimulation$"
+	if c.skip != "" {
+		skip += "|" + c.skip
+	}
+	cmd := r.command(ctx, c, "-test.v", "-test.skip", skip)
 	said, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
