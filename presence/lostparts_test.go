@@ -126,3 +126,25 @@ func TestAMemberThatItsNodeDoesNotShowIsAskedAbout(t *testing.T) {
 		w.agree("r")
 	})
 }
+
+// A node has died, and before its members are reaped the store loses one of them: nobody
+// will restore that, so it leaves at once, not when its time for that is over.
+func TestALostMemberOfADeadNodeIsNotShownOn(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		rewind := mem.SaveParts()
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		b.heard()
+		w.crash(w.nodes[0])
+		if err := mem.MarkDead(t.Context(), w.nodes[0].self()); err != nil {
+			t.Fatal(err)
+		}
+		rewind(func(part string) bool { return part == "room:r" })
+		l[1].Interrupt(true)
+		w.rest(3 * time.Second)
+		want(t, "b", b.heard(), "leave ann@r disconnect")
+		w.nodes = w.nodes[1:]
+		w.agree("r")
+	})
+}
