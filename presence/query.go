@@ -29,10 +29,10 @@ func (e *engine) membersOf(ctx context.Context, id string) ([]Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("presence: members of room: %w", err)
 	}
-	members := make([]Member, len(loaded.Members))
+	now, members := e.storeNow(), make([]Member, len(loaded.Members))
 	for i := range loaded.Members {
 		m := &loaded.Members[i]
-		members[i] = publicMember(m, e.seenMs(m, loaded.NowMs, 0))
+		members[i] = publicMember(m, e.seenMs(m, now, 0))
 	}
 	return members, nil
 }

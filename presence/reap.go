@@ -171,8 +171,9 @@ func (e *engine) reapRoom(room string, entries []store.Entry) error {
 	for i := range found.Members {
 		stand[found.Members[i].ConnID] = &found.Members[i]
 	}
+	now := e.storeNow()
 	for _, entry := range entries {
-		if err := e.reapMember(ctx, entry, stand[entry.ConnID], found.NowMs); err != nil {
+		if err := e.reapMember(ctx, entry, stand[entry.ConnID], now); err != nil {
 			return err
 		}
 	}

@@ -21,9 +21,10 @@ func (e *engine) intern(node string) string {
 // install makes a loaded room the replica. The lock is held.
 func (r *room) install(loaded store.Room) {
 	r.pos, r.shown = loaded.Position, loaded.Seq
+	now := r.eng.storeNow()
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		r.members[m.ConnID] = r.noticed(m, loaded.NowMs, nil)
+		r.members[m.ConnID] = r.noticed(m, now, nil)
 	}
 	r.resumeEvents()
 }
@@ -165,10 +166,10 @@ func (e *engine) sleep(d time.Duration) bool {
 // ordinary events, folded: distinct rising seqs, a join or update its member's
 // last write, a leave a free one in the gap. The lock is held.
 func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
-	fresh := make(map[string]*member, len(loaded.Members))
+	storeNow, fresh := r.eng.storeNow(), make(map[string]*member, len(loaded.Members))
 	for _, m := range loaded.Members {
 		m.Owner = r.eng.intern(m.Owner)
-		fresh[m.ConnID] = r.noticed(m, loaded.NowMs, r.members[m.ConnID])
+		fresh[m.ConnID] = r.noticed(m, storeNow, r.members[m.ConnID])
 	}
 	how := r.wasReset(&loaded)
 	if how == noReset {
@@ -202,7 +203,7 @@ func (r *room) reconcile(loaded store.Room, dead map[string]bool) {
 			users[e.UserID]--
 			r.noteLeft(m, e.Reason, now)
 		}
-		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(loaded.NowMs), users[e.UserID]
+		e.RoomID, e.Time, e.UserConns = r.id, time.UnixMilli(storeNow), users[e.UserID]
 		if e.Type != EventLeave {
 			r.tellSeen(e, fresh[e.ConnID])
 		}

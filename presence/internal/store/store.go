@@ -243,8 +243,6 @@ type Member struct {
 // Room is a whole room as it is stored.
 type Room struct {
 	Position
-	// NowMs is the store's time at the read, Unix ms.
-	NowMs   int64
 	Members []Member
 }
 

@@ -2,51 +2,44 @@ package memstore
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// What is here is meant for tests.
+
 // Keys names every record that is held, sorted, as the keys of a Redis would
 // be (without a prefix and without escaping): what tests compare with nothing
 // when all have left.
-func (s *Store) Keys() []string {
-	var out []string
-	s.rooms.mu.Lock()
-	for id := range s.rooms.byID {
+func (s *Store) Keys() (out []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for id := range s.rooms {
 		out = append(out, "{room:"+id+"}")
 	}
-	s.rooms.mu.Unlock()
-
-	s.index.mu.Lock()
-	for id := range s.index.nodes {
+	for id := range s.held {
 		out = append(out, "{node:"+id+"}:conns")
 	}
-	for id := range s.index.users {
+	for id := range s.users {
 		out = append(out, "user:"+id)
 	}
-	s.index.mu.Unlock()
-
-	now := s.now()
-	s.conns.mu.Lock()
-	for id, r := range s.conns.byID {
+	for id, r := range s.conns {
 		if now.Before(r.expires) {
 			out = append(out, "conn:"+id)
 		}
 	}
-	s.conns.mu.Unlock()
-
-	s.nodes.mu.Lock()
-	if len(s.nodes.score) > 0 {
+	if len(s.signs) > 0 {
 		out = append(out, "nodes")
 	}
-	for id, c := range s.nodes.claims {
+	for id, c := range s.claims {
 		if now.Before(c.ends) {
 			out = append(out, "{node:"+id+"}:claim")
 		}
 	}
-	s.nodes.mu.Unlock()
 	slices.Sort(out)
 	return out
 }
@@ -54,10 +47,10 @@ func (s *Store) Keys() []string {
 // ConnRecord returns the documented fields of a connection's record and how
 // long it still lives; nil when there is none.
 func (s *Store) ConnRecord(connID string) (fields map[string]string, ttl time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := s.now()
-	s.conns.mu.Lock()
-	defer s.conns.mu.Unlock()
-	r := s.conns.get(connID, now)
+	r := s.conn(connID, now)
 	if r == nil {
 		return nil, 0
 	}
@@ -79,38 +72,82 @@ func (s *Store) ConnRecord(connID string) (fields map[string]string, ttl time.Du
 }
 
 // Wipe drops every record, as a Redis does that restarts empty. Subscriptions
-// stay. It is meant for tests of what survives such a loss.
+// stay.
 func (s *Store) Wipe() {
-	s.rooms.mu.Lock()
-	clear(s.rooms.byID)
-	s.rooms.mu.Unlock()
-	s.index.mu.Lock()
-	clear(s.index.nodes)
-	clear(s.index.users)
-	s.index.mu.Unlock()
-	s.conns.mu.Lock()
-	clear(s.conns.byID)
-	s.conns.mu.Unlock()
-	s.nodes.mu.Lock()
-	clear(s.nodes.score)
-	clear(s.nodes.claims)
-	s.nodes.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = newData()
 }
 
-// Age makes every life sign, mark of a dead node and claim older by d. It is
-// meant for tests that do not wait.
+// Age makes every life sign, mark of a dead node and claim older by d.
 func (s *Store) Age(d time.Duration) {
-	n, ms := &s.nodes, d.Milliseconds()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for id, score := range n.score {
-		if score < 0 {
-			n.score[id] = score + ms
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, sign := range s.signs {
+		if sign < 0 {
+			s.signs[id] = sign + d.Milliseconds()
 		} else {
-			n.score[id] = score - ms
+			s.signs[id] = sign - d.Milliseconds()
 		}
 	}
-	for id, c := range n.claims {
-		n.claims[id] = claim{by: c.by, ends: c.ends.Add(-d)}
+	for id, c := range s.claims {
+		c.ends = c.ends.Add(-d)
+		s.claims[id] = c
 	}
+}
+
+// Save returns a function that puts every record back as it is now, as a
+// replica does that is promoted without the last writes. Subscriptions stay. It may
+// be called once.
+func (s *Store) Save() (rewind func()) {
+	parts := s.SaveParts()
+	return func() { parts(func(string) bool { return true }) }
+}
+
+// SaveParts is Save for a store of several servers, of which one fails over:
+// lost is asked which parts go back, by "room:" and the id for each room, and by
+// "index", "conns" and "nodes" for what is kept apart from the rooms.
+func (s *Store) SaveParts() (rewind func(lost func(part string) bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	saved := s.data.clone()
+	return func(lost func(part string) bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		maps.DeleteFunc(s.rooms, func(id string, _ *room) bool { return lost("room:" + id) })
+		for id, r := range saved.rooms {
+			if lost("room:" + id) {
+				s.rooms[id] = r
+			}
+		}
+		if lost("index") {
+			s.held, s.users = saved.held, saved.users
+		}
+		if lost("conns") {
+			s.conns = saved.conns
+		}
+		if lost("nodes") {
+			s.signs, s.claims = saved.signs, saved.claims
+		}
+	}
+}
+
+func (d *data) clone() data {
+	c := newData()
+	for id, r := range d.rooms {
+		c.rooms[id] = &room{Position: r.Position, members: maps.Clone(r.members), users: maps.Clone(r.users)}
+	}
+	for id, entries := range d.held {
+		c.held[id] = maps.Clone(entries)
+	}
+	for id, at := range d.users {
+		c.users[id] = maps.Clone(at)
+	}
+	for id, r := range d.conns {
+		copied := *r
+		copied.rooms, copied.epochs = slices.Clone(r.rooms), maps.Clone(r.epochs)
+		c.conns[id] = &copied
+	}
+	c.signs, c.claims = maps.Clone(d.signs), maps.Clone(d.claims)
+	return c
 }

@@ -6,6 +6,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,13 +32,34 @@ type Options struct {
 // finds another one delivering leaves its event to that one.
 type Store struct {
 	now    func() time.Time
+	ttl    time.Duration
 	closed atomic.Bool
-
-	rooms  rooms
 	bridge bridge
-	index  index
-	conns  conns
-	nodes  nodes
+
+	mu sync.Mutex
+	data
+}
+
+// data are all records. The Store's mu guards them.
+type data struct {
+	rooms rooms
+	// held[n][p] is for user u exactly if n is one of users[u][p].
+	held  map[string]map[place]store.Entry       // by node
+	users map[string]map[store.Location][]string // to the ids of the nodes; nobody writes to the slices
+	conns map[string]*record
+	// signs are when the nodes gave their last life sign, Unix ms, or minus when they
+	// were marked dead.
+	signs  map[string]int64
+	claims map[string]claim // on dead nodes
+}
+
+func newData() data {
+	return data{
+		rooms: make(rooms),
+		held:  make(map[string]map[place]store.Entry), users: make(map[string]map[store.Location][]string),
+		conns: make(map[string]*record),
+		signs: make(map[string]int64), claims: make(map[string]claim),
+	}
 }
 
 var _ store.Store = (*Store)(nil)
@@ -50,16 +72,7 @@ func New(o Options) *Store {
 	if o.TTL <= 0 {
 		o.TTL = 30 * time.Second
 	}
-	s := &Store{now: o.Now}
-	s.rooms.byID = make(map[string]*room)
-	s.bridge.channels = make(map[string]*channel)
-	s.index.nodes = make(map[string]map[place]store.Entry)
-	s.index.users = make(map[string]map[store.Location][]string)
-	s.conns.ttl = o.TTL
-	s.conns.byID = make(map[string]*record)
-	s.nodes.score = make(map[string]int64)
-	s.nodes.claims = make(map[string]claim)
-	return s
+	return &Store{now: o.Now, ttl: o.TTL, bridge: bridge{channels: make(map[string]*channel)}, data: newData()}
 }
 
 // Close ends all subscriptions and waits for deliveries that the store itself
@@ -80,13 +93,18 @@ func (s *Store) ready(ctx context.Context, what string) error {
 	return nil
 }
 
-// inTime says whether a write that expires may begin.
-func (s *Store) inTime(ctx context.Context, what string, expiresMs int64) error {
+// do runs a step with the records to itself, unless the call may not begin or the
+// time has passed after which it shall do nothing; 0: never.
+func (s *Store) do(ctx context.Context, what string, expiresMs int64, step func(now time.Time)) error {
 	if err := s.ready(ctx, what); err != nil {
 		return err
 	}
-	if expiresMs != 0 && s.now().UnixMilli() > expiresMs {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if expiresMs != 0 && now.UnixMilli() > expiresMs {
 		return fmt.Errorf("%s: expired on its way: %w", what, store.ErrUnavailable)
 	}
+	step(now)
 	return nil
 }

@@ -4,19 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // rooms are the records that say who is a member.
-type rooms struct {
-	mu   sync.Mutex
-	byID map[string]*room
-}
+type rooms map[string]*room
 
 type room struct {
 	store.Position
@@ -25,16 +23,15 @@ type room struct {
 }
 
 // Put implements store.Store.
-func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
-	if err := s.ready(ctx, "put member"); err != nil {
-		return store.PutResult{}, err
-	}
-	s.rooms.mu.Lock()
-	res, ev := s.rooms.put(&p, s.now())
-	c := s.enqueue(ev)
-	s.rooms.mu.Unlock()
+func (s *Store) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
+	var c *channel
+	err = s.do(ctx, "put member", 0, func(now time.Time) {
+		var ev *store.Event
+		res, ev = s.rooms.put(&p, now)
+		c = s.enqueue(ev)
+	})
 	s.bridge.deliver(c)
-	return res, nil
+	return res, err
 }
 
 // Enter implements store.Store.
@@ -43,19 +40,18 @@ func (s *Store) Enter(ctx context.Context, p store.Put, seenMs int64) (store.Put
 }
 
 // Remove implements store.Store.
-func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
-	if err := s.ready(ctx, "remove member"); err != nil {
-		return store.RemoveResult{}, err
-	}
-	s.rooms.mu.Lock()
-	res, ev := s.rooms.remove(&r, s.now())
-	c := s.enqueue(ev)
-	s.rooms.mu.Unlock()
+func (s *Store) Remove(ctx context.Context, r store.Remove) (res store.RemoveResult, err error) {
+	var c *channel
+	err = s.do(ctx, "remove member", 0, func(now time.Time) {
+		var ev *store.Event
+		res, ev = s.rooms.remove(&r, now)
+		c = s.enqueue(ev)
+	})
 	s.bridge.deliver(c)
-	return res, nil
+	return res, err
 }
 
-// enqueue is called with the rooms locked, so that events queue in seq order.
+// enqueue is called with the lock held, so that events queue in seq order.
 func (s *Store) enqueue(ev *store.Event) *channel {
 	if ev == nil {
 		return nil
@@ -64,69 +60,53 @@ func (s *Store) enqueue(ev *store.Event) *channel {
 }
 
 // Load implements store.Store.
-func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
-	if err := s.ready(ctx, "load room"); err != nil {
-		return store.Room{}, err
-	}
-	s.rooms.mu.Lock()
-	defer s.rooms.mu.Unlock()
-	out := store.Room{NowMs: s.now().UnixMilli()}
-	r := s.rooms.byID[id]
-	if r == nil {
-		return out, nil
-	}
-	out.Position = r.Position
-	out.Members = make([]store.Member, 0, len(r.members))
-	for _, m := range r.members {
-		out.Members = append(out.Members, m)
-	}
-	return out, nil
+func (s *Store) Load(ctx context.Context, id string) (out store.Room, err error) {
+	err = s.do(ctx, "load room", 0, func(time.Time) {
+		if r := s.rooms[id]; r != nil {
+			members := make([]store.Member, 0, len(r.members))
+			out = store.Room{Position: r.Position, Members: slices.AppendSeq(members, maps.Values(r.members))}
+		}
+	})
+	return out, err
 }
 
 // LoadMembers implements store.Store.
-func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (store.Room, error) {
-	if err := s.ready(ctx, "load members"); err != nil {
-		return store.Room{}, err
-	}
-	s.rooms.mu.Lock()
-	defer s.rooms.mu.Unlock()
-	out := store.Room{NowMs: s.now().UnixMilli()}
-	r := s.rooms.byID[id]
-	if r == nil {
-		return out, nil
-	}
-	out.Position = r.Position
-	for _, connID := range connIDs {
-		if m, ok := r.members[connID]; ok {
-			out.Members = append(out.Members, m)
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (out store.Room, err error) {
+	err = s.do(ctx, "load members", 0, func(time.Time) {
+		r := s.rooms[id]
+		if r == nil {
+			return
 		}
-	}
-	return out, nil
+		out.Position = r.Position
+		for _, connID := range connIDs {
+			if m, ok := r.members[connID]; ok {
+				out.Members = append(out.Members, m)
+			}
+		}
+	})
+	return out, err
 }
 
 // Positions implements store.Store.
 func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, error) {
-	if err := s.ready(ctx, "read positions"); err != nil {
-		return nil, err
-	}
-	s.rooms.mu.Lock()
-	defer s.rooms.mu.Unlock()
 	out := make([]store.Position, len(ids))
-	for i, id := range ids {
-		if r := s.rooms.byID[id]; r != nil {
-			out[i] = r.Position
+	err := s.do(ctx, "read positions", 0, func(time.Time) {
+		for i, id := range ids {
+			if r := s.rooms[id]; r != nil {
+				out[i] = r.Position
+			}
 		}
-	}
-	return out, nil
+	})
+	return out, err
 }
 
-func (rs *rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event) {
+func (rs rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event) {
 	res := store.PutResult{NowMs: now.UnixMilli()}
 	if p.ExpiresMs != 0 && res.NowMs > p.ExpiresMs {
 		res.Outcome = store.Expired
 		return res, nil
 	}
-	r := rs.byID[p.Room]
+	r := rs[p.Room]
 	var stored store.Member
 	var found bool
 	if r != nil {
@@ -146,7 +126,7 @@ func (rs *rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event
 	prev := res.Seq
 	if r == nil {
 		r = &room{members: make(map[string]store.Member), users: make(map[string]int)}
-		rs.byID[p.Room] = r
+		rs[p.Room] = r
 	}
 	res.Reset = r.advance(p.From, p.Quiet, now)
 	res.Position = r.Position
@@ -247,13 +227,13 @@ func (r *room) uncount(user string) int {
 	return n
 }
 
-func (rs *rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *store.Event) {
+func (rs rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *store.Event) {
 	res := store.RemoveResult{NowMs: now.UnixMilli()}
 	if q.ExpiresMs != 0 && res.NowMs > q.ExpiresMs {
 		res.Outcome = store.Expired
 		return res, nil
 	}
-	r := rs.byID[q.Room]
+	r := rs[q.Room]
 	if r == nil {
 		res.Outcome = store.Missing
 		return res, nil
@@ -274,7 +254,7 @@ func (rs *rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *st
 	delete(r.members, q.ConnID)
 	res.UserConns = r.uncount(m.UserID)
 	if len(r.members) == 0 {
-		delete(rs.byID, q.Room)
+		delete(rs, q.Room)
 	}
 	return res, &store.Event{
 		Room: q.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,

@@ -36,14 +36,5 @@ func (f *fields) num() int64 {
 	return n
 }
 
-// header splits a text at its first line break.
-func header(s string) (f fields, body string, err error) {
-	head, body, ok := strings.Cut(s, "\n")
-	if !ok {
-		return fields{}, "", errFields
-	}
-	return fields{rest: head}, body, nil
-}
-
 // plain says whether an id can stand in a header.
 func plain(id string) bool { return !strings.ContainsAny(id, "\t\n") }

@@ -35,7 +35,63 @@ func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) err
 	if err != nil {
 		return err
 	}
-	return readPutAnswer(p, msg, res)
+	text, err := msg.ToString()
+	if err != nil {
+		return err
+	}
+	return readPut(p, text, res)
+}
+
+// StartPut implements store.Starter.
+func (s *Store) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
+	if err := checkPut(p); err != nil {
+		w.PutDone(store.PutResult{}, putError(p, err))
+		return
+	}
+	u := &unattendedPut{store: s, ctx: ctx, put: p, waiter: w}
+	u.send()
+}
+
+// unattendedPut is a Put that no goroutine waits for.
+type unattendedPut struct {
+	store    *Store
+	ctx      context.Context
+	put      *store.Put
+	waiter   store.PutWaiter
+	fullText bool // Redis did not have the script
+}
+
+func (u *unattendedPut) send() {
+	s := u.store
+	var list [maxArgs]string
+	all := s.putArgs(list[:0], u.put)
+	r := run{all[:1], all[1:]}
+	script := &s.publishing.Load().put
+	if u.fullText {
+		s.pipe.start(u.ctx, script.byText(s.client.B(), r), u)
+	} else {
+		s.pipe.start(u.ctx, script.bySha(s.client.B(), r), u)
+	}
+}
+
+func (u *unattendedPut) answered(msg rueidis.RedisMessage, err error) {
+	if isNoScript(err) && !u.fullText {
+		u.fullText = true
+		u.send()
+		return
+	}
+	var res store.PutResult
+	text := ""
+	if err == nil {
+		text, err = msg.ToString()
+	}
+	if err == nil {
+		err = readPut(u.put, text, &res)
+	}
+	if err != nil {
+		res, err = store.PutResult{}, putError(u.put, err)
+	}
+	u.waiter.PutDone(res, err)
 }
 
 // checkPut refuses what a record cannot hold.
@@ -48,16 +104,7 @@ func checkPut(p *store.Put) error {
 	return nil
 }
 
-// readPutAnswer reads the answer to a Put.
-func readPutAnswer(p *store.Put, msg rueidis.RedisMessage, res *store.PutResult) error {
-	text, err := msg.ToString()
-	if err != nil {
-		return err
-	}
-	return readPut(p, text, res)
-}
-
-// readPut reads the text of one.
+// readPut reads the answer to a Put.
 func readPut(p *store.Put, text string, res *store.PutResult) error {
 	if line, ok := strings.CutPrefix(text, "+"); ok {
 		return readUsual(p, line, res)
@@ -177,10 +224,8 @@ func (a *answer) read(room, text string) error {
 		a.outcome = store.Applied
 		return nil
 	}
-	f, stands, err := header(text)
-	if err != nil {
-		return errAnswer
-	}
+	head, stands, _ := strings.Cut(text, "\n")
+	f := fields{rest: head}
 	a.outcome = f.outcome()
 	at := f.position()
 	now, conns := f.millis(), int(f.num())

@@ -80,18 +80,9 @@ func lacking(err error, prefix string, commands []string) error {
 func (s *Store) checkRights(ctx context.Context, commands []string) error {
 	// Room and node keys have braces, which a pattern of the prefix covers too.
 	key, channel := s.keys.nodes(), s.keys.nodesEvents()
-	texts := make([]string, len(commands))
+	fill, texts := strings.NewReplacer(" K", " "+key, " C", " "+channel), make([]string, len(commands))
 	for i, c := range commands {
-		words := strings.Fields(c)
-		for j, w := range words[1:] {
-			switch w {
-			case "K":
-				words[j+1] = key
-			case "C":
-				words[j+1] = channel
-			}
-		}
-		texts[i] = strings.Join(words, " ")
+		texts[i] = fill.Replace(c)
 	}
 	if strings.Contains(key, " ") {
 		return nil // its words cannot be told apart

@@ -60,82 +60,85 @@ func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 }
 
 // Load implements store.Store.
-func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
-	r, err := s.load(ctx, id)
+func (s *Store) Load(ctx context.Context, id string) (r store.Room, err error) {
+	msg, err := s.pipe.do(ctx, s.client.B().Hgetall().Key(s.keys.room(id)).Build())
+	if err == nil {
+		var all map[string]string
+		if all, err = msg.AsStrMap(); err == nil {
+			err = readRoom(&r, all)
+		}
+	}
 	if err != nil { // with half a room nobody is served
 		return store.Room{}, fmt.Errorf("load room %q: %w", id, err)
 	}
 	return r, nil
 }
 
-func (s *Store) load(ctx context.Context, id string) (r store.Room, err error) {
+// LoadMembers implements store.Store.
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (r store.Room, err error) {
+	fields := append(make([]string, 0, 1+len(connIDs)), atField)
+	for _, connID := range connIDs {
+		fields = append(fields, memberField+connID)
+	}
 	key := s.keys.room(id)
-	res, now, err := s.readAt(ctx, key, s.client.B().Hgetall().Key(key).Build())
-	if err != nil {
-		return r, err
-	}
-	r.NowMs = now
-	all, err := res.AsStrMap()
-	if err != nil {
-		return r, s.pipe.wrap(err)
-	}
-	return r, readRoom(&r, all)
-}
-
-// readAt sends a command that reads a key, and reads the time where that lies.
-func (s *Store) readAt(ctx context.Context, key string, cmd rueidis.Completed) (res rueidis.RedisResult, nowMs int64, err error) {
-	if !s.cluster {
-		return s.readNow(ctx, cmd)
-	}
-	time := run{keys: []string{key}}
-	both, err := s.pipe.doMany(ctx, []rueidis.Completed{cmd, s.scripts.time.bySha(s.client.B(), time)})
-	if err != nil {
-		return res, 0, err
-	}
-	now, err := both[1].ToMessage()
-	if isNoScript(err) {
-		now, err = s.pipe.do(ctx, s.scripts.time.byText(s.client.B(), time))
-	}
+	msg, err := s.pipe.do(ctx, s.client.B().Hmget().Key(key).Field(fields...).Build())
 	if err == nil {
-		nowMs, err = now.AsInt64()
+		err = readMembers(&r, fields, &msg)
 	}
-	return both[0], nowMs, s.pipe.wrap(err)
-}
-
-// readNow is readAt where all keys lie together: a script costs more.
-func (s *Store) readNow(ctx context.Context, cmd rueidis.Completed) (res rueidis.RedisResult, nowMs int64, err error) {
-	both, err := s.pipe.doMany(ctx, []rueidis.Completed{cmd, s.client.B().Time().Build()})
 	if err != nil {
-		return res, 0, err
+		return store.Room{}, fmt.Errorf("load %d members of room %q: %w", len(connIDs), id, err)
 	}
-	now, err := both[1].AsIntSlice()
-	if err == nil && len(now) != 2 {
-		err = errAnswer
-	}
-	if err == nil {
-		nowMs = now[0]*1000 + now[1]/1000
-	}
-	return both[0], nowMs, s.pipe.wrap(err)
+	return r, nil
 }
 
-// readRoom fills a room from its hash.
-func readRoom(r *store.Room, all map[string]string) (err error) {
-	if at, ok := all[atField]; ok {
-		if r.Position, err = parsePosition(at); err != nil {
-			return fmt.Errorf("position %q: %w", at, err)
-		}
+// readMembers fills a room from some fields of its hash.
+func readMembers(r *store.Room, fields []string, msg *rueidis.RedisMessage) error {
+	values, err := msg.ToArray()
+	if err != nil || len(values) != len(fields) {
+		return errors.Join(err, errFields)
 	}
-	for field, value := range all {
-		connID, ok := strings.CutPrefix(field, memberField)
-		if !ok {
+	for i, field := range fields {
+		if values[i].IsNil() {
 			continue
 		}
-		m, err := parseMember(connID, value)
+		text, err := values[i].ToString()
+		if err == nil {
+			err = readField(r, field, text)
+		}
 		if err != nil {
 			return err
 		}
-		r.Members = append(r.Members, m)
 	}
+	return nil
+}
+
+// readRoom fills a room from its hash.
+func readRoom(r *store.Room, all map[string]string) error {
+	for field, value := range all {
+		if err := readField(r, field, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readField reads a field of a room's hash, unless it is no business of those who load.
+func readField(r *store.Room, field, value string) (err error) {
+	if field == atField {
+		if r.Position, err = parsePosition(value); err != nil {
+			return fmt.Errorf("position %q: %w", value, err)
+		}
+		return nil
+	}
+	connID, ok := strings.CutPrefix(field, memberField)
+	if !ok {
+		return nil
+	}
+	m, err := parseMember(connID, value)
+	if err != nil {
+		return err
+	}
+	r.Members = append(r.Members, m)
 	return nil
 }
 

@@ -21,7 +21,6 @@ type scripts struct {
 	indexSet, indexDel               script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim, rights    script
-	time                             script
 }
 
 func loadScripts() scripts {
@@ -35,7 +34,6 @@ func loadScripts() scripts {
 		markDead:    newScript("mark_dead"),
 		claim:       newScript("claim"),
 		rights:      newScript("rights"),
-		time:        newScript("time"),
 	}
 }
 

@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -31,12 +33,6 @@ type location struct {
 	dialTimeout        time.Duration
 }
 
-// parameters are those that a URL may have; only addr may be repeated.
-var parameters = []string{
-	"addr", "ca_file", "cert_file", "client_name", "db", "dial_timeout", "key_file", "master_set", "protocol", "publish",
-	"sentinel_password", "sentinel_tls", "sentinel_username", "server_name", "skip_verify",
-}
-
 // parseURL reads a URL. Its errors never quote a part that may hold a password.
 func parseURL(text string) (*location, error) {
 	u, err := url.Parse(text)
@@ -61,27 +57,69 @@ func parseURL(text string) (*location, error) {
 	if u.Fragment != "" || u.Opaque != "" || strings.Contains(text, "#") {
 		return nil, errors.New("it must have the form redis://user:password@host:port/db; in a password, write # as %23")
 	}
-	if err := checkParameters(q); err != nil {
+	l.sentinelTLS = l.tls
+	if err := cmp.Or(l.readParameters(q), l.readPlace(u, q), l.readDatabase(u, q), l.checkParameters(q)); err != nil {
 		return nil, err
-	}
-	for _, read := range []func(*url.URL, url.Values) error{l.readPlace, l.readDatabase, l.readSentinel, l.readTLS, l.readTuning} {
-		if err := read(u, q); err != nil {
-			return nil, err
-		}
 	}
 	return l, nil
 }
 
-func checkParameters(q url.Values) error {
+// readParameters reads what is behind the question mark, but for the place and the database.
+func (l *location) readParameters(q url.Values) error {
+	known := map[string]func(value string) error{
+		"addr": ignored, "db": ignored,
+		"master_set": text(&l.masterSet), "sentinel_username": text(&l.sentinelUser), "sentinel_password": text(&l.sentinelPassword),
+		"sentinel_tls": truth(&l.sentinelTLS), "skip_verify": truth(&l.skipVerify),
+		"ca_file": text(&l.caFile), "cert_file": text(&l.certFile), "key_file": text(&l.keyFile), "server_name": text(&l.serverName),
+		"client_name":  text(&l.clientName),
+		"publish":      choice(&l.plain, "can only be plain", map[string]bool{"plain": true}),
+		"protocol":     choice(&l.resp2, "can only be 2 or 3", map[string]bool{"2": true, "3": false}),
+		"dial_timeout": l.readDialTimeout,
+	}
 	for name, values := range q {
+		read := known[name]
 		switch {
-		case !slices.Contains(parameters, name):
-			return fmt.Errorf("it has a parameter that is not known%s; there are %s", quoted(name), strings.Join(parameters, ", "))
+		case read == nil:
+			return fmt.Errorf("it has a parameter that is not known%s; there are %s",
+				quoted(name), strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		case len(values) > 1 && name != "addr":
 			return fmt.Errorf("it has the parameter %s more than once", name)
 		case slices.Contains(values, ""):
 			return fmt.Errorf("its parameter %s is empty", name)
 		}
+		if err := read(values[0]); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+func ignored(string) error { return nil }
+
+func text(to *string) func(string) error {
+	return func(value string) error {
+		*to = value
+		return nil
+	}
+}
+
+func truth(to *bool) func(string) error {
+	return choice(to, "must be true or false", map[string]bool{"true": true, "1": true, "false": false, "0": false})
+}
+
+func choice(to *bool, says string, values map[string]bool) func(string) error {
+	return func(value string) (err error) {
+		is, ok := values[value]
+		if *to = is; !ok {
+			err = errors.New(says)
+		}
+		return err
+	}
+}
+
+func (l *location) readDialTimeout(value string) (err error) {
+	if l.dialTimeout, err = time.ParseDuration(value); err != nil || l.dialTimeout < minDialTime || l.dialTimeout > maxDialTime {
+		return fmt.Errorf("must be from %v to %v, with its unit", minDialTime, maxDialTime)
 	}
 	return nil
 }
@@ -100,21 +138,13 @@ func (l *location) readPlace(u *url.URL, q url.Values) error {
 		if u.Host != "" || len(u.Path) < 2 {
 			return errors.New("it must name a socket with three slashes: unix:///run/redis.sock")
 		}
-		if q.Has("addr") || q.Has("master_set") {
+		if q.Has("addr") || l.masterSet != "" {
 			return errors.New("a unix:// URL names one Redis: addr and master_set do not go with it")
 		}
 		l.addrs = []string{u.Path}
 		return nil
 	}
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = "6379"
-	}
-	l.addrs = []string{net.JoinHostPort(host, port)}
-	l.addrs = append(l.addrs, q["addr"]...)
+	l.addrs = append([]string{net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379"))}, q["addr"]...)
 	for _, addr := range l.addrs {
 		h, p, err := net.SplitHostPort(addr)
 		n, numeric := strconv.ParseUint(p, 10, 16)
@@ -126,20 +156,15 @@ func (l *location) readPlace(u *url.URL, q url.Values) error {
 }
 
 func (l *location) readDatabase(u *url.URL, q url.Values) error {
-	text := strings.TrimPrefix(u.Path, "/")
+	number := strings.TrimPrefix(u.Path, "/")
 	if l.unix {
-		text = ""
+		number = ""
 	}
-	if text != "" && q.Has("db") {
+	if number != "" && q.Has("db") {
 		return errors.New("it names the database twice, in its path and as db")
 	}
-	if q.Has("db") {
-		text = q.Get("db")
-	}
-	if text == "" {
-		return nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
+	number = cmp.Or(number, q.Get("db"), "0")
+	n, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
 		return errors.New("its database must be a number from 0 to 65535; in a password, write / as %2F")
 	}
@@ -147,86 +172,24 @@ func (l *location) readDatabase(u *url.URL, q url.Values) error {
 	return nil
 }
 
-func (l *location) readSentinel(_ *url.URL, q url.Values) (err error) {
-	l.masterSet = q.Get("master_set")
-	l.sentinelUser, l.sentinelPassword = q.Get("sentinel_username"), q.Get("sentinel_password")
-	l.sentinelTLS = l.tls
-	if l.masterSet == "" {
-		for _, name := range []string{"sentinel_username", "sentinel_password", "sentinel_tls"} {
-			if q.Has(name) {
-				return fmt.Errorf("%s is for Sentinels: name what they watch with master_set", name)
-			}
-		}
-		return nil
-	}
-	if l.sentinelUser != "" && l.sentinelPassword == "" {
+// checkParameters refuses parameters that do not go together.
+func (l *location) checkParameters(q url.Values) error {
+	has := func(names ...string) bool { return slices.ContainsFunc(names, q.Has) }
+	switch {
+	case l.masterSet == "" && has("sentinel_username", "sentinel_password", "sentinel_tls"):
+		return errors.New("sentinel_username, sentinel_password and sentinel_tls are for Sentinels: name what they watch with master_set")
+	case l.sentinelUser != "" && l.sentinelPassword == "":
 		return errors.New("sentinel_username needs a sentinel_password")
-	}
-	if q.Has("sentinel_tls") {
-		l.sentinelTLS, err = readBool(q, "sentinel_tls")
-	}
-	return err
-}
-
-func (l *location) readTLS(_ *url.URL, q url.Values) (err error) {
-	l.caFile, l.certFile, l.keyFile = q.Get("ca_file"), q.Get("cert_file"), q.Get("key_file")
-	l.serverName = q.Get("server_name")
-	if q.Has("skip_verify") {
-		if l.skipVerify, err = readBool(q, "skip_verify"); err != nil {
-			return err
-		}
-	}
-	switch {
-	case l.tls || l.sentinelTLS:
-	case q.Has("ca_file") || q.Has("cert_file") || q.Has("key_file") || q.Has("server_name") || q.Has("skip_verify"):
+	case !l.tls && !l.sentinelTLS && has("ca_file", "cert_file", "key_file", "server_name", "skip_verify"):
 		return errors.New("ca_file, cert_file, key_file, server_name and skip_verify are for TLS: the URL must begin with rediss://")
-	}
-	switch {
 	case (l.certFile == "") != (l.keyFile == ""):
 		return errors.New("cert_file and key_file must be given together")
 	case l.skipVerify && (l.caFile != "" || l.serverName != ""):
 		return errors.New("skip_verify does not go with ca_file or server_name: there is nothing to check then")
-	}
-	return nil
-}
-
-func (l *location) readTuning(_ *url.URL, q url.Values) error {
-	l.clientName = q.Get("client_name")
-	if strings.ContainsFunc(l.clientName, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	case strings.ContainsFunc(l.clientName, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("client_name must be of printable ASCII characters, without spaces")
 	}
-	switch q.Get("publish") {
-	case "":
-	case "plain":
-		l.plain = true
-	default:
-		return errors.New("publish can only be plain")
-	}
-	switch q.Get("protocol") {
-	case "", "3":
-	case "2":
-		l.resp2 = true
-	default:
-		return errors.New("protocol can only be 2 or 3")
-	}
-	if q.Has("dial_timeout") {
-		d, err := time.ParseDuration(q.Get("dial_timeout"))
-		if err != nil || d < minDialTime || d > maxDialTime {
-			return fmt.Errorf("dial_timeout must be from %v to %v, with its unit", minDialTime, maxDialTime)
-		}
-		l.dialTimeout = d
-	}
 	return nil
-}
-
-func readBool(q url.Values, name string) (bool, error) {
-	switch q.Get(name) {
-	case "true", "1":
-		return true, nil
-	case "false", "0":
-		return false, nil
-	}
-	return false, fmt.Errorf("%s must be true or false", name)
 }
 
 // clientOption is what the client library needs of it. TLS is not its matter.
