@@ -3,7 +3,7 @@ package presence
 import (
 	"strconv"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // answerer takes the one acknowledgement of a request: a JSON object, of which
@@ -22,7 +22,7 @@ var ackOK = []byte(`{"ok":true}`)
 
 func appendRefusal(dst []byte, e *Error) []byte {
 	dst = append(dst, `{"ok":false,"error":`...)
-	dst = rawjson.AppendString(dst, e.Message)
+	dst = jsontext.AppendString(dst, e.Message)
 	dst = append(dst, `,"code":"`...)
 	dst = append(dst, e.Code...)
 	dst = append(dst, '"')
@@ -96,12 +96,12 @@ var closeObject = []byte{'}'}
 // held.
 func (r *room) appendJoinAck(dst []byte, a joinAck) []byte {
 	dst = append(dst, `{"ok":true,"self":{"connId":`...)
-	dst = rawjson.AppendString(dst, a.connID)
+	dst = jsontext.AppendString(dst, a.connID)
 	dst = appendInt(dst, `,"epoch":`, a.epoch)
 	if a.graceMs > 0 {
 		dst = appendInt(dst, `,"graceMs":`, a.graceMs)
 		dst = append(dst, `,"resume":`...)
-		dst = rawjson.AppendString(dst, a.token)
+		dst = jsontext.AppendString(dst, a.token)
 	}
 	dst = appendInt(dst, `},"seq":`, r.at())
 	dst = append(dst, `,"resumed":`...)

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -132,11 +132,11 @@ func appendEvent(dst []byte, e *Event) (text []byte, prevAt, prevLen int) {
 	dst = append(dst, `["`+eventName+`",{"type":"`...)
 	dst = append(dst, e.Type...)
 	dst = append(dst, `","roomId":`...)
-	dst = rawjson.AppendString(dst, e.RoomID)
+	dst = jsontext.AppendString(dst, e.RoomID)
 	dst = append(dst, `,"userId":`...)
-	dst = rawjson.AppendString(dst, e.UserID)
+	dst = jsontext.AppendString(dst, e.UserID)
 	dst = append(dst, `,"connId":`...)
-	dst = rawjson.AppendString(dst, e.ConnID)
+	dst = jsontext.AppendString(dst, e.ConnID)
 	dst = append(dst, `,"state":`...)
 	if e.Type == EventLeave {
 		dst = append(dst, "null"...)

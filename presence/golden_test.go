@@ -1,12 +1,15 @@
 package presence
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // golden reads fixtures that the SDK's tests read, too: a change of the wire
@@ -149,6 +152,10 @@ func FuzzRequests(f *testing.F) {
 		f.Add([]byte(g))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		if !jsontext.Valid(payload) {
+			return // refused before it comes here
+		}
+		payload = bytes.TrimSpace(payload)
 		for _, event := range []string{"join", "heartbeat", "leave", "sync", "emit"} {
 			_, err := parsedLine(event, payload)
 			var refused *Error

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -52,7 +52,7 @@ func (st *seat) weigh(epoch optional, d edit) (*membership, heartbeatAck, error)
 // merge is the member's state after a patch; nil if that changes nothing, or
 // cannot be. An operation of the lane.
 func (m *membership) merge(d edit) ([]byte, error) {
-	state, changed, err := rawjson.Merge(m.state, d.patch, d.remove)
+	state, changed, err := jsontext.Merge(m.state, d.patch, d.remove)
 	switch most := m.room.eng.limits.stateBytes; {
 	case err != nil:
 		return nil, invalid("patchState: %v.", err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -80,7 +80,7 @@ func (r relay) emit(sock *socket, s *socketio.Socket, m *socketio.Message, a ans
 // text is the event as a message of its own.
 func (p *emitPayload) text() []byte {
 	text := append(make([]byte, 0, len(p.event)+len(p.args)+4), '[')
-	text = rawjson.AppendString(text, p.event)
+	text = jsontext.AppendString(text, p.event)
 	if args := bytes.TrimLeft(p.args, "[ \t\r\n"); len(args) > 1 || len(args) == 1 && args[0] != ']' {
 		return append(append(text, ','), p.args[1:]...)
 	}
@@ -206,11 +206,11 @@ func (r relay) send(
 // appendSender writes who sends an event to the member's room.
 func (m *membership) appendSender(dst []byte, nowMs int64) []byte {
 	dst = append(dst, `{"connId":`...)
-	dst = rawjson.AppendString(dst, m.connID)
+	dst = jsontext.AppendString(dst, m.connID)
 	dst = append(dst, `,"userId":`...)
-	dst = rawjson.AppendString(dst, m.userID)
+	dst = jsontext.AppendString(dst, m.userID)
 	dst = append(dst, `,"roomId":`...)
-	dst = rawjson.AppendString(dst, m.room.id)
+	dst = jsontext.AppendString(dst, m.room.id)
 	return append(appendInt(dst, `,"ts":`, nowMs), '}')
 }
 
@@ -220,7 +220,7 @@ func relayRoom(first json.RawMessage, l limits) (room string, err error) {
 		return "", nil
 	}
 	err = fields(first, func(key, value []byte) (err error) {
-		if rawjson.KeyIs(key, "roomId") {
+		if jsontext.KeyIs(key, "roomId") {
 			room, err = parseID("roomId", value, l)
 		}
 		return err

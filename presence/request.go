@@ -3,9 +3,8 @@ package presence
 import (
 	"bytes"
 	"errors"
-	"unicode/utf8"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // limits bound what a request may hold; see Options for the units.
@@ -98,28 +97,21 @@ type optional struct {
 	given bool
 }
 
-// fields calls take for each field of a payload, with a nil value for null: as
-// with any other value, the last of a field that is there twice counts. A payload
-// that is missing or null has none.
+// fields calls take for each field of a payload, whose JSON was checked when it
+// came in, with a nil value for null: as with any other value, the last of a field
+// that is there twice counts. A payload that is missing or null has none.
 func fields(payload []byte, take func(key, value []byte) error) error {
-	if len(payload) == 0 || rawjson.IsNull(payload) {
+	if len(payload) == 0 || jsontext.IsNull(payload) {
 		return nil
 	}
-	err := rawjson.Object(payload, func(key, value []byte) error {
-		if rawjson.IsNull(value) {
+	err := jsontext.Members(payload, func(key, value []byte) error {
+		if jsontext.IsNull(value) {
 			value = nil
 		}
 		return take(key, value)
 	})
-	switch {
-	case errors.Is(err, rawjson.ErrType):
+	if errors.Is(err, jsontext.ErrType) {
 		return invalid("The payload must be an object.")
-	case errors.Is(err, rawjson.ErrUTF8):
-		return invalid("The payload is not valid UTF-8.")
-	case errors.Is(err, rawjson.ErrDepth):
-		return invalid("The payload is nested deeper than %d levels.", rawjson.MaxDepth)
-	case errors.Is(err, rawjson.ErrSyntax):
-		return invalid("The payload is not valid JSON.")
 	}
 	return err
 }
@@ -128,19 +120,19 @@ func parseJoin(payload []byte, l limits) (p joinPayload, err error) {
 	var state []byte
 	err = fields(payload, func(key, value []byte) (err error) {
 		switch {
-		case rawjson.KeyIs(key, "roomId"):
+		case jsontext.KeyIs(key, "roomId"):
 			p.roomID, err = parseID("roomId", value, l)
-		case rawjson.KeyIs(key, "userId"):
+		case jsontext.KeyIs(key, "userId"):
 			p.userID, err = parseID("userId", value, l)
-		case rawjson.KeyIs(key, "state"):
+		case jsontext.KeyIs(key, "state"):
 			state, err = parseObject("state", value)
-		case rawjson.KeyIs(key, "keepState"):
+		case jsontext.KeyIs(key, "keepState"):
 			p.keepState, err = parseBool("keepState", value)
-		case rawjson.KeyIs(key, "resume"):
+		case jsontext.KeyIs(key, "resume"):
 			p.resume, err = parseToken(value)
-		case rawjson.KeyIs(key, "graceMs"):
+		case jsontext.KeyIs(key, "graceMs"):
 			p.grace, err = parseGrace(value, l)
-		case rawjson.KeyIs(key, "sender"):
+		case jsontext.KeyIs(key, "sender"):
 			p.sender, err = parseBool("sender", value)
 		}
 		return err
@@ -162,13 +154,13 @@ func parseJoin(payload []byte, l limits) (p joinPayload, err error) {
 func parseHeartbeat(payload []byte, l limits) (p heartbeatPayload, err error) {
 	err = fields(payload, func(key, value []byte) (err error) {
 		switch {
-		case rawjson.KeyIs(key, "roomId"):
+		case jsontext.KeyIs(key, "roomId"):
 			p.roomID, err = parseID("roomId", value, l)
-		case rawjson.KeyIs(key, "epoch"):
+		case jsontext.KeyIs(key, "epoch"):
 			p.epoch, err = parseCount("epoch", value)
-		case rawjson.KeyIs(key, "patchState"):
+		case jsontext.KeyIs(key, "patchState"):
 			p.edit.patch, err = parseObject("patchState", value)
-		case rawjson.KeyIs(key, "removeState"):
+		case jsontext.KeyIs(key, "removeState"):
 			p.edit.remove, err = parseKeys("removeState", value)
 		}
 		return err
@@ -179,9 +171,9 @@ func parseHeartbeat(payload []byte, l limits) (p heartbeatPayload, err error) {
 func parseLeave(payload []byte, l limits) (p leavePayload, err error) {
 	err = fields(payload, func(key, value []byte) (err error) {
 		switch {
-		case rawjson.KeyIs(key, "roomId"):
+		case jsontext.KeyIs(key, "roomId"):
 			p.roomID, err = parseID("roomId", value, l)
-		case rawjson.KeyIs(key, "graceMs"):
+		case jsontext.KeyIs(key, "graceMs"):
 			p.grace, err = parseGrace(value, l)
 		}
 		return err
@@ -192,9 +184,9 @@ func parseLeave(payload []byte, l limits) (p leavePayload, err error) {
 func parseSync(payload []byte, l limits) (p syncPayload, err error) {
 	err = fields(payload, func(key, value []byte) (err error) {
 		switch {
-		case rawjson.KeyIs(key, "roomId"):
+		case jsontext.KeyIs(key, "roomId"):
 			p.roomID, err = parseID("roomId", value, l)
-		case rawjson.KeyIs(key, "seq"):
+		case jsontext.KeyIs(key, "seq"):
 			p.seq, err = parseCount("seq", value)
 		}
 		return err
@@ -208,13 +200,13 @@ func parseSync(payload []byte, l limits) (p syncPayload, err error) {
 func parseEmit(payload []byte, l limits) (p emitPayload, err error) {
 	err = fields(payload, func(key, value []byte) (err error) {
 		switch {
-		case rawjson.KeyIs(key, "roomId"):
+		case jsontext.KeyIs(key, "roomId"):
 			p.roomID, err = parseID("roomId", value, l)
-		case rawjson.KeyIs(key, "event"):
-			p.event, err = parseEventName(value)
-		case rawjson.KeyIs(key, "args"):
+		case jsontext.KeyIs(key, "event"):
+			p.event, err = parseName("event", value)
+		case jsontext.KeyIs(key, "args"):
 			p.args, err = parseArray("args", value)
-		case rawjson.KeyIs(key, "volatile"):
+		case jsontext.KeyIs(key, "volatile"):
 			p.volatile, err = parseBool("volatile", value)
 		}
 		return err
@@ -229,40 +221,13 @@ func parseEmit(payload []byte, l limits) (p emitPayload, err error) {
 	return p, err
 }
 
-// parseEventName reads the name of an event.
-func parseEventName(value []byte) (string, error) {
-	if value == nil {
-		return "", nil
-	}
-	if value[0] != '"' {
-		return "", invalid("event must be a string.")
-	}
-	name, err := rawjson.String(value)
-	if err != nil {
-		return "", invalid("event is not valid UTF-8.")
-	}
-	if name == "" {
-		return "", invalid("event is empty.")
-	}
-	return name, nil
-}
-
 // The functions below read one field each; nil, for null, is a field left out.
 
 // parseID reads a room or user id.
 func parseID(field string, value []byte, l limits) (string, error) {
-	if value == nil {
-		return "", nil
-	}
-	if value[0] != '"' {
-		return "", invalid("%s must be a string.", field)
-	}
-	id, err := rawjson.String(value)
-	if err != nil || !utf8.ValidString(id) {
-		return "", invalid("%s is not valid UTF-8.", field)
-	}
-	if id == "" {
-		return "", invalid("%s is empty.", field)
+	id, err := parseName(field, value)
+	if err != nil {
+		return "", err
 	}
 	if len(id) > l.idBytes {
 		return "", invalid("%s has %d bytes of UTF-8; at most %d are allowed.", field, len(id), l.idBytes)
@@ -273,6 +238,30 @@ func parseID(field string, value []byte, l limits) (string, error) {
 		}
 	}
 	return id, nil
+}
+
+// parseName reads a string that is not empty.
+func parseName(field string, value []byte) (string, error) {
+	if value == nil {
+		return "", nil
+	}
+	name, err := parseString(field, value)
+	if err == nil && name == "" {
+		err = invalid("%s is empty.", field)
+	}
+	return name, err
+}
+
+// parseString reads a string that is not left out.
+func parseString(field string, value []byte) (string, error) {
+	if value[0] != '"' {
+		return "", invalid("%s must be a string.", field)
+	}
+	text, ok := jsontext.Unquote(value)
+	if !ok {
+		return "", invalid("%s is not valid UTF-8.", field)
+	}
+	return string(text), nil
 }
 
 func parseObject(field string, value []byte) ([]byte, error) {
@@ -294,13 +283,13 @@ func parseKeys(field string, value []byte) ([]byte, error) {
 	if value == nil {
 		return nil, nil
 	}
-	err := rawjson.Array(value, func(key []byte) error {
+	err := jsontext.Elements(value, func(key []byte) error {
 		if key[0] != '"' {
-			return rawjson.ErrType
+			return jsontext.ErrType
 		}
 		return nil
 	})
-	if errors.Is(err, rawjson.ErrType) {
+	if errors.Is(err, jsontext.ErrType) {
 		return nil, invalid("%s must be an array of strings.", field)
 	}
 	return value, err
@@ -310,17 +299,10 @@ func parseToken(value []byte) (string, error) {
 	if value == nil {
 		return "", nil
 	}
-	if value[0] != '"' {
-		return "", invalid("resume must be a string.")
-	}
-	if len(value) > maxToken {
+	if value[0] == '"' && len(value) > maxToken {
 		return "", nil // not one of ours: an ordinary join
 	}
-	token, err := rawjson.String(value)
-	if err != nil {
-		return "", invalid("resume is not valid UTF-8.")
-	}
-	return token, nil
+	return parseString("resume", value)
 }
 
 // parseCount reads an integer from 0.
@@ -328,7 +310,7 @@ func parseCount(field string, value []byte) (optional, error) {
 	if value == nil {
 		return optional{}, nil
 	}
-	n, ok := rawjson.Int(value)
+	n, ok := jsontext.Int(value)
 	if !ok || n < 0 {
 		return optional{}, invalid("%s must be an integer from 0.", field)
 	}

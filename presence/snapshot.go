@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/rawjson"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -228,9 +228,9 @@ func (r *room) appendSnapshot(dst []byte) []byte {
 		}
 		first = false
 		dst = append(dst, `{"connId":`...)
-		dst = rawjson.AppendString(dst, m.ConnID)
+		dst = jsontext.AppendString(dst, m.ConnID)
 		dst = append(dst, `,"userId":`...)
-		dst = rawjson.AppendString(dst, m.UserID)
+		dst = jsontext.AppendString(dst, m.UserID)
 		dst = append(dst, `,"state":`...)
 		dst = append(dst, m.State...)
 		dst = appendInt(dst, `,"lastSeenMs":`, r.lastSeenMs(m))

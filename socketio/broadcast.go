@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // Broadcast is what an [Adapter] carries from one process to the others.
@@ -133,7 +135,7 @@ func (f *fields) senders() []json.RawMessage {
 			list = append(list, nil)
 			continue
 		}
-		f.bad = f.bad || !validJSON(sender)
+		f.bad = f.bad || !jsontext.Valid(sender)
 		list = append(list, slices.Clone(sender))
 	}
 	return list

@@ -3,6 +3,8 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // Errors that methods of this package return, sometimes wrapped.
@@ -54,9 +56,9 @@ func ackPayload(err error) json.RawMessage {
 	reply := &AckError{Code: "internal", Message: errInternal.Error()}
 	errors.As(err, &reply)
 	b := append([]byte(nil), `{"ok":false,"error":`...)
-	b = appendString(b, reply.Message)
+	b = jsontext.AppendString(b, reply.Message)
 	b = append(b, `,"code":`...)
-	b = appendString(b, reply.Code)
+	b = jsontext.AppendString(b, reply.Code)
 	return append(b, '}')
 }
 
@@ -71,9 +73,9 @@ func connectErrorPayload(err error) []byte {
 	}
 	errors.As(err, &refusal)
 	b := append([]byte(nil), `{"message":`...)
-	b = appendString(b, refusal.Message)
+	b = jsontext.AppendString(b, refusal.Message)
 	if refusal.Data != nil {
-		if data, err := marshalJSON(refusal.Data); err == nil && validJSON(data) {
+		if data, err := marshalJSON(refusal.Data); err == nil && jsontext.Valid(data) {
 			b = append(append(b, `,"data":`...), data...)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"sync/atomic"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // Message is an event that a client sent, or a client's answer to
@@ -20,8 +22,8 @@ type Message struct {
 	handler  Handler
 	event    string
 	payload  []byte
-	index    arrayIndex
-	spans    atomic.Pointer[[]span] // of all elements; made when one past those of index is asked for
+	index    jsontext.Index
+	spans    atomic.Pointer[[]jsontext.Span] // of all elements; made when one past those of index is asked for
 	binary   [][]byte
 	id       uint64
 	wantsAck bool
@@ -33,11 +35,11 @@ type Message struct {
 func (m *Message) Event() string { return m.event }
 
 // Len returns the number of arguments, the event's name not counted.
-func (m *Message) Len() int { return m.index.n - m.offset() }
+func (m *Message) Len() int { return m.index.Len() - m.offset() }
 
 // offset is where the arguments start in the payload.
 func (m *Message) offset() int {
-	if m.answer || m.index.n == 0 {
+	if m.answer || m.index.Len() == 0 {
 		return 0
 	}
 	return 1
@@ -50,19 +52,19 @@ func (m *Message) Arg(i int) json.RawMessage {
 	if i < 0 || i >= m.Len() {
 		return nil
 	}
-	if i += m.offset(); i < keptSpans {
-		return m.index.spans[i].in(m.payload)
+	if i += m.offset(); i < jsontext.KeptSpans {
+		return m.index.First(i).In(m.payload)
 	}
-	return m.allSpans()[i].in(m.payload)
+	return m.allSpans()[i].In(m.payload)
 }
 
 // allSpans looks for the arguments once, so that asking for each of them costs
 // no more than the message is long.
-func (m *Message) allSpans() []span {
+func (m *Message) allSpans() []jsontext.Span {
 	if spans := m.spans.Load(); spans != nil {
 		return *spans
 	}
-	spans := m.index.all(m.payload)
+	spans := m.index.All(m.payload)
 	m.spans.Store(&spans)
 	return spans
 }

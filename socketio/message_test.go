@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 func TestOnAnyGetsWhatNobodyElseHandles(t *testing.T) {
@@ -100,7 +102,7 @@ func TestManyArgumentsAreLookedForOnce(t *testing.T) {
 	for name, ask := range map[string]func(m *Message){
 		"last":     func(m *Message) { m.Arg(n - 1) },
 		"all":      func(m *Message) { m.Args() },
-		"binaries": func(m *Message) { m.BinaryArg(keptSpans) },
+		"binaries": func(m *Message) { m.BinaryArg(jsontext.KeptSpans) },
 	} {
 		p, err := parsePacket(append([]byte{'2'}, payload...))
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 type Secret struct {
@@ -53,7 +55,7 @@ func TestTypedNamesWhatDoesNotFit(t *testing.T) {
 		`{"picky":1}`:              `Not like that.`,
 	} {
 		m := &Message{payload: []byte(`["e",` + arg + `]`)}
-		m.index, _ = indexArray(m.payload)
+		m.index, _ = jsontext.IndexArray(m.payload)
 		err := h(t.Context(), nil, m)
 		told, ok := err.(*AckError)
 		if !ok || told.Message != want || strings.HasPrefix(want, "F") && told.Code != "invalid_payload" {

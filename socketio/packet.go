@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
@@ -54,7 +56,11 @@ func NewEventRaw(namespace string, payload []byte, attachments ...[]byte) (*Pack
 	if len(attachments) > 0 {
 		p.typ = typeBinaryEvent
 	}
-	if err := p.check(); err != nil {
+	err := errNotUTF8
+	if utf8.Valid(payload) {
+		err = p.check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("socketio: new event: %w", err)
 	}
 	return newPacket(cleanNamespace(namespace), payload, cloneAll(attachments)), nil
@@ -130,7 +136,7 @@ func eventPayload(event string, args []json.RawMessage) ([]byte, error) {
 		size += max(len(arg), len("null"))
 	}
 	b := append(make([]byte, 0, size), '[')
-	b = appendString(b, event)
+	b = jsontext.AppendString(b, event)
 	if len(args) > 0 {
 		at := len(b)
 		var err error

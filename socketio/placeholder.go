@@ -1,6 +1,10 @@
 package socketio
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
+)
 
 // In the JSON of a packet with attachments, {"_placeholder":true,"num":N}
 // stands for the N-th of them. A client that meets a number without an
@@ -16,13 +20,13 @@ func appendPlaceholder(dst []byte, n int) []byte {
 // placeholdersWithin reports whether every placeholder in the checked JSON b
 // names one of n attachments.
 func placeholdersWithin(b []byte, n int) bool {
-	_, ok := walkPlaceholders(b, skipSpace(b, 0), n)
+	_, ok := walkPlaceholders(b, jsontext.Space(b, 0), n)
 	return ok
 }
 
 // walkPlaceholders returns the index after the value at b[i], and whether the
-// placeholders in it are good. Its recursion is bounded by maxDepth, which the
-// check of the JSON has enforced.
+// placeholders in it are good. Its recursion is bounded by jsontext.MaxDepth,
+// which the check of the JSON has enforced.
 func walkPlaceholders(b []byte, i, n int) (end int, ok bool) {
 	switch b[i] {
 	case '[':
@@ -30,7 +34,7 @@ func walkPlaceholders(b []byte, i, n int) (end int, ok bool) {
 	case '{':
 		return walkObject(b, i, n)
 	}
-	return skipScalar(b, i)
+	return jsontext.End(b, i), true
 }
 
 // walkElements calls elem at the start of each element of the array or object
@@ -38,9 +42,9 @@ func walkPlaceholders(b []byte, i, n int) (end int, ok bool) {
 func walkElements(b []byte, i int, elem func(i int) (int, bool)) (int, bool) {
 	closing := b[i] + 2
 	ok := true
-	for i = skipSpace(b, i+1); b[i] != closing; i = skipSpace(b, i) {
+	for i = jsontext.Space(b, i+1); b[i] != closing; i = jsontext.Space(b, i) {
 		if b[i] == ',' {
-			i = skipSpace(b, i+1)
+			i = jsontext.Space(b, i+1)
 		}
 		end, good := elem(i)
 		i, ok = end, ok && good
@@ -51,10 +55,11 @@ func walkElements(b []byte, i int, elem func(i int) (int, bool)) (int, bool) {
 func walkObject(b []byte, i, n int) (int, bool) {
 	var flag, num []byte
 	end, ok := walkElements(b, i, func(i int) (int, bool) {
-		keyEnd, _ := skipString(b, i)
-		start := skipSpace(b, skipSpace(b, keyEnd)+1) // over the colon
+		keyEnd := jsontext.End(b, i)
+		start := jsontext.Space(b, jsontext.Space(b, keyEnd)+1) // over the colon
 		end, ok := walkPlaceholders(b, start, n)
-		switch string(unquote(b[i:keyEnd])) { // the last of equal keys counts, as in JavaScript
+		name, _ := jsontext.Unquote(b[i:keyEnd])
+		switch string(name) { // the last of equal keys counts, as in JavaScript
 		case "_placeholder":
 			flag = b[start:end]
 		case "num":
@@ -71,10 +76,11 @@ func walkObject(b []byte, i, n int) (int, bool) {
 
 // placeholderNumber reads the number as encoders write it: digits, nothing else.
 func placeholderNumber(num []byte) (int, bool) {
-	if len(num) == 0 || len(num) > 9 || skipDigits(num, 0) != len(num) {
+	n, digits := leadingNumber(num)
+	if digits == 0 || digits > 9 || digits != len(num) {
 		return 0, false
 	}
-	return int(parseDigits(num)), true
+	return int(n), true
 }
 
 // placeholderArg returns which attachment an argument is, if it is one.

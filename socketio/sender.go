@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // The sender of an event is one more argument at its end, which the server puts
@@ -143,11 +144,10 @@ func (p *Packet) framesFrom(sender []byte) []*engineio.Frame {
 // startsWith reports whether the name of the packet's event begins so; none
 // begins with nothing.
 func (p *Packet) startsWith(prefix string) bool {
-	start := skipSpace(p.payload, skipSpace(p.payload, 0)+1) // over the bracket
+	start := jsontext.Space(p.payload, jsontext.Space(p.payload, 0)+1) // over the bracket
 	if prefix == "" || p.payload[start] != '"' {
 		return false
 	}
-	end, _ := skipString(p.payload, start)
-	name := unquote(p.payload[start:end])
+	name, _ := jsontext.Unquote(p.payload[start:jsontext.End(p.payload, start)])
 	return len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix
 }

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
 // packetType is the first byte of a packet on the wire.
@@ -41,17 +42,23 @@ type wirePacket struct {
 	id          uint64
 	namespace   []byte // nil: "/"
 	payload     []byte // the text after the header; nil when there is none
-	index       arrayIndex
+	index       jsontext.Index
 	event       []byte // decoded name, for events
 }
 
 // errPacket is the reason why a packet was refused.
 var errPacket = errors.New("malformed packet")
 
+var (
+	errNotUTF8 = badPacket("not valid UTF-8")
+	errJSON    = errors.New("not valid JSON")
+)
+
 func badPacket(what string) error { return fmt.Errorf("%w: %s", errPacket, what) }
 
 // parsePacket cuts a packet into its parts and checks it wholly, the payload's
-// JSON included, so that nothing behind it has to be afraid of its bytes.
+// JSON included, so that nothing behind it has to be afraid of its bytes. b must be
+// valid UTF-8, as each text message of engineio is.
 func parsePacket(b []byte) (p wirePacket, err error) {
 	if len(b) == 0 {
 		return p, badPacket("empty")
@@ -68,19 +75,19 @@ func parsePacket(b []byte) (p wirePacket, err error) {
 	}
 	if len(b) > 0 && b[0] == '/' {
 		p.namespace, b, _ = bytes.Cut(b, []byte{','})
-		if len(p.namespace) > maxNamespaceName || !utf8.Valid(p.namespace) {
+		if len(p.namespace) > maxNamespaceName {
 			return p, badPacket("illegal namespace")
 		}
 		if len(p.namespace) == 1 {
 			p.namespace = nil
 		}
 	}
-	if n := skipDigits(b, 0); n > 0 {
-		if n > maxAckDigits {
+	if n, digits := leadingNumber(b); digits > 0 {
+		if digits > maxAckDigits {
 			return p, badPacket("acknowledgement id too long")
 		}
-		p.id, p.hasID = parseDigits(b[:n]), true
-		b = b[n:]
+		p.id, p.hasID = n, true
+		b = b[digits:]
 	}
 	if len(b) > 0 {
 		p.payload = b
@@ -89,18 +96,21 @@ func parsePacket(b []byte) (p wirePacket, err error) {
 }
 
 func parseAttachments(b []byte) (n int, rest []byte, err error) {
-	digits := skipDigits(b, 0)
+	count, digits := leadingNumber(b)
 	if digits == 0 || digits > 9 || digits == len(b) || b[digits] != '-' {
 		return 0, nil, badPacket("illegal attachment count")
 	}
-	return int(parseDigits(b[:digits])), b[digits+1:], nil
+	return int(count), b[digits+1:], nil
 }
 
-func parseDigits(b []byte) (n uint64) {
-	for _, c := range b {
-		n = n*10 + uint64(c-'0')
+// leadingNumber reads the digits that b begins with, and counts them. Of more than
+// maxAckDigits the number is not right.
+func leadingNumber(b []byte) (n uint64, digits int) {
+	for digits < len(b) && '0' <= b[digits] && b[digits] <= '9' {
+		n = n*10 + uint64(b[digits]-'0')
+		digits++
 	}
-	return n
+	return n, digits
 }
 
 // check decides whether the payload is one that this type of packet may have.
@@ -111,7 +121,7 @@ func (p *wirePacket) check() error {
 			return badPacket("payload on a disconnect")
 		}
 	case typeConnect:
-		if p.payload != nil && !isObject(p.payload) {
+		if p.payload != nil && !jsontext.IsObject(p.payload) {
 			return badPacket("connect payload is not an object")
 		}
 	case typeConnectError:
@@ -127,14 +137,9 @@ func (p *wirePacket) check() error {
 	return nil
 }
 
-func isObject(b []byte) bool {
-	i := skipSpace(b, 0)
-	return i < len(b) && b[i] == '{' && validJSON(b)
-}
-
 func (p *wirePacket) checkArray() error {
 	var ok bool
-	if p.index, ok = indexArray(p.payload); !ok {
+	if p.index, ok = jsontext.IndexArray(p.payload); !ok {
 		return badPacket("payload is not a JSON array")
 	}
 	if p.typ.binary() && !placeholdersWithin(p.payload, p.attachments) {
@@ -147,17 +152,17 @@ func (p *wirePacket) checkEvent() error {
 	if err := p.checkArray(); err != nil {
 		return err
 	}
-	if p.index.n == 0 {
+	if p.index.Len() == 0 {
 		return badPacket("event without a name")
 	}
-	name := p.index.spans[0].in(p.payload)
-	switch {
-	case name[0] == '"':
-		p.event = unquote(name)
-	case name[0] == '-' || isDigit(name[0]):
-		p.event = name // what clients in JavaScript may send, too
-	default:
+	name := p.index.First(0).In(p.payload)
+	switch name[0] {
+	case '"':
+		p.event, _ = jsontext.Unquote(name)
+	case '{', '[', 't', 'f', 'n':
 		return badPacket("event name is not a string")
+	default:
+		p.event = name // a number, which clients in JavaScript may send, too
 	}
 	if ReservedEvent(string(p.event)) {
 		return badPacket("reserved event name")
@@ -200,7 +205,7 @@ func appendArgs(dst []byte, args []json.RawMessage) ([]byte, error) {
 			dst = append(dst, "null"...)
 			continue
 		}
-		if !validJSON(arg) {
+		if !jsontext.Valid(arg) {
 			return dst, fmt.Errorf("argument %d: %w", i, errJSON)
 		}
 		dst = append(dst, arg...)

@@ -1,4 +1,4 @@
-package rawjson
+package jsontext
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ type pair struct{ key, value, was []byte }
 // remove names. A nil patch or remove does nothing. Keys are compared as decoded
 // text; of a key that occurs twice the last counts, as it does to JSON.parse, and
 // both are removed. changed reports whether any value differs in the end, spaces
-// aside; if none does, merged is state itself. An error is about the patch, or
-// remove, unless state is no object either.
+// aside; if none does, merged is state itself. A patch or state that is no object, or
+// a remove that is no array, is ErrType.
 func Merge(state, patch, remove []byte) (merged []byte, changed bool, err error) {
 	m := mergers.Get().(*merger)
 	defer m.free()
-	if err := Object(state, m.add); err != nil {
+	if err := Members(state, m.add); err != nil {
 		return nil, false, err
 	}
 	if patch != nil {
-		if err := Object(patch, m.set); err != nil {
+		if err := Members(patch, m.set); err != nil {
 			return nil, false, err
 		}
 	}
@@ -100,7 +100,7 @@ func (m *merger) remove(keys []byte) error {
 	if len(m.pairs) > fewPairs {
 		return m.removeMany(keys)
 	}
-	return Array(keys, func(key []byte) error {
+	return Elements(keys, func(key []byte) error {
 		for i := range m.pairs {
 			if sameKey(m.pairs[i].key, key) {
 				m.pairs[i].value = nil
@@ -113,7 +113,7 @@ func (m *merger) remove(keys []byte) error {
 // removeMany is remove where a search for each key would be slow.
 func (m *merger) removeMany(keys []byte) error {
 	gone := make(map[string]struct{})
-	err := Array(keys, func(key []byte) error {
+	err := Elements(keys, func(key []byte) error {
 		gone[text(key)] = struct{}{}
 		return nil
 	})
@@ -158,11 +158,10 @@ func (m *merger) encode(size int) []byte {
 
 // text is the key as it reads; one with half a surrogate pair stays as written.
 func text(key []byte) string {
-	s, err := String(key)
-	if err != nil {
-		return string(key)
+	if s, ok := Unquote(key); ok {
+		return string(s)
 	}
-	return s
+	return string(key)
 }
 
 func sameKey(a, b []byte) bool {
@@ -185,7 +184,7 @@ func SameText(a, b []byte) bool {
 	i, j := 0, 0
 	for {
 		if !quoted {
-			i, j = space(a, i), space(b, j)
+			i, j = Space(a, i), Space(b, j)
 		}
 		if i == len(a) || j == len(b) {
 			return i == len(a) && j == len(b)

@@ -1,8 +1,9 @@
-package rawjson
+package jsontext
 
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -17,38 +18,34 @@ func KeyIs(key []byte, name string) bool {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner) == name
 	}
-	s, err := String(key)
-	return err == nil && s == name
+	s, ok := Unquote(key)
+	return ok && string(s) == name
 }
 
-// String decodes a raw JSON string. Text that is no string is ErrSyntax; an
-// escaped half of a surrogate pair is ErrUTF8, since no UTF-8 text has it.
-func String(value []byte) (string, error) {
-	end, err := str(value, 0)
-	if err != nil {
-		return "", err
+// Unquote returns the text of a raw string. It copies only when there is an escape.
+// An escaped half of a surrogate pair becomes U+FFFD and ok false, since no UTF-8
+// text has it. So is a value that is no string, which has no text.
+func Unquote(value []byte) (text []byte, ok bool) {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return nil, false
 	}
-	if end != len(value) {
-		return "", ErrSyntax
-	}
-	inner := value[1 : end-1]
+	inner := value[1 : len(value)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), nil
+		return inner, true
 	}
 	return unescape(inner)
 }
 
-func unescape(inner []byte) (string, error) {
-	out := make([]byte, 0, len(inner))
-	for i := 0; i < len(inner); {
-		if inner[i] != '\\' {
-			out = append(out, inner[i])
-			i++
+func unescape(inner []byte) (out []byte, ok bool) {
+	out, ok = make([]byte, 0, len(inner)), true
+	for i := 0; i < len(inner); i++ {
+		c := inner[i]
+		if c != '\\' || i+1 == len(inner) {
+			out = append(out, c)
 			continue
 		}
-		c := inner[i+1]
-		i += 2
-		switch c {
+		i++
+		switch c = inner[i]; c {
 		case 'b':
 			out = append(out, '\b')
 		case 'f':
@@ -60,40 +57,38 @@ func unescape(inner []byte) (string, error) {
 		case 't':
 			out = append(out, '\t')
 		case 'u':
-			r, n, err := codePoint(inner, i)
-			if err != nil {
-				return "", err
-			}
-			out = utf8.AppendRune(out, r)
+			r, n := codePoint(inner, i+1)
+			ok = ok && !utf16.IsSurrogate(r)
+			out = utf8.AppendRune(out, r) // U+FFFD for half a pair
 			i += n
 		default:
 			out = append(out, c)
 		}
 	}
-	return string(out), nil
+	return out, ok
 }
 
-// codePoint reads the four digits at i, and the second half of a surrogate
-// pair behind them.
-func codePoint(inner []byte, i int) (rune, int, error) {
-	r, _ := hex4(inner, i)
+// codePoint reads the four digits at i, and the second half of a surrogate pair
+// behind them. Half a pair is returned as it is.
+func codePoint(inner []byte, i int) (r rune, n int) {
+	r, _ = hex4(inner, i)
 	if !utf16.IsSurrogate(r) {
-		return r, 4, nil
+		return r, 4
 	}
 	if i+6 <= len(inner) && inner[i+4] == '\\' && inner[i+5] == 'u' {
 		if low, ok := hex4(inner, i+6); ok {
 			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-				return pair, 10, nil
+				return pair, 10
 			}
 		}
 	}
-	return 0, 0, ErrUTF8
+	return r, 4
 }
 
 // Int reads a raw number that is an integer within ±2^53, however it is
-// written (1e3 is one).
+// written (1e3 is one). Any other text is none.
 func Int(value []byte) (int64, bool) {
-	if end, err := number(value, 0); err != nil || end != len(value) {
+	if end, ok := checkNumber(value, 0); !ok || end != len(value) {
 		return 0, false
 	}
 	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
@@ -109,13 +104,15 @@ func Int(value []byte) (int64, bool) {
 const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a JSON string with the fewest escapes, the way
-// JSON.stringify writes it. s must be valid UTF-8.
+// JSON.stringify writes it. Invalid UTF-8 becomes U+FFFD.
 func AppendString(dst []byte, s string) []byte {
+	begin, all := len(dst), byte(0)
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
+		all |= c
+		if plain[c] {
 			continue
 		}
 		dst = append(dst, s[start:i]...)
@@ -136,6 +133,9 @@ func AppendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 		start = i + 1
+	}
+	if all >= utf8.RuneSelf && !utf8.ValidString(s) {
+		return AppendString(dst[:begin], strings.ToValidUTF8(s, "\ufffd"))
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
