@@ -10,6 +10,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
+	"github.com/realtime-ai/realtime-message-go/internal/workers"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -111,10 +112,14 @@ type engine struct {
 	lease      lease
 	undertaker undertaker
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	crew   crew
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers workers.Pool
 }
+
+// lastWait is how long a close that was cut short still allows the engine's own
+// goroutines: their context has ended, they only need a moment.
+const lastWait = time.Second
 
 // departing is how many removals of ended connections are at the store at once,
 // and how many lanes try writes in doubt again.
@@ -173,7 +178,6 @@ func (e *engine) run(ctx context.Context) (err error) {
 	e.every(quietInterval, e.checkQuiet)
 	e.every(forgetInterval, e.forgetDeparted)
 	e.every(e.ttl/3, e.refresh)
-	e.every(restTime, e.crew.dismiss)
 	e.every(e.reaperInterval, e.reaper())
 	if e.silentAfter > 0 {
 		e.every(silentInterval, e.silenceWatch())
@@ -208,7 +212,7 @@ func (e *engine) start(f func()) { _ = e.tryStart(f) }
 
 // tryStart is start for those who need to know: it reports false, and runs
 // nothing, when the engine is closed.
-func (e *engine) tryStart(f func()) bool { return e.crew.start(f) }
+func (e *engine) tryStart(f func()) bool { return e.workers.TryGo(f) }
 
 // every runs f again and again, d after it last returned, until the engine closes.
 func (e *engine) every(d time.Duration, f func()) {
@@ -267,8 +271,8 @@ func (e *engine) closeWithin(ctx context.Context) error {
 	if e.nodes != nil {
 		e.nodes.Close()
 	}
-	e.crew.close()
-	err := e.crew.wait(ctx)
+	e.workers.Close()
+	err := e.workers.Wait(ctx, lastWait)
 	e.mu.Lock()
 	rooms := e.rooms
 	e.rooms = nil

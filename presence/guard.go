@@ -17,8 +17,8 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.valu
 // costs one request and not the process. Called on goroutines of the engine
 // only: close does not wait for this code longer than it was allowed to.
 func (e *engine) guard(f func() error) (err error) {
-	e.crew.leave()
-	defer e.crew.back()
+	e.workers.EnterApplication()
+	defer e.workers.LeaveApplication()
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{v, debug.Stack()}

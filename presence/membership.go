@@ -78,13 +78,13 @@ func (e *engine) put(ctx context.Context, p *store.Put, r *room) (store.PutResul
 
 // startPut is a put whose room is filled in. It does not block; the waiter is
 // told when it is done, and has to look whether it expired. The caller holds a
-// place in the crew.
+// place among the workers.
 func (e *engine) startPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
 	if e.starter != nil {
 		e.starter.StartPut(ctx, p, w)
 		return
 	}
-	e.crew.goOn(func() { w.PutDone(e.store.Put(ctx, *p)) })
+	e.workers.Go(func() { w.PutDone(e.store.Put(ctx, *p)) })
 }
 
 // expired makes an outcome that should not be an error.

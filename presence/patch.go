@@ -96,7 +96,7 @@ func (m *membership) changed(state []byte) store.Member {
 
 // patching is a patch at the store, for whose answer no goroutine waits: most
 // patches are, since clients seldom have more than one under way. It holds a place
-// in the crew.
+// among the workers.
 type patching struct {
 	st       *seat
 	m        *membership
@@ -124,7 +124,7 @@ func (st *seat) startPatch(epoch optional, d edit, a answerer) {
 	if m != nil {
 		state, err = m.merge(d)
 	}
-	if state != nil && !e.crew.hold() {
+	if state != nil && !e.workers.TryHold() {
 		state, err = nil, store.ErrClosed
 	}
 	if state == nil {
@@ -144,10 +144,10 @@ func (p *patching) PutDone(res store.PutResult, err error) {
 	st, e := p.st, p.st.sock.eng
 	err = expired(res.Outcome, err)
 	if err != nil || res.Outcome != store.Applied && res.Outcome != store.Repeated {
-		e.crew.goOn(func() { p.goOn(res, err) })
+		e.workers.Go(func() { p.goOn(res, err) })
 		return
 	}
-	defer e.crew.release()
+	defer e.workers.Release()
 	p.m.wrote(res.Outcome, &p.put.Member)
 	e.answerHeartbeat(p.a, p.ack.of(p.m, res.Member.Seq))
 	st.finish(e.start)
@@ -156,7 +156,7 @@ func (p *patching) PutDone(res store.PutResult, err error) {
 // goOn is what becomes of a patch that was not simply written. It blocks.
 func (p *patching) goOn(res store.PutResult, err error) {
 	st, m, e := p.st, p.m, p.st.sock.eng
-	defer e.crew.release()
+	defer e.workers.Release()
 	ctx := e.near(p.deadline)
 	found, seq, err := e.updated(&st.lane, m, &p.put, res, err)
 	if err == nil {

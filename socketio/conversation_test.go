@@ -79,7 +79,7 @@ func FuzzConversation(f *testing.F) {
 		do(http.MethodPost, sid, string(body))
 		do(http.MethodPost, sid, "1") // closes
 		do(http.MethodGet, sid, "")   // and takes what was left to say
-		if err := server.work.wait(t.Context()); err != nil {
+		if err := server.work.Wait(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 		if logged := errors.text.Load(); logged != nil {

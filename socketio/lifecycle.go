@@ -44,7 +44,7 @@ func (s *Socket) start() {
 	s.running = true
 	s.busy++
 	s.mu.Unlock()
-	s.ns.server.work.start(func() {
+	s.ns.server.work.Go(func() {
 		s.decide(h)
 		s.run()
 	})

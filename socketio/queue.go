@@ -71,7 +71,7 @@ func (s *Socket) enqueue(to handler, p *wirePacket, binary [][]byte) {
 	m.fill(s, p, binary)
 	m.own()
 	if s.push(m) {
-		s.ns.server.work.start(s.run)
+		s.ns.server.work.Go(s.run)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/closer"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
+	"github.com/realtime-ai/realtime-message-go/internal/workers"
 )
 
 // Server is a Socket.IO server. Mount it at /socket.io/ of any mux. Unless
@@ -31,7 +32,7 @@ type Server struct {
 	engine *engineio.Server
 	log    *slog.Logger
 	root   *Namespace
-	work   workers
+	work   workers.Pool
 	client *clientFiles // nil: not handed out
 
 	maxPayload int          // of the engine
@@ -57,7 +58,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, namespaces: make(map[string]*Namespace), work: newWorkers()}
+	s := &Server{cfg: cfg, namespaces: make(map[string]*Namespace)}
 	if s.engine, err = engineio.NewServer(cfg.Engine, s.accept); err != nil {
 		return nil, fmt.Errorf("socketio: %w", err)
 	}
@@ -169,7 +170,8 @@ func (s *Server) close(ctx context.Context) error {
 		f(ctx)
 	}
 	err := s.engine.Close(ctx)
-	if waited := s.work.wait(ctx); waited != nil {
+	s.work.Close()
+	if waited := s.work.Wait(ctx, 0); waited != nil {
 		err = errors.Join(err, fmt.Errorf("socketio: waiting for handlers: %w", waited))
 	}
 	return err

@@ -86,7 +86,7 @@ func TestSoak(t *testing.T) {
 }
 
 // resting matches a goroutine that waits for more to do, for some seconds.
-var resting = regexp.MustCompile(`\ngoroutine [^\n]*\[chan receive[^\n]*\n(?:runtime\.[^\n]*\n\t[^\n]*\n)*[^\n]*presence\.\(\*crew\)\.work\(`)
+var resting = regexp.MustCompile(`\ngoroutine [^\n]*\[chan receive[^\n]*\n(?:runtime\.[^\n]*\n\t[^\n]*\n)*[^\n]*workers\.\(\*Pool\)\.work\(`)
 
 // goroutines ends a process and counts its goroutines but for those that rest.
 func (p *process) goroutines() int {
