@@ -223,10 +223,10 @@ func (e *engine) adopt(ctx context.Context, entry store.Entry, stands *store.Mem
 		}
 		return e.erase(ctx, entry)
 	}
-	if !r.tryMove(stands.ConnID) {
+	if !r.moves.TryLock(stands.ConnID) {
 		return fmt.Errorf("%s is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
-	defer r.endMove(stands.ConnID)
+	defer r.moves.Unlock(stands.ConnID)
 	m := &membership{
 		room: r, owner: e.self(), life: stands.Life, connID: stands.ConnID, userID: stands.UserID, state: stands.State,
 		digest: stands.Token, graceMs: stands.GraceMs, place: -1,

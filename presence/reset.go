@@ -199,10 +199,10 @@ func (r *room) mendGrace(m *membership, do func(ctx context.Context, g *grace) e
 func (g *grace) restore(ctx context.Context) error {
 	m := g.m
 	e, r := m.room.eng, m.room
-	if !r.tryMove(m.connID) {
+	if !r.moves.TryLock(m.connID) {
 		return fmt.Errorf("restore: %s is being resumed: %w", m.connID, store.ErrUnavailable)
 	}
-	defer r.endMove(m.connID)
+	defer r.moves.Unlock(m.connID)
 	if g.isOver() {
 		return nil
 	}

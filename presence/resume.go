@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -18,8 +19,8 @@ func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bo
 	if connID == "" {
 		return false, nil
 	}
-	if err := st.room.move(ctx, connID); err != nil {
-		return false, err
+	if err := st.room.moves.Lock(ctx, connID); err != nil {
+		return false, fmt.Errorf("take member %s over: another request does: %w: %w", connID, store.ErrUnavailable, err)
 	}
 	t := &takeover{st: st, p: p, connID: connID}
 	defer t.end()
@@ -60,7 +61,7 @@ type takeover struct {
 func (t *takeover) end() {
 	t.st.room.unexpect(t.waiting)
 	if !t.doubt {
-		t.st.room.endMove(t.connID)
+		t.st.room.moves.Unlock(t.connID)
 	}
 }
 
@@ -247,7 +248,7 @@ func (t *takeover) settle(ctx context.Context, fence int64) error {
 		}
 	}
 	if err == nil {
-		r.endMove(t.connID)
+		r.moves.Unlock(t.connID)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/keylock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -22,6 +23,11 @@ type room struct {
 
 	hooked    bool // the hooks were told that it opened
 	closeOnce sync.Once
+
+	// moves locks each member, by connId, that this node is taking over. Two of its
+	// own writes that make the same node their owner count from the same epoch, and
+	// the store would take one for a repeat of the other.
+	moves keylock.Locks[string]
 
 	mu sync.Mutex
 	// pos is where the store stood when the replica was last in line with it,
@@ -46,7 +52,6 @@ type room struct {
 	// heard is where the last event stood that came over the bridge.
 	heard store.Position
 	gone  tombstones
-	moves moves
 	held  heldEvents
 
 	owned    map[string]*membership // by connId
