@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -35,10 +36,8 @@ type binding struct {
 // bind registers the handlers of the protocol. They all run inline: the engine
 // never blocks them, and a heartbeat is answered on the goroutine that read it.
 func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
-	b := &binding{
-		engine: e, authorize: o.Authorize,
-		relay: relay{engine: e, patterns: o.RelayEvents},
-	}
+	patterns, _ := eventname.Parse(o.RelayEvents) // checked by withDefaults
+	b := &binding{engine: e, authorize: o.Authorize, relay: relay{engine: e, patterns: patterns}}
 	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
 	ns.OnIdentify(func(s *socketio.Socket) string {
 		if sock, ok := sockets.Get(s); ok {
@@ -71,9 +70,9 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	ns.WrapAny(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Handler) error {
 		sock, ok := sockets.Get(s)
 		switch {
-		case ok && b.relay.matches(m.Event()):
+		case ok && b.relay.patterns.Match(m.Event()):
 			b.relay.handle(sock, s, m)
-		case next != nil && !strings.HasPrefix(m.Event(), systemPrefix):
+		case next != nil && !eventname.Presence(m.Event()):
 			return next(ctx, s, m)
 		default:
 			b.unhandled(s, m, o.RefuseUnknown)
@@ -93,7 +92,7 @@ func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool
 	switch {
 	case strings.HasPrefix(event, "metadata:"), strings.HasPrefix(event, "storage:"):
 		refused = unsupported(event)
-	case refuse, strings.HasPrefix(event, systemPrefix):
+	case refuse, eventname.Presence(event):
 		refused = unknownEvent(event)
 	default:
 		return

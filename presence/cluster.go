@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -170,7 +171,8 @@ func (c *cluster) rest(room string, in *interest) {
 func (c *cluster) Publish(ctx context.Context, b *socketio.Broadcast) error {
 	payload := append([]byte{castBroadcast, byte(len(c.id))}, c.id...)
 	payload = socketio.AppendBroadcast(payload, b)
-	if len(b.Rooms) == 1 && !isSocketID(b.Rooms[0]) {
+	// A socket's id is not a room, and so no channel is kept for it.
+	if len(b.Rooms) == 1 && !socketid.Is(b.Rooms[0]) {
 		return c.eng.store.Publish(ctx, c.channel(b.Rooms[0]), payload)
 	}
 	return c.eng.store.PublishNodes(ctx, payload)
@@ -183,22 +185,6 @@ func (c *cluster) channel(room string) string {
 		return id
 	}
 	return room
-}
-
-// isSocketID tells whether a room may be a socket's own, which no channel is
-// kept for.
-func isSocketID(room string) bool {
-	if len(room) != 20 {
-		return false
-	}
-	for _, c := range []byte(room) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // HandleCast implements store.Receiver.

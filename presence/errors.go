@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
-	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // Code is the machine-readable half of a refusal, the same on the wire, here
@@ -142,7 +142,7 @@ func clippedError(err error) string {
 
 func unknownEvent(event string) *Error {
 	message := fmt.Sprintf("This server has no event %q", clipped(event))
-	if !strings.HasPrefix(event, systemPrefix) && !socketio.ReservedEvent(event) {
+	if !eventname.Presence(event) && !eventname.Reserved(event) {
 		message += ", and does not relay it: RELAY_EVENTS, in Go Options.RelayEvents, lists what it relays"
 	}
 	return &Error{Code: CodeUnknownEvent, Message: message + "."}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -179,10 +180,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("presence: Options.SilentAfter is %v, less than a second above the server's ping interval of %v: "+
 			"healthy clients would be shown away; raise it, or lower the ping interval", o.SilentAfter, ping)
 	}
-	for _, p := range o.RelayEvents {
-		if err := checkPattern(p); err != nil {
-			return err
-		}
+	if _, err := eventname.Parse(o.RelayEvents); err != nil {
+		return fmt.Errorf("presence: Options.RelayEvents: %w", err)
 	}
 	return nil
 }

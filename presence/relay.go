@@ -6,48 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
+	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // relay passes client events on to the other members of the sender's rooms.
 type relay struct {
 	engine   *engine
-	patterns []string
-}
-
-// systemPrefix is what the names of presence's own events begin with.
-const systemPrefix = "presence:"
-
-// checkPattern refuses a pattern that could never match.
-func checkPattern(pattern string) error {
-	switch {
-	case pattern == "":
-		return fmt.Errorf("presence: Options.RelayEvents has an empty pattern")
-	case strings.Contains(strings.TrimSuffix(pattern, "*"), "*"):
-		return fmt.Errorf("presence: Options.RelayEvents: %q has a * before its end", pattern)
-	case strings.HasPrefix(pattern, systemPrefix):
-		return fmt.Errorf("presence: Options.RelayEvents: %q: events of presence are never relayed", pattern)
-	case socketio.ReservedEvent(pattern):
-		return fmt.Errorf("presence: Options.RelayEvents: %q: Socket.IO keeps this name for itself", pattern)
-	}
-	return nil
-}
-
-// matches reports whether events of a name are relayed.
-func (r relay) matches(event string) bool {
-	if strings.HasPrefix(event, systemPrefix) || socketio.ReservedEvent(event) {
-		return false
-	}
-	for _, p := range r.patterns {
-		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasPrefix(event, prefix) || event == p {
-			return true
-		}
-	}
-	return false
+	patterns eventname.Patterns // of the events that are relayed
 }
 
 // handle relays an event that names its room in its first argument, or goes to
@@ -66,7 +36,7 @@ func (r relay) handle(sock *socket, s *socketio.Socket, m *socketio.Message) {
 // emit handles presence:emit.
 func (r relay) emit(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
 	p, err := parseEmit(m.Arg(0), r.engine.limits)
-	if err == nil && !r.matches(p.event) {
+	if err == nil && !r.patterns.Match(p.event) {
 		err = unknownEvent(p.event)
 	}
 	if err == nil {
@@ -182,7 +152,7 @@ func (r relay) send(
 		name := e.roomName(m.room.id)
 		// A room named like a socket's id has no Socket.IO room: that name would
 		// reach the socket.
-		if isSocketID(name) && !s.InRoom(name) {
+		if socketid.Is(name) && !s.InRoom(name) {
 			continue
 		}
 		to, addressed = to.ToAs(name, m.appendSender(nil, now)), true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/closer"
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -52,7 +53,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 		return nil, err
 	}
 	ns := o.IO.Of(o.Namespace)
-	release, err := ns.Reserve(systemPrefix)
+	release, err := ns.Reserve(eventname.PresencePrefix)
 	if err != nil {
 		return nil, fmt.Errorf("presence: namespace %q has presence already, or had it: %w", ns.Name(), err)
 	}

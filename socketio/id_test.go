@@ -2,32 +2,11 @@ package socketio
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 	"testing"
-)
 
-func TestIDsAreRecognised(t *testing.T) {
-	form := regexp.MustCompile(`^[A-Za-z0-9_-]{20}$`)
-	seen := map[string]bool{}
-	for range 1000 {
-		id := newID()
-		if !form.MatchString(id) || !isID(id) || seen[id] {
-			t.Fatalf("id %q, form %v, seen %v", id, isID(id), seen[id])
-		}
-		seen[id] = true
-		changed := []byte(id)
-		if changed[7]++; isID(string(changed)) {
-			t.Errorf("%q passes for an id", changed)
-		}
-	}
-	for _, name := range []string{"", "lobby", "customer-support-eu1", "AAAAAAAAAAAAAAAAAAAA", "____________________",
-		"twenty characters :)", newID() + "A", newID()[1:], "a\n" + newID()[2:]} {
-		if isID(name) {
-			t.Errorf("%q passes for an id", name)
-		}
-	}
-}
+	"github.com/realtime-ai/realtime-message-go/internal/socketid"
+)
 
 // What the application sends to a socket's id must not be heard by others, on
 // whichever process they join a room of that name.
@@ -38,7 +17,7 @@ func TestIDIsNobodyElsesRoom(t *testing.T) {
 		if err := e.io.SetAdapter(&log); err != nil {
 			t.Fatal(err)
 		}
-		elsewhere := newID() // of a socket of another process
+		elsewhere := socketid.New() // of a socket of another process
 		s := e.socket(spy)
 		for _, id := range []string{victim.sid, elsewhere, s.ID()} {
 			if err := s.Join("x", id); !errors.Is(err, ErrRoomName) || !strings.Contains(err.Error(), id) {

@@ -3,6 +3,8 @@ package socketio
 import (
 	"fmt"
 	"slices"
+
+	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 )
 
 // room is a set of local sockets. Member i has the room as entry places[i] of
@@ -23,7 +25,7 @@ type membership struct {
 // join puts a socket into all of the rooms or into none.
 func (n *Namespace) join(s *Socket, names []string) error {
 	for _, name := range names {
-		if isID(name) {
+		if socketid.Is(name) {
 			return fmt.Errorf("%w: %q", ErrRoomName, name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 )
 
 // Socket is one client's place in one namespace. All methods are safe for
@@ -55,7 +56,7 @@ type Handshake struct {
 }
 
 func newSocket(c *conn, n *Namespace, auth []byte) *Socket {
-	s := &Socket{id: newID(), ns: n, conn: c, joined: time.Now()}
+	s := &Socket{id: socketid.New(), ns: n, conn: c, joined: time.Now()}
 	if len(auth) > 0 {
 		s.auth = append(s.auth, auth...)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
@@ -172,13 +173,7 @@ func (p *wirePacket) checkEvent() error {
 
 // ReservedEvent reports whether a name is one of those that Socket.IO keeps for
 // itself ("connect", "disconnect" and the like). No event may have it.
-func ReservedEvent(name string) bool {
-	switch name {
-	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
-		return true
-	}
-	return false
-}
+func ReservedEvent(name string) bool { return eventname.Reserved(name) }
 
 // appendHeader appends everything of a packet that stands before its payload.
 func appendHeader(dst []byte, t packetType, attachments int, namespace string) []byte {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
 	"github.com/realtime-ai/realtime-message-go/presence/redis"
-	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // Number is a whole number between the min and max tags of its field.
@@ -71,26 +71,18 @@ const hostChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 type Origins []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (o *Origins) UnmarshalText(text []byte) error {
-	list := split(string(text))
-	if _, err := origin.Parse(list); err != nil {
-		return fmt.Errorf("must list origins such as https://example.com or https://*.example.com, or *; %w", err)
-	}
-	*o = list
-	return nil
+func (o *Origins) UnmarshalText(text []byte) (err error) {
+	*o, err = list(text, origin.Parse, "origins such as https://example.com or https://*.example.com, or *")
+	return err
 }
 
 // Hosts is a comma-separated list of host names and addresses.
 type Hosts []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (h *Hosts) UnmarshalText(text []byte) error {
-	list := split(string(text))
-	if _, err := origin.ParseHosts(list); err != nil {
-		return fmt.Errorf("must list hosts such as chat.example.com or *.example.com; %w", err)
-	}
-	*h = list
-	return nil
+func (h *Hosts) UnmarshalText(text []byte) (err error) {
+	*h, err = list(text, origin.ParseHosts, "hosts such as chat.example.com or *.example.com")
+	return err
 }
 
 // Patterns is a comma-separated list of event names, each with at most one *,
@@ -98,21 +90,18 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 type Patterns []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (p *Patterns) UnmarshalText(text []byte) error {
-	*p = nil
-	for _, s := range split(string(text)) {
-		if i := strings.IndexByte(s, '*'); i >= 0 && i != len(s)-1 {
-			return fmt.Errorf("must list event names such as cursor or chat:*; %q has a * before its end", s)
-		}
-		if strings.HasPrefix(s, "presence:") {
-			return fmt.Errorf("must not list %q: presence events are never relayed", s)
-		}
-		if socketio.ReservedEvent(s) {
-			return fmt.Errorf("must not list %q: Socket.IO keeps this name for itself", s)
-		}
-		*p = append(*p, s)
+func (p *Patterns) UnmarshalText(text []byte) (err error) {
+	*p, err = list(text, eventname.Parse, "event names such as cursor or chat:*")
+	return err
+}
+
+// list reads a list whose entries check must accept; what says what belongs there.
+func list[T any](text []byte, check func([]string) (T, error), what string) ([]string, error) {
+	parts := split(string(text))
+	if _, err := check(parts); err != nil {
+		return nil, fmt.Errorf("must list %s; %w", what, err)
 	}
-	return nil
+	return parts, nil
 }
 
 func split(list string) []string {

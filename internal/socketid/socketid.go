@@ -1,4 +1,5 @@
-package socketio
+// Package socketid makes the ids of Socket.IO sockets, and recognises them.
+package socketid
 
 import (
 	"crypto/rand"
@@ -17,16 +18,17 @@ const (
 	idBytes  = idRandom + 4
 )
 
-// newID returns the id of a new socket.
-func newID() string {
+// New returns the id of a new socket.
+func New() string {
 	var b [idBytes]byte
 	_, _ = rand.Read(b[:idRandom]) // never fails
 	binary.BigEndian.PutUint32(b[idRandom:], crc32.ChecksumIEEE(b[:idRandom]))
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// isID reports whether a name has the form of a socket's id, of whatever process.
-func isID(name string) bool {
+// Is reports whether a name is the id of a socket, of whatever process. No other
+// room may have such a name.
+func Is(name string) bool {
 	if len(name) != idLen {
 		return false
 	}
