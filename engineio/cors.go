@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/clip"
 	"github.com/realtime-ai/realtime-message-go/internal/origin"
 )
 
@@ -80,7 +81,7 @@ type refusals struct {
 }
 
 func (m *refusals) log(srv *Server, what, value, host string) {
-	value, host = value[:min(len(value), maxRefused)], host[:min(len(host), maxRefused)]
+	value, host = clip.Text(value, maxRefused), clip.Text(host, maxRefused)
 	first, full := m.first(srv.now(), what+" "+value)
 	if !first {
 		return

@@ -59,11 +59,7 @@ func (s *Session) beat() {
 		s.arm(s.srv.cfg.PingTimeout - min(late, s.srv.cfg.PingTimeout/2))
 		s.enqueuePing()
 		s.letGo() // the ping must not wait for a slow handler
-		kick := s.markDirty()
-		s.mu.Unlock()
-		if kick {
-			s.flusher.add(s)
-		}
+		s.unlock()
 	case late > lateTick || s.turn:
 		s.arm(min(lateGrace, s.srv.cfg.PingTimeout))
 		s.mu.Unlock()

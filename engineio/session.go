@@ -13,8 +13,8 @@ import (
 // time, is asked by it whose session it is, for log lines about clients that were too slow.
 type Handler interface {
 	// HandleMessage is called for each message, in order, on the goroutine that reads the
-	// connection. The data is only valid during the call. It must not block for long, since
-	// nothing else of this session is read meanwhile.
+	// connection. The data is only valid during the call; unless it is binary, it is valid UTF-8.
+	// It must not block for long, since nothing else of this session is read meanwhile.
 	HandleMessage(data []byte, binary bool)
 	// HandleClose is called exactly once, after the last HandleMessage.
 	HandleClose(reason Reason)
@@ -174,16 +174,15 @@ func (s *Session) send(limit int, frames []*Frame) error {
 		s.mu.Unlock()
 		return ErrFull
 	}
-	err := s.offer(size, frames)
-	kick := err == nil && s.markDirty()
-	s.mu.Unlock()
-	if kick {
-		s.flusher.add(s)
+	if err := s.offer(size, frames); err != nil {
+		s.mu.Unlock()
+		if err == ErrSlowConsumer {
+			s.abort(ReasonSlowConsumer)
+		}
+		return err
 	}
-	if err == ErrSlowConsumer {
-		s.abort(ReasonSlowConsumer)
-	}
-	return err
+	s.unlock()
+	return nil
 }
 
 // Closed reports whether the session is closed or closing.
@@ -199,11 +198,7 @@ const endCheck = 100 * time.Millisecond
 func (s *Session) Wait(done <-chan struct{}, most time.Duration) bool {
 	s.mu.Lock()
 	s.letGo()
-	kick := s.markDirty()
-	s.mu.Unlock()
-	if kick {
-		s.flusher.add(s)
-	}
+	s.unlock()
 	defer s.stamp()
 	check := time.NewTicker(endCheck)
 	defer check.Stop()
@@ -251,13 +246,16 @@ func (s *Session) letGo() {
 	}
 }
 
-// markDirty says whether the caller must hand the session to its flusher. Called with the lock.
-func (s *Session) markDirty() bool {
-	if s.out == nil || s.inline || s.writing || s.dirty {
-		return false
+// unlock gives the lock back, and hands the session to its flusher if that has to look at it.
+func (s *Session) unlock() {
+	kick := s.out != nil && !s.inline && !s.writing && !s.dirty
+	if kick {
+		s.dirty = true
 	}
-	s.dirty = true
-	return true
+	s.mu.Unlock()
+	if kick {
+		s.flusher.add(s)
+	}
 }
 
 // flushDirty is the flusher's turn of this session.
@@ -421,11 +419,7 @@ func (s *Session) finish(reason Reason, goodbye *Frame) {
 	}
 	s.enqueue(len(goodbye.wire), goodbye)
 	s.arm(closeWait)
-	kick := s.markDirty()
-	s.mu.Unlock()
-	if kick {
-		s.flusher.add(s)
-	}
+	s.unlock()
 }
 
 // abort ends the session at once; what is queued is lost. After finish, it is its second half.

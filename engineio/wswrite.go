@@ -97,12 +97,8 @@ func (c *wsCarrier) endWriting(size int) {
 	s.mu.Lock()
 	s.writing = false
 	s.left(size)
-	kick := s.markDirty()
 	end := c.ending()
-	s.mu.Unlock()
-	if kick {
-		s.flusher.add(s)
-	}
+	s.unlock()
 	c.end(end)
 }
 

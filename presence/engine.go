@@ -217,16 +217,8 @@ func (e *engine) tryStart(f func()) bool { return e.workers.TryGo(f) }
 // every runs f again and again, d after it last returned, until the engine closes.
 func (e *engine) every(d time.Duration, f func()) {
 	e.start(func() {
-		tick := make(chan struct{}, 1)
-		for {
-			t := e.clock.AfterFunc(d, func() { tick <- struct{}{} })
-			select {
-			case <-tick:
-				f()
-			case <-e.ctx.Done():
-				t.Stop()
-				return
-			}
+		for e.sleep(d) {
+			f()
 		}
 	})
 }
@@ -235,18 +227,9 @@ func (e *engine) every(d time.Duration, f func()) {
 // once when that one took longer, until the engine closes.
 func (e *engine) atRate(d time.Duration, f func()) {
 	e.start(func() {
-		tick := make(chan struct{}, 1)
-		for began := e.clock.Now(); ; {
-			wait := max(began.Add(d).Sub(e.clock.Now()), 0)
-			t := e.clock.AfterFunc(wait, func() { tick <- struct{}{} })
-			select {
-			case <-tick:
-				began = e.clock.Now()
-				f()
-			case <-e.ctx.Done():
-				t.Stop()
-				return
-			}
+		for began := e.clock.Now(); e.sleep(max(began.Add(d).Sub(e.clock.Now()), 0)); {
+			began = e.clock.Now()
+			f()
 		}
 	})
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/clip"
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -121,24 +121,13 @@ func stateTooLarge(size, limit int) *Error {
 const maxShown = 64
 
 // clipped is the beginning of what a client sent.
-func clipped(text string) string {
-	if len(text) <= maxShown {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxShown], "") + "…"
-}
+func clipped(text string) string { return clip.Text(text, maxShown) }
 
 // maxLogged is how many bytes of an error are logged: it may repeat what a client
 // sent, or have a stack.
 const maxLogged = 8 << 10
 
-func clippedError(err error) string {
-	text := err.Error()
-	if len(text) <= maxLogged {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
-}
+func clippedError(err error) string { return clip.Text(err.Error(), maxLogged) }
 
 func unknownEvent(event string) *Error {
 	message := fmt.Sprintf("This server has no event %q", clipped(event))

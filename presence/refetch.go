@@ -151,15 +151,7 @@ func (r *room) abandoned() bool {
 
 // sleep waits; it reports false when the engine closed meanwhile.
 func (e *engine) sleep(d time.Duration) bool {
-	done := make(chan struct{})
-	t := e.clock.AfterFunc(d, func() { close(done) })
-	select {
-	case <-done:
-		return true
-	case <-e.ctx.Done():
-		t.Stop()
-		return false
-	}
+	return e.wait(e.ctx, d) == nil
 }
 
 // reconcile makes a loaded room the replica and shows the difference as

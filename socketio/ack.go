@@ -72,9 +72,17 @@ func (a Ack) SendTrusted(head []byte, body *engineio.Body, tail []byte) error {
 // trustedFrame is the answer with one argument that is known to be valid JSON.
 func (a *ackState) trustedFrame(head, tail []byte) *engineio.Frame {
 	var room [maxHeader]byte
-	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
-	header = append(strconv.AppendUint(header, a.id, 10), '[')
-	return engineio.NewTextFrame(header, head, tail, closeArray)
+	return engineio.NewTextFrame(append(a.appendHeader(room[:0], 0), '['), head, tail, closeArray)
+}
+
+// appendHeader appends everything of the answer's packet that stands before its
+// payload.
+func (a *ackState) appendHeader(dst []byte, attachments int) []byte {
+	t := typeAck
+	if attachments > 0 {
+		t = typeBinaryAck
+	}
+	return strconv.AppendUint(appendHeader(dst, t, attachments, a.socket.ns.name), a.id, 10)
 }
 
 var closeArray = []byte{']'}
@@ -82,9 +90,7 @@ var closeArray = []byte{']'}
 // sharedFrame is trustedFrame around a text that is not copied.
 func (a *ackState) sharedFrame(head []byte, body *engineio.Body, tail []byte) *engineio.Frame {
 	var room [maxHeader]byte
-	header := appendHeader(room[:0], typeAck, 0, a.socket.ns.name)
-	header = append(strconv.AppendUint(header, a.id, 10), '[')
-	return engineio.NewSharedFrame(append(header, head...), body, append(slices.Clip(tail), closeArray...))
+	return engineio.NewSharedFrame(append(append(a.appendHeader(room[:0], 0), '['), head...), body, append(slices.Clip(tail), closeArray...))
 }
 
 // Wanted reports whether the client waits for an answer.
@@ -101,14 +107,10 @@ func (a Ack) send(args []json.RawMessage, binary [][]byte) error {
 	if a.state == nil {
 		return nil
 	}
-	s, t := a.state.socket, typeAck
-	if len(binary) > 0 {
-		t = typeBinaryAck
-	}
+	s := a.state.socket
 	text := newScratch()
 	defer text.free()
-	text.b = appendHeader(text.b, t, len(binary), s.ns.name)
-	text.b = strconv.AppendUint(text.b, a.state.id, 10)
+	text.b = a.state.appendHeader(text.b, len(binary))
 	start := len(text.b)
 	var err error
 	if text.b, err = appendArgs(text.b, args); err != nil {

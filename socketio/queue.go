@@ -6,8 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"sync"
+
+	"github.com/realtime-ai/realtime-message-go/internal/clip"
 )
 
 // receive handles an event or an answer on the reading goroutine, which owns
@@ -36,18 +37,12 @@ func (s *Socket) unhandled(p *wirePacket) {
 	log := s.ns.server.log
 	if ctx := context.Background(); log.Enabled(ctx, slog.LevelDebug) {
 		log.LogAttrs(ctx, slog.LevelDebug, "event without a handler",
-			slog.String("namespace", s.ns.name), slog.String("event", clip(string(p.event))), slog.String("socket", s.id))
+			slog.String("namespace", s.ns.name), slog.String("event", clipped(string(p.event))), slog.String("socket", s.id))
 	}
 }
 
-// clip shortens a name that a client chose, for the log.
-func clip(name string) string {
-	const enough = 128
-	if len(name) <= enough {
-		return name
-	}
-	return strings.ToValidUTF8(name[:enough], "") + "…"
-}
+// clipped shortens the name of an event, which a client chose, for the log.
+func clipped(event string) string { return clip.Text(event, 128) }
 
 // messages holds those of inline handlers for reuse.
 var messages = sync.Pool{New: func() any { return new(Message) }}
@@ -194,7 +189,7 @@ func (s *Socket) failed(ctx context.Context, h *hooks, m *Message, failure error
 	}
 	err := m.Ack().SendRaw(reply)
 	if err != nil && !errors.Is(err, ErrAnswered) && !errors.Is(err, ErrDisconnected) {
-		s.ns.server.log.Error("answer to a failed event not sent", "namespace", s.ns.name, "event", clip(m.event), "error", err)
+		s.ns.server.log.Error("answer to a failed event not sent", "namespace", s.ns.name, "event", clipped(m.event), "error", err)
 	}
 }
 
@@ -204,7 +199,7 @@ func (s *Socket) logFailure(m *Message, failure error) {
 	if errors.As(failure, &told) || errors.Is(failure, ErrDisconnected) {
 		log = s.ns.server.log.Debug
 	}
-	log("handler failed", "namespace", s.ns.name, "event", clip(m.event), "socket", s.id, "error", failure)
+	log("handler failed", "namespace", s.ns.name, "event", clipped(m.event), "socket", s.id, "error", failure)
 }
 
 // guard turns a panic of the application's code into an error, so that one
