@@ -5,11 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/logtest"
 )
 
 // small makes a bound that a test can pass: 10 000 bytes, of which more than 2500 is a big message.
@@ -218,34 +219,14 @@ func TestSendWithin(t *testing.T) {
 	})
 }
 
-// logText is a logger for a test.
-type logText struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logText) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-func (l *logText) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // Identity tells the log whose session it is.
 func (h *recorder) Identity() string { return "somebody" }
 
 func TestSlowConsumersAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l logText
+		var l logtest.Log
 		cfg := small
-		cfg.Logger = l.logger()
+		cfg.Logger = l.Logger(slog.LevelInfo)
 		e := newPipeEnv(t, cfg)
 		for range 3 {
 			e.openWS()
@@ -254,7 +235,7 @@ func TestSlowConsumersAreLogged(t *testing.T) {
 			}
 			h.wantClosed(t, ReasonSlowConsumer)
 		}
-		got := l.text()
+		got := l.String()
 		for _, want := range []string{"level=WARN", `reason="slow consumer"`, "user=somebody", "address=pipe"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %s in the log:\n%s", want, got)

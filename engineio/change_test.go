@@ -3,12 +3,14 @@ package engineio
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/realtime-ai/realtime-message-go/internal/logtest"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
@@ -53,6 +55,17 @@ func (v *testView) take(t *testing.T, c testChange) {
 	} else {
 		v.members[key] = c.Holder + "=" + c.State
 	}
+}
+
+// receive takes the next message of a client.
+func (v *testView) receive(t *testing.T, c *wsClient) {
+	t.Helper()
+	var change testChange
+	_, data := c.recv()
+	if err := json.Unmarshal(data[1:], &change); err != nil {
+		t.Fatal(err)
+	}
+	v.take(t, change)
 }
 
 // drainSome decodes the first n frames that wait.
@@ -181,12 +194,7 @@ func TestUpdatesOfOneSubjectAreFolded(t *testing.T) {
 		v := newTestView()
 		got := 0
 		for v.at["A"] < n {
-			var change testChange
-			_, data := c.recv()
-			if err := json.Unmarshal(data[1:], &change); err != nil {
-				t.Fatal(err)
-			}
-			v.take(t, change)
+			v.receive(t, c)
 			got++
 		}
 		if v.gaps["A"] || v.members["A/a"] != "=998" || v.members["A/b"] != "=999" || got > n/4 {
@@ -201,9 +209,9 @@ func TestBacklogThatCannotBeFolded(t *testing.T) {
 	for _, heals := range []bool{true, false} {
 		t.Run(fmt.Sprint("heals ", heals), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var l logText
+				var l logtest.Log
 				cfg := foldable
-				cfg.Logger = l.logger()
+				cfg.Logger = l.Logger(slog.LevelInfo)
 				e := newPipeEnv(t, cfg)
 				c := e.openWS()
 				h := e.session()
@@ -229,18 +237,13 @@ func TestBacklogThatCannotBeFolded(t *testing.T) {
 				}
 				v := newTestView()
 				for v.at["A"] < n {
-					var change testChange
-					_, data := c.recv()
-					if err := json.Unmarshal(data[1:], &change); err != nil {
-						t.Fatal(err)
-					}
-					v.take(t, change)
+					v.receive(t, c)
 				}
 				if !v.gaps["A"] {
 					t.Error("no gap is shown")
 				}
 				synctest.Wait()
-				if got := l.text(); !strings.Contains(got, "gave changes up") || !strings.Contains(got, "user=somebody") {
+				if got := l.String(); !strings.Contains(got, "gave changes up") || !strings.Contains(got, "user=somebody") {
 					t.Errorf("log: %s", got)
 				}
 			})

@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/logtest"
 	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -349,8 +350,8 @@ func TestPatchesDoNotEvictSlowMembers(t *testing.T) {
 func TestAFloodOfMembers(t *testing.T) {
 	for _, heals := range []bool{true, false} {
 		t.Run(fmt.Sprint("heals ", heals), func(t *testing.T) {
-			var logs safeBuffer
-			cfg := engineio.Config{Logger: slog.New(slog.NewTextHandler(&logs, nil))}
+			var logs logtest.Log
+			cfg := engineio.Config{Logger: logs.Logger(slog.LevelInfo)}
 			inSlowNet(t, cfg, presence.Options{}, func(n *slowNet) {
 				const members = 400
 				slow, fast := n.connect(-1), n.connect(-1)
@@ -392,24 +393,6 @@ func TestAFloodOfMembers(t *testing.T) {
 			})
 		})
 	}
-}
-
-// safeBuffer takes a log.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // sawGap reports whether an event named one before it that had not come.

@@ -3,7 +3,6 @@ package presence_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -14,8 +13,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
+	"github.com/realtime-ai/realtime-message-go/internal/wiretest"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -247,16 +246,5 @@ func (w *wire) closeCode() ws.StatusCode {
 	if err := w.conn.SetReadDeadline(time.Now().Add(deadline)); err != nil {
 		w.t.Fatal(err)
 	}
-	for {
-		_, err := wsutil.ReadServerText(struct {
-			io.Reader
-			io.Writer
-		}{w.in, w.conn})
-		if closed, ok := errors.AsType[wsutil.ClosedError](err); ok {
-			return closed.Code
-		}
-		if err != nil {
-			w.t.Fatalf("the connection ended without a close frame: %v", err)
-		}
-	}
+	return wiretest.CloseCode(w.t, w.conn)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
+	"github.com/realtime-ai/realtime-message-go/internal/wiretest"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -90,19 +90,11 @@ type visitor struct {
 
 func (n *node) visit() *visitor {
 	n.t.Helper()
-	conn, early, _, err := ws.Dialer{NetDial: n.Dial}.Dial(context.Background(), "ws://test/socket.io/?EIO=4&transport=websocket")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	v := &visitor{t: n.t, conn: conn, more: make(chan struct{}, 1)}
-	var in io.Reader = conn
-	if early != nil { // frames that came with the handshake
-		in = early
-	}
+	v := &visitor{t: n.t, conn: wiretest.Dial(n.t, n.Dial, "http://test"), more: make(chan struct{}, 1)}
 	var reading sync.WaitGroup
-	reading.Go(func() { v.read(in) })
+	reading.Go(v.read)
 	n.t.Cleanup(func() {
-		_ = conn.Close()
+		_ = v.conn.Close()
 		reading.Wait()
 	})
 	v.send("40")
@@ -110,12 +102,9 @@ func (n *node) visit() *visitor {
 	return v
 }
 
-func (v *visitor) read(in io.Reader) {
+func (v *visitor) read() {
 	for {
-		frame, err := wsutil.ReadServerText(struct {
-			io.Reader
-			io.Writer
-		}{in, v.conn})
+		frame, err := wsutil.ReadServerText(v.conn)
 		v.mu.Lock()
 		if err != nil {
 			v.closedAt = time.Now()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -26,16 +25,7 @@ func serveWith(t *testing.T, cfg engineio.Config, o presence.Options) (*socketio
 	if _, err = presence.Init(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(server)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), deadline)
-		defer cancel()
-		if err := server.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		srv.Close()
-	})
-	return server, srv.URL
+	return server, listenOn(t, server)
 }
 
 // fill leaves n members with that state in a room: one client comes and goes, each

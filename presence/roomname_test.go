@@ -3,7 +3,6 @@ package presence_test
 import (
 	"context"
 	"encoding/json"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -69,18 +68,4 @@ func serveOn(t *testing.T, server *socketio.Server, o presence.Options) string {
 		t.Fatal(err)
 	}
 	return listenOn(t, server)
-}
-
-func listenOn(t *testing.T, server *socketio.Server) string {
-	t.Helper()
-	srv := httptest.NewServer(server)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), deadline)
-		defer cancel()
-		if err := server.Close(ctx); err != nil {
-			t.Error(err)
-		}
-		srv.Close()
-	})
-	return srv.URL
 }

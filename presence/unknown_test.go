@@ -1,40 +1,21 @@
 package presence_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/realtime-ai/realtime-message-go/internal/logtest"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// syncBuffer may be written to while it is read.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // Nobody waits for the answer to an event that the server does not have.
 func TestEventsWithoutAHandler(t *testing.T) {
-	logs := new(syncBuffer)
-	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logs := new(logtest.Log)
+	log := logs.Logger(slog.LevelDebug)
 	_, standalone := serve(t, presence.Options{RefuseUnknown: true, RelayEvents: []string{"chat:*", "storage:note"}, Logger: log})
 	_, library, io := serveIO(t, presence.Options{Logger: log})
 	a, b := connect(t, standalone, ""), connect(t, library, "")
@@ -103,9 +84,9 @@ func TestEventsWithoutAHandler(t *testing.T) {
 
 // Refused joins of one client do not fill the log.
 func TestRefusalsInTheLog(t *testing.T) {
-	logs := new(syncBuffer)
+	logs := new(logtest.Log)
 	_, url := serve(t, presence.Options{
-		Logger: slog.New(slog.NewTextHandler(logs, nil)),
+		Logger: logs.Logger(slog.LevelInfo),
 		Authorize: func(_ context.Context, _ *socketio.Socket, r presence.JoinRequest) error {
 			return fmt.Errorf("no such state: %s", r.State)
 		},

@@ -4,16 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/realtime-ai/realtime-message-go/internal/wiretest"
 	"github.com/realtime-ai/realtime-message-go/presence"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -40,6 +39,19 @@ func serveIO(t *testing.T, o presence.Options) (*presence.Runtime, string, *sock
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // after that of the server
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		if err := rt.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return rt, listenOn(t, server), server
+}
+
+// listenOn serves a Socket.IO server, which it closes in the end.
+func listenOn(t *testing.T, server *socketio.Server) (url string) {
+	t.Helper()
 	srv := httptest.NewServer(server)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -48,18 +60,14 @@ func serveIO(t *testing.T, o presence.Options) (*presence.Runtime, string, *sock
 			t.Error(err)
 		}
 		srv.Close()
-		if err := rt.Close(ctx); err != nil {
-			t.Error(err)
-		}
 	})
-	return rt, srv.URL, server
+	return srv.URL
 }
 
 // wire is a Socket.IO client down to the text of its frames.
 type wire struct {
 	t       *testing.T
 	conn    net.Conn
-	in      io.Reader
 	events  []string // payloads of events not looked at yet
 	packets int
 	// namespace, with a comma, is before the payload of its packets; "" for the root.
@@ -68,17 +76,7 @@ type wire struct {
 
 func connect(t *testing.T, url, auth string) *wire {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
-	conn, br, _, err := ws.Dial(ctx, "ws"+strings.TrimPrefix(url, "http")+"/socket.io/?EIO=4&transport=websocket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{t: t, conn: conn, in: conn}
-	if br != nil { // frames that came with the handshake
-		w.in = br
-	}
-	t.Cleanup(func() { conn.Close() })
+	w := &wire{t: t, conn: wiretest.Dial(t, nil, url)}
 	w.next("0")
 	w.send("40" + auth)
 	w.next("40")
@@ -100,10 +98,7 @@ func (w *wire) next(prefix string) string {
 		w.t.Fatal(err)
 	}
 	for {
-		b, err := wsutil.ReadServerText(struct {
-			io.Reader
-			io.Writer
-		}{w.in, w.conn})
+		b, err := wsutil.ReadServerText(w.conn)
 		p := string(b)
 		if err != nil {
 			w.t.Fatalf("waiting for %s: %v", prefix, err)

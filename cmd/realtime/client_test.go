@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -11,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+
+	"github.com/realtime-ai/realtime-message-go/internal/wiretest"
 )
 
 // client is a Socket.IO client over a WebSocket, for text frames only.
@@ -23,37 +23,15 @@ type client struct {
 
 func dial(t *testing.T, url string) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	conn, early, _, err := ws.Dial(ctx, strings.Replace(url, "http", "ws", 1)+"/socket.io/?EIO=4&transport=websocket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := wiretest.Dial(t, nil, url)
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
-	}
-	if early != nil {
-		conn = earlyConn{conn, early}
 	}
 	c := &client{t: t, conn: conn}
 	c.want("0{")
 	c.send("40")
 	c.want("40{")
 	return c
-}
-
-// earlyConn first hands out what was read along with the handshake.
-type earlyConn struct {
-	net.Conn
-	early interface{ Read([]byte) (int, error) }
-}
-
-func (c earlyConn) Read(p []byte) (int, error) {
-	if n, err := c.early.Read(p); err == nil {
-		return n, nil
-	}
-	return c.Conn.Read(p)
 }
 
 func (c *client) send(text string) {
@@ -126,20 +104,6 @@ func (c *client) seesLeave() bool {
 		}
 		if strings.HasPrefix(string(frame), `42["presence:event",{"type":"leave"`) {
 			return true
-		}
-	}
-}
-
-// closeCode reads until the server closes, and returns its WebSocket code.
-func (c *client) closeCode() ws.StatusCode {
-	c.t.Helper()
-	for {
-		_, err := wsutil.ReadServerText(c.conn)
-		if closed, ok := errors.AsType[wsutil.ClosedError](err); ok {
-			return closed.Code
-		}
-		if err != nil {
-			c.t.Fatalf("the connection ended without a close frame: %v", err)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/internal/wiretest"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -138,7 +139,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("first leave: %v", leave)
 	}
 	for _, c := range []*client{resumable, plain} {
-		if code := c.closeCode(); code != ws.StatusGoingAway {
+		if code := wiretest.CloseCode(t, c.conn); code != ws.StatusGoingAway {
 			t.Errorf("closed with %d", code)
 		}
 	}

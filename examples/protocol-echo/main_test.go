@@ -1,31 +1,23 @@
 package main
 
 import (
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/realtime-ai/realtime-message-go/internal/exampletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestServes walks once through what the suites look at in full.
 func TestServes(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, listener) }()
-
+	base, stop, wait := exampletest.Start(t, run)
 	client := &http.Client{Transport: new(http.Transport)}
 	defer client.CloseIdleConnections()
-	base := "http://" + listener.Addr().String()
 	request := func(method, path, body string) string {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
@@ -70,7 +62,5 @@ func TestServes(t *testing.T) {
 		request("GET", url, "")
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("run: %v", err)
-	}
+	wait()
 }

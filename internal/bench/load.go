@@ -74,10 +74,8 @@ func (r *run) load() {
 	if r.cfg.ChurnPerSec > 0 {
 		r.churn()
 	}
-	timer := time.NewTimer(r.cfg.Duration)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(r.cfg.Duration):
 	case <-r.enough:
 	case <-r.loadCtx.Done():
 	}
@@ -170,10 +168,8 @@ func (r *run) sleepUntil(due time.Duration) bool {
 	if wait <= 0 {
 		return r.loadCtx.Err() == nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(wait):
 		return true
 	case <-r.loadCtx.Done():
 		return false

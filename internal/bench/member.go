@@ -130,12 +130,10 @@ func (m *member) await(o op) error {
 	if err := m.send(request{op: o, due: m.run.now(), done: done}); err != nil {
 		return err
 	}
-	timer := time.NewTimer(m.run.cfg.AckTimeout)
-	defer timer.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-timer.C:
+	case <-time.After(m.run.cfg.AckTimeout):
 		return errNoAnswer // which the sweep counts
 	}
 }

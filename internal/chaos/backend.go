@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/internal/tcpproxy"
 )
 
 // Topologies are the ways in which Redis can be run.
@@ -20,7 +21,7 @@ type backend struct {
 	single   *redistest.Server
 	sentinel *redistest.Sentinel
 	cluster  *redistest.Cluster
-	doors    []*proxy // by slot; single only
+	doors    []*tcpproxy.Proxy // by slot; single only
 }
 
 func startBackend(ctx context.Context, topology string, nodes int) (b *backend, err error) {
@@ -31,7 +32,7 @@ func startBackend(ctx context.Context, topology string, nodes int) (b *backend, 
 			return nil, err
 		}
 		for range nodes {
-			p, err := newProxy(func() string { return b.single.Addr })
+			p, err := tcpproxy.Start(tcpproxy.Config{Target: func() string { return b.single.Addr }})
 			if err != nil {
 				b.close()
 				return nil, err
@@ -53,7 +54,7 @@ func startBackend(ctx context.Context, topology string, nodes int) (b *backend, 
 
 func (b *backend) close() {
 	for _, p := range b.doors {
-		p.close()
+		p.Close()
 	}
 	switch {
 	case b.single != nil:
@@ -73,7 +74,7 @@ func (b *backend) url(slot int) string {
 	case b.cluster != nil:
 		return b.cluster.URL()
 	}
-	return "redis://" + b.doors[slot].addr()
+	return "redis://" + b.doors[slot].Addr()
 }
 
 // masters are the servers that hold the data.

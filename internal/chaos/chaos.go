@@ -75,14 +75,7 @@ func (w *world) finish() (Row, error) {
 	w.stop()
 	r := Row{Topology: w.cfg.Topology, Fault: "everybody leaves"}
 	start := time.Now()
-	for _, c := range w.clients {
-		c.mu.Lock()
-		if c.sess != nil {
-			c.goodbye(c.sess)
-		}
-		c.mu.Unlock()
-	}
-	w.going.Wait()
+	w.endSessions((*client).goodbye)
 	var left []string
 	var err error
 	for end := time.Now().Add(leftTime); ; time.Sleep(100 * time.Millisecond) {

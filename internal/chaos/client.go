@@ -86,7 +86,7 @@ func (c *client) connect(ctx context.Context) *session {
 		return nil
 	}
 	n := slot.running()
-	conn, err := wire.Dial(ctx, "http://"+slot.door.addr())
+	conn, err := wire.Dial(ctx, "http://"+slot.door.Addr())
 	if err != nil {
 		return nil
 	}
@@ -116,10 +116,8 @@ func (c *client) turn(ctx context.Context, s *session) bool {
 		}
 	}
 	c.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-s.done:
 		return false
 	case <-ctx.Done():

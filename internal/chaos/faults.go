@@ -85,9 +85,9 @@ func freezeNode(w *world) (over, back time.Time, err error) {
 // isolateNode lets one node not reach Redis for longer than its lease.
 func isolateNode(w *world) (over, back time.Time, err error) {
 	from := time.Now()
-	w.store.doors[2].swallow(1, 1)
+	w.store.doors[2].Swallow(1, 1)
 	w.pause(10 * time.Second)
-	w.store.doors[2].heal()
+	w.store.doors[2].Heal()
 	over = time.Now()
 	w.truth.silence(w.slots[2].running(), from, over)
 	return over, over, nil
@@ -117,7 +117,7 @@ func cutClients(w *world) (over, back time.Time, err error) {
 	w.lossy.Store(true)
 	for range 3 {
 		for _, s := range w.slots {
-			s.door.cutSome(1, 3)
+			s.door.CutSome(1, 3)
 		}
 		w.pause(700 * time.Millisecond)
 	}
@@ -130,7 +130,7 @@ func deadLinks(w *world) (over, back time.Time, err error) {
 	w.lossy.Store(true)
 	w.patience.Store(int64(5 * time.Second))
 	for _, s := range w.slots {
-		s.door.swallow(1, 4)
+		s.door.Swallow(1, 4)
 	}
 	over = time.Now()
 	w.pause(8 * time.Second)
@@ -147,7 +147,7 @@ func slowRedis(w *world) (over, back time.Time, err error) {
 
 func (w *world) setDelay(d time.Duration) {
 	for _, p := range w.store.doors {
-		p.delay.Store(int64(d))
+		p.Delay(d)
 	}
 }
 
@@ -155,7 +155,7 @@ func (w *world) setDelay(d time.Duration) {
 func cutRedis(w *world) (over, back time.Time, err error) {
 	for range 4 {
 		for _, p := range w.store.doors {
-			p.cutAll()
+			p.CutAll()
 		}
 		w.pause(800 * time.Millisecond)
 	}
@@ -177,11 +177,11 @@ func pauseRedis(w *world) (over, back time.Time, err error) {
 // swallowRedis lets nothing through to Redis, and nothing back.
 func swallowRedis(w *world) (over, back time.Time, err error) {
 	for _, p := range w.store.doors {
-		p.swallow(1, 1)
+		p.Swallow(1, 1)
 	}
 	w.pause(30 * time.Second)
 	for _, p := range w.store.doors {
-		p.heal()
+		p.Heal()
 	}
 	w.steady = time.Now()
 	return w.steady, w.steady, nil

@@ -107,7 +107,7 @@ func (w *world) undo() error {
 	w.lossy.Store(false)
 	w.patience.Store(0)
 	for _, s := range w.slots {
-		s.door.heal()
+		s.door.Heal()
 		w.truth.trouble(s.running(), false)
 	}
 	after := w.after

@@ -138,14 +138,19 @@ func (t *truth) lose(l *life, at time.Time, why string) {
 
 func connKey(room, connID string) string { return room + "\x00" + connID }
 
+// file lists a life under a connId. The lock is held.
+func (t *truth) file(l *life, connID string) {
+	l.connID = connID
+	key := connKey(l.room, connID)
+	t.conns[key] = append(t.conns[key], l)
+}
+
 // refused is a join that was answered with an error: if it took effect, most
 // likely under the socket's id, it is undone.
 func (t *truth) refused(l *life, code, socket string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l.connID = socket
-	key := connKey(l.room, socket)
-	t.conns[key] = append(t.conns[key], l)
+	t.file(l, socket)
 	l.phase, l.leaveFrom = ended, time.Now().Add(-time.Minute)
 	l.note("join refused: %s", code)
 }
@@ -155,9 +160,7 @@ func (t *truth) refused(l *life, code, socket string) {
 func (t *truth) unanswered(l *life, socket string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l.connID = socket
-	key := connKey(l.room, socket)
-	t.conns[key] = append(t.conns[key], l)
+	t.file(l, socket)
 	now := time.Now()
 	l.phase, l.leaveFrom = doubted, now.Add(-time.Minute)
 	l.until, l.late = now.Add(l.grace), 12*time.Second

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/tcpproxy"
 )
 
 // Config says what to run.
@@ -63,7 +65,7 @@ type world struct {
 // slot is a place that a node runs in, behind one address for all its lives.
 type slot struct {
 	index int
-	door  *proxy
+	door  *tcpproxy.Proxy
 
 	mu   sync.Mutex
 	node *node
@@ -87,7 +89,7 @@ func newWorld(ctx context.Context, cfg Config) (w *world, err error) {
 	}
 	for i := range nodes {
 		s := &slot{index: i}
-		if s.door, err = newProxy(s.target); err != nil {
+		if s.door, err = tcpproxy.Start(tcpproxy.Config{Target: s.target}); err != nil {
 			return w, err
 		}
 		w.slots = append(w.slots, s)
@@ -177,10 +179,8 @@ func (w *world) startNode(s *slot) error {
 
 // wait lets time pass, or ends early with ctx.
 func (w *world) wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }
@@ -196,22 +196,27 @@ func (w *world) dropped(c *client, s *session, err error) {
 	c.complain(otherFault, "the connection to %s was lost without a cause: %v", s.node.name, err)
 }
 
-// close ends everything that runs still.
-func (w *world) close() {
-	w.stop()
+// endSessions ends the sessions of all clients, and waits for them.
+func (w *world) endSessions(end func(*client, *session)) {
 	for _, c := range w.clients {
 		c.mu.Lock()
 		if c.sess != nil {
-			c.close(c.sess)
+			end(c, c.sess)
 		}
 		c.mu.Unlock()
 	}
 	w.going.Wait()
+}
+
+// close ends everything that runs still.
+func (w *world) close() {
+	w.stop()
+	w.endSessions((*client).close)
 	for _, s := range w.slots {
 		if n := s.running(); n != nil {
 			n.kill()
 		}
-		s.door.close()
+		s.door.Close()
 	}
 	if w.store != nil {
 		w.store.close()

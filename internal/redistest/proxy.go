@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/realtime-ai/realtime-message-go/internal/tcpproxy"
 )
 
 // Proxy is one address in front of servers that take turns behind it, such as
@@ -17,32 +19,21 @@ type Proxy struct {
 	// Addr is host:port, the same until the test ends.
 	Addr string
 
-	listener net.Listener
-	running  sync.WaitGroup
-
-	mu     sync.Mutex
-	target string
-	links  map[*link]struct{}
-	dialed int
-	closed bool
-}
-
-// link is a connection through the proxy.
-type link struct {
-	client, server net.Conn
-	mu             sync.Mutex
-	answer         string // instead of the server's to every command, once it is set
+	mu      sync.Mutex
+	target  string
+	dialed  int
+	clients []*client // of all connections, those that ended too
 }
 
 // StartProxy runs a proxy that passes new connections on to a server, until the
 // test ends.
 func StartProxy(tb testing.TB, target *Server) *Proxy {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p := &Proxy{target: target.Addr}
+	passing, err := tcpproxy.Start(tcpproxy.Config{Target: p.server, Client: p.client})
 	check(tb, err)
-	p := &Proxy{Addr: l.Addr().String(), listener: l, target: target.Addr, links: make(map[*link]struct{})}
-	p.running.Go(p.accept)
-	tb.Cleanup(p.close)
+	tb.Cleanup(passing.Close)
+	p.Addr = passing.Addr()
 	return p
 }
 
@@ -57,16 +48,24 @@ func (p *Proxy) Switch(target *Server) {
 	p.target = target.Addr
 }
 
+// server is where a new connection goes.
+func (p *Proxy) server() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialed++
+	return p.target
+}
+
 // Spoil has every command on a connection that is open now answered with an
 // error, whatever it is, such as "LOADING Redis is loading". New connections
 // are not touched.
 func (p *Proxy) Spoil(answer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for l := range p.links {
-		l.mu.Lock()
-		l.answer = answer
-		l.mu.Unlock()
+	for _, c := range p.clients {
+		c.mu.Lock()
+		c.answer = answer
+		c.mu.Unlock()
 	}
 }
 
@@ -77,69 +76,43 @@ func (p *Proxy) Dialed() int {
 	return p.dialed
 }
 
-func (p *Proxy) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		p.running.Go(func() { p.serve(client) })
-	}
+func (p *Proxy) client(conn net.Conn) net.Conn {
+	c := &client{Conn: conn, in: bufio.NewReader(conn)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clients = append(p.clients, c)
+	return c
 }
 
-func (p *Proxy) serve(client net.Conn) {
-	defer func() { _ = client.Close() }()
-	p.mu.Lock()
-	target := p.target
-	p.dialed++
-	p.mu.Unlock()
-	server, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	l := &link{client: client, server: server}
-	p.mu.Lock()
-	ended := p.closed
-	p.links[l] = struct{}{}
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		delete(p.links, l)
-		p.mu.Unlock()
-	}()
-	if ended {
-		return
-	}
-	var back sync.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(client, server)
-		_ = client.Close()
-	})
-	l.forward()
-	_ = server.Close()
-	back.Wait()
+// client is a client's end of a connection. Reading from it gives whole commands,
+// but for those that it answers itself.
+type client struct {
+	net.Conn
+	in   *bufio.Reader
+	rest []byte // of a command, not read yet
+
+	mu     sync.Mutex
+	answer string // to every command, once it is set
 }
 
-// forward passes commands on, one by one.
-func (l *link) forward() {
-	in := bufio.NewReader(l.client)
-	for {
-		cmd, err := readCommand(in)
+func (c *client) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		cmd, err := readCommand(c.in)
 		if err != nil {
-			return
+			return 0, err
 		}
-		l.mu.Lock()
-		answer := l.answer
-		l.mu.Unlock()
-		to := l.server
-		if answer != "" {
-			cmd, to = []byte("-"+answer+"\r\n"), l.client
-		}
-		if _, err := to.Write(cmd); err != nil {
-			return
+		c.mu.Lock()
+		answer := c.answer
+		c.mu.Unlock()
+		if answer == "" {
+			c.rest = cmd
+		} else if _, err := c.Write([]byte("-" + answer + "\r\n")); err != nil {
+			return 0, err
 		}
 	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
 }
 
 // readCommand reads the bytes of one command, an array of bulk strings.
@@ -168,16 +141,4 @@ func readCommand(in *bufio.Reader) ([]byte, error) {
 		cmd = append(append(cmd, line...), body...)
 	}
 	return cmd, nil
-}
-
-func (p *Proxy) close() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	p.closed = true
-	for l := range p.links {
-		_ = l.client.Close()
-		_ = l.server.Close()
-	}
-	p.mu.Unlock()
-	p.running.Wait()
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package chaos
+package tcpproxy
 
 import (
 	"bufio"
@@ -48,9 +48,9 @@ type line struct {
 	in *bufio.Reader
 }
 
-func dialProxy(t *testing.T, p *proxy) line {
+func dialProxy(t *testing.T, p *Proxy) line {
 	t.Helper()
-	c, err := net.Dial("tcp", p.addr())
+	c, err := net.Dial("tcp", p.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,14 +78,14 @@ func (l line) hear(d time.Duration) string {
 
 const long = 20 * time.Second
 
-func testProxy(t *testing.T) *proxy {
+func testProxy(t *testing.T) *Proxy {
 	t.Helper()
 	addr := echo(t)
-	p, err := newProxy(func() string { return addr })
+	p, err := Start(Config{Target: func() string { return addr }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
+	t.Cleanup(p.Close)
 	return p
 }
 
@@ -96,7 +96,7 @@ func TestProxySwallows(t *testing.T) {
 	if got := l.hear(long); got != "one\n" {
 		t.Fatalf("heard %q", got)
 	}
-	if n := p.swallow(1, 1); n != 1 {
+	if n := p.Swallow(1, 1); n != 1 {
 		t.Fatalf("%d connections swallow", n)
 	}
 	l.say("two")
@@ -105,7 +105,7 @@ func TestProxySwallows(t *testing.T) {
 	if got := l.hear(50*time.Millisecond) + fresh.hear(50*time.Millisecond); got != "" {
 		t.Errorf("heard %q through a hole", got)
 	}
-	p.heal()
+	p.Heal()
 	if got := l.hear(long) + fresh.hear(long); got != "two\nthree\n" {
 		t.Errorf("heard %q after the healing", got)
 	}
@@ -116,8 +116,8 @@ func TestProxyCuts(t *testing.T) {
 	l := dialProxy(t, p)
 	l.say("one")
 	l.hear(long)
-	p.swallow(1, 1) // a cut works through a hole
-	p.cutAll()
+	p.Swallow(1, 1) // a cut works through a hole
+	p.CutAll()
 	_ = l.SetReadDeadline(time.Now().Add(long))
 	if _, err := l.in.ReadString('\n'); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("reading: %v", err)
@@ -128,7 +128,7 @@ func TestProxyDelays(t *testing.T) {
 	p := testProxy(t)
 	l := dialProxy(t, p)
 	const delay = 30 * time.Millisecond
-	p.delay.Store(int64(delay))
+	p.Delay(delay)
 	start := time.Now()
 	l.say("one")
 	if got := l.hear(long); got != "one\n" || time.Since(start) < 2*delay {
@@ -137,12 +137,12 @@ func TestProxyDelays(t *testing.T) {
 }
 
 func TestProxyRefuses(t *testing.T) {
-	p, err := newProxy(func() string { return "" })
+	p, err := Start(Config{Target: func() string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.close)
-	c, err := net.Dial("tcp", p.addr())
+	t.Cleanup(p.Close)
+	c, err := net.Dial("tcp", p.Addr())
 	if err != nil {
 		return // the reset was faster
 	}

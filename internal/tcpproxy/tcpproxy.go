@@ -1,6 +1,6 @@
-//go:build unix
-
-package chaos
+// Package tcpproxy passes TCP connections on, and hurts them as networks do: for
+// tests of what happens then.
+package tcpproxy
 
 import (
 	"net"
@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// proxy passes TCP connections on to wherever target says. It can cut them,
-// delay what they carry, and swallow it: a swallowed byte is one that the
-// network keeps until it heals, as a sender that repeats it would bring about.
-type proxy struct {
+// Proxy listens on a free port of 127.0.0.1 and passes connections on to wherever
+// Config.Target says. It can cut them, delay what they carry, and swallow it: a
+// swallowed byte is one that the network keeps until it heals, as a sender that
+// repeats it would bring about. All methods may be called from any goroutine.
+type Proxy struct {
+	cfg      Config
 	listener net.Listener
-	target   func() string // where a new connection goes; "" refuses it
-	delay    atomic.Int64  // nanoseconds, for each piece in each direction
+	delay    atomic.Int64 // nanoseconds, for each piece in each direction
 	running  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -24,49 +25,58 @@ type proxy struct {
 	ended bool
 }
 
-// link is one connection through the proxy.
-type link struct {
-	cut  chan struct{}
-	hole chan struct{} // as the proxy's, for this link; guarded by the proxy's mu
-
-	mu    sync.Mutex
-	ends  []net.Conn // the client's, and the server's once there is one
-	ended bool
+// Config is what a Proxy does with new connections.
+type Config struct {
+	// Target is asked once for each, for the host:port that it goes to; "" resets it.
+	Target func() string
+	// Client, if set, returns what stands in for the client's end: what the server
+	// gets is read from it, and what the server sends is written to it.
+	Client func(net.Conn) net.Conn
 }
 
-func newProxy(target func() string) (*proxy, error) {
+// Start runs a proxy until Close.
+func Start(cfg Config) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: listener, target: target, links: make(map[*link]struct{})}
+	p := &Proxy{cfg: cfg, listener: listener, links: make(map[*link]struct{})}
 	p.running.Go(p.accept)
 	return p, nil
 }
 
-func (p *proxy) addr() string { return p.listener.Addr().String() }
+// Addr is the proxy's host:port.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// close cuts everything and waits until the proxy's goroutines have ended.
-func (p *proxy) close() {
+// Close cuts everything and waits until the proxy's goroutines have ended.
+func (p *Proxy) Close() {
 	_ = p.listener.Close()
 	p.mu.Lock()
 	p.ended = true
 	p.mu.Unlock()
-	p.cutAll()
+	p.CutAll()
 	p.running.Wait()
 }
 
-// cutAll resets every connection.
-func (p *proxy) cutAll() { p.cutSome(1, 1) }
+// CutAll resets every connection.
+func (p *Proxy) CutAll() { p.CutSome(1, 1) }
 
-// cutSome resets n of every m connections and returns how many that were.
-func (p *proxy) cutSome(n, m int) int {
+// CutSome resets n of every m connections and returns how many that were.
+func (p *Proxy) CutSome(n, m int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.some(n, m, func(l *link) bool {
+		l.reset()
+		return true
+	})
+}
+
+// some calls f for n of every m connections, and counts those for which it is true.
+// The lock is held.
+func (p *Proxy) some(n, m int, f func(*link) bool) int {
 	i, count := 0, 0
 	for l := range p.links {
-		if i%m < n {
-			l.reset()
+		if i%m < n && f(l) {
 			count++
 		}
 		i++
@@ -74,28 +84,29 @@ func (p *proxy) cutSome(n, m int) int {
 	return count
 }
 
-// swallow lets n of every m open connections carry nothing any more; with n
+// Swallow lets n of every m open connections carry nothing any more; with n
 // equal to m new ones neither. It returns how many connections that were.
-func (p *proxy) swallow(n, m int) int {
+func (p *Proxy) Swallow(n, m int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	hole := make(chan struct{})
 	if n == m && p.hole == nil {
 		p.hole = hole
 	}
-	i, count := 0, 0
-	for l := range p.links {
-		if i%m < n && l.hole == nil {
-			l.hole = hole
-			count++
+	return p.some(n, m, func(l *link) bool {
+		if l.hole != nil {
+			return false
 		}
-		i++
-	}
-	return count
+		l.hole = hole
+		return true
+	})
 }
 
-// heal ends every swallowing: what was held back goes its way.
-func (p *proxy) heal() {
+// Delay lets each piece in each direction wait for so long before it is passed on.
+func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+
+// Heal ends every swallowing: what was held back goes its way.
+func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	holes := make(map[chan struct{}]struct{})
@@ -114,7 +125,17 @@ func (p *proxy) heal() {
 	}
 }
 
-func (p *proxy) accept() {
+// link is one connection through the proxy.
+type link struct {
+	cut  chan struct{}
+	hole chan struct{} // as the proxy's, for this link; guarded by the proxy's mu
+
+	mu    sync.Mutex
+	ends  []net.Conn // the client's, and the server's once there is one
+	ended bool
+}
+
+func (p *Proxy) accept() {
 	for {
 		c, err := p.listener.Accept()
 		if err != nil {
@@ -134,7 +155,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) serve(l *link, client net.Conn) {
+func (p *Proxy) serve(l *link, client net.Conn) {
 	defer func() {
 		l.close()
 		p.mu.Lock()
@@ -143,7 +164,7 @@ func (p *proxy) serve(l *link, client net.Conn) {
 	}()
 	target := ""
 	if p.pass(l) {
-		target = p.target()
+		target = p.cfg.Target()
 	}
 	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if target == "" || err != nil {
@@ -151,6 +172,9 @@ func (p *proxy) serve(l *link, client net.Conn) {
 		return
 	}
 	l.add(server)
+	if p.cfg.Client != nil {
+		client = p.cfg.Client(client)
+	}
 	var back sync.WaitGroup
 	back.Go(func() {
 		p.pump(l, client, server)
@@ -162,7 +186,7 @@ func (p *proxy) serve(l *link, client net.Conn) {
 }
 
 // pump carries one direction until an end of the connection closes or it is cut.
-func (p *proxy) pump(l *link, to, from net.Conn) {
+func (p *Proxy) pump(l *link, to, from net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -184,7 +208,7 @@ func (p *proxy) pump(l *link, to, from net.Conn) {
 }
 
 // pass waits while the link swallows; it reports false once the link is cut.
-func (p *proxy) pass(l *link) bool {
+func (p *Proxy) pass(l *link) bool {
 	for {
 		p.mu.Lock()
 		hole := l.hole
@@ -201,10 +225,8 @@ func (p *proxy) pass(l *link) bool {
 }
 
 func (l *link) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return true
 	case <-l.cut:
 		return false
