@@ -136,7 +136,7 @@ func (r *result) trySeeds(ctx context.Context, c config) {
 	defer cancel()
 	for r.run < c.seeds && r.failed() == 0 && ctx.Err() == nil {
 		n := min(c.batch, c.seeds-r.run)
-		said, err := r.command(ctx, c, "-test.run", "^TestSimulation$", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
+		said, err := r.command(ctx, c, "-test.run", "^TestSimulation$", "-transients", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
 		if ctx.Err() != nil {
 			return
 		}
