@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
+	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
@@ -128,7 +129,7 @@ func withAttachments(frames []*engineio.Frame, binary [][]byte) []*engineio.Fram
 
 // eventPayload encodes ["event",args...].
 func eventPayload(event string, args []json.RawMessage) ([]byte, error) {
-	if ReservedEvent(event) {
+	if eventname.Reserved(event) {
 		return nil, fmt.Errorf("socketio: event %q: the name is reserved", event)
 	}
 	size := len(event) + 4 + len(args)

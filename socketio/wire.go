@@ -165,15 +165,11 @@ func (p *wirePacket) checkEvent() error {
 	default:
 		p.event = name // a number, which clients in JavaScript may send, too
 	}
-	if ReservedEvent(string(p.event)) {
+	if eventname.Reserved(string(p.event)) {
 		return badPacket("reserved event name")
 	}
 	return nil
 }
-
-// ReservedEvent reports whether a name is one of those that Socket.IO keeps for
-// itself ("connect", "disconnect" and the like). No event may have it.
-func ReservedEvent(name string) bool { return eventname.Reserved(name) }
 
 // appendHeader appends everything of a packet that stands before its payload.
 func appendHeader(dst []byte, t packetType, attachments int, namespace string) []byte {
