@@ -64,8 +64,10 @@ func (s *Store) writeEntry(ctx context.Context, what string, with *script, e *st
 		return "", fmt.Errorf("%s member %q: %w", what, e.ConnID, errControl)
 	}
 	node, user := s.keys.node(e.Node), s.keys.user(e.UserID)
+	var room [128]byte
+	value := string(appendEntry(room[:0], e.Epoch, e.Life, e.UserID))
 	args := func(which string, expiresMs int64) []string {
-		return []string{expiry(expiresMs), entryField(e), which, e.Node, e.UserID, string(appendEntry(nil, e.Epoch, e.Life, e.UserID))}
+		return []string{expiry(expiresMs), entryField(e), which, e.Node, e.UserID, value}
 	}
 	runs := []run{{[]string{node, user}, args("nu", e.ExpiresMs)}}
 	if s.cluster {
