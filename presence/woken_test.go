@@ -341,3 +341,46 @@ func TestAWokenNodeWritesNothingUnderItsOldID(t *testing.T) {
 		}
 	})
 }
+
+// A node stood still for longer than it waits for silent connections: what their clients
+// sent meanwhile lies unread, and nobody is closed for that.
+func TestAWokenNodeClosesNobodyForItsOwnSilence(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, _ *memstore.Store, l links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		l[0].Freeze()
+		time.Sleep(testSettings.lookback + 10*time.Second)
+		l[0].Thaw()
+		synctest.Wait()
+		a.pong() // which it reads now
+		w.rest(10 * time.Second)
+		if a.isGone() {
+			t.Error("the connection was closed")
+		}
+	})
+}
+
+// A node was taken for dead, and hears nothing of that: a patch of a member that another
+// node took over meanwhile does not tell its client that it is out of the room.
+func TestAPatchOfAMemberThatWasTakenOver(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		b, a := w.connect(w.nodes[1], "b"), w.connect(w.nodes[0], "a")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":60000`)
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		l[0].Freeze()
+		w.rest(10 * time.Second)
+		l[0].Thaw()
+		ack := a.send("heartbeat", `{"patchState":{"n":1}}`).wait()
+		l[0].SetPlan(storetest.Plan{})
+		if !ack.OK && ack.Code != CodeUnavailable {
+			t.Errorf("patch: %+v", ack)
+		}
+		w.rest(10 * time.Second)
+		if ack := a.patch(`{"n":2}`); !ack.Changed {
+			t.Errorf("patch: %+v", ack)
+		}
+		w.agree("r")
+	})
+}
