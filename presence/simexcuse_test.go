@@ -59,7 +59,10 @@ func (x excuse) or(y excuse) excuse {
 
 // excuses are those of a node: for what it shows or does not, and for ghosts,
 // which may last longer.
-type excuses struct{ shown, ghosts excuse }
+type excuses struct {
+	shown, ghosts excuse
+	keeping       time.Time // until when it may show members on that the store lost
+}
 
 func (x *excuses) add(until time.Time, why string) {
 	x.shown = x.shown.or(excuse{until, why})
@@ -84,7 +87,21 @@ func (s *simulation) excuse(n *simNode, d time.Duration, why string) {
 func (s *simulation) excuseGhosts(n *simNode, d time.Duration, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.late.ghosts = n.late.ghosts.or(excuse{time.Now().Add(d), n.name + ": " + why})
+	until := time.Now().Add(d)
+	n.late.keeping = later(n.late.keeping, until)
+	n.late.ghosts = n.late.ghosts.or(excuse{until, n.name + ": " + why})
+}
+
+// missedEvent notes that an event was lost: while a node shows members on that the
+// store lost, it takes one of which it missed the leave for one more of them.
+func (s *simulation) missedEvent(n *simNode) {
+	s.excuse(n, lostFor, "an event was lost")
+	s.mu.Lock()
+	keeps := time.Now().Before(later(s.late.keeping, n.late.keeping))
+	s.mu.Unlock()
+	if keeps {
+		s.excuseGhosts(n, lostFor+ghostsAfterLoss, "an event was lost soon after the store lost data")
+	}
 }
 
 // delayed notes that a subscription of a node is late, by so much more than it was.
@@ -104,7 +121,8 @@ func (s *simulation) excuseLoss(step time.Duration, why string) {
 		heals += step + failedFor
 	}
 	s.late.add(now.Add(heals), why)
-	s.late.ghosts = s.late.ghosts.or(excuse{now.Add(step + ghostsAfterLoss), why})
+	s.late.keeping = now.Add(step + ghostsAfterLoss)
+	s.late.ghosts = s.late.ghosts.or(excuse{s.late.keeping, why})
 	for _, n := range s.ended { // and what is left of it may be back
 		n.unowned = true
 		n.judged, n.deadFrom = time.Time{}, later(n.deadFrom, now.Add(store.MaxJudgeGap))

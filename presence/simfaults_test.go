@@ -132,7 +132,7 @@ func (s *simulation) plan(n *simNode, seed uint64) storetest.Plan {
 		if d.Drop {
 			s.log("an event is lost", n.name, room)
 			s.occurred(faultDrop)
-			s.excuse(n, lostFor, "an event was lost")
+			s.missedEvent(n)
 		}
 		if d.Delay > 0 {
 			s.log("an event is late", n.name, room, d.Delay)
