@@ -8,16 +8,20 @@ import (
 // page is the Markdown of what was found.
 func page(c config, results []result) string {
 	var b strings.Builder
+	skipped := ""
+	if c.skip != "" {
+		skipped = "\nSome tests did not run (`-skip`): those that take long."
+	}
 	fmt.Fprintf(&b, `# What notices when a repair rule is missing
 
 Made by `+"`make ablate`"+`; do not edit. Each rule of presence that repairs something is switched off, alone, in a test
 binary; then up to %d seeds of the simulation run until some of a batch fail, and the unit tests of
 `+"`presence`"+` until %d fail. A rule that nothing notices needs a test, or is not needed. The rules and
-what switches them off are listed in `+"`internal/ablate/rules.go`"+`.
+what switches them off are listed in `+"`internal/ablate/rules.go`"+`.%s
 
 | Rule | What it is for | Seeds that failed | Tests that failed |
 | --- | --- | --- | --- |
-`, c.seeds, c.tests)
+`, c.seeds, c.tests, skipped)
 	for i := range results {
 		r := &results[i]
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.rule.name, cell(r.rule.why), r.seedCell(), r.testCell())

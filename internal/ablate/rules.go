@@ -186,9 +186,7 @@ var rules = []rule{
 	r.own(m)
 	return true`, "A resume whose member was taken over or removed since is none."),
 	{"moves", "Two requests of one node do not take the same member over at the same time.", []edit{
-		{file: "presence/moves.go", fn: "room.move", body: `return nil`},
-		{file: "presence/moves.go", fn: "room.tryMove", body: `return true`},
-		{file: "presence/moves.go", fn: "room.endMove", body: ``},
+		{file: "internal/keylock/keylock.go", fn: "Locks.take", body: `return nil`},
 	}},
 	off("removeOther", "membership.go", "engine.removeOther", `return store.RemoveResult{Outcome: store.Fenced}, nil`,
 		"A leave that meets the same life of the member under another epoch removes that."),
