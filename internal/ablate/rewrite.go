@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/internal/goast"
 )
 
 // switchFile is what an overlay adds to each package that it changes.
@@ -130,25 +132,11 @@ func find(file *ast.File, name string) *ast.FuncDecl {
 		}
 		full := d.Name.Name
 		if d.Recv != nil {
-			full = receiver(d.Recv.List[0].Type) + "." + full
+			full = goast.Receiver(d.Recv.List[0].Type) + "." + full
 		}
 		if full == name {
 			return d
 		}
 	}
 	return nil
-}
-
-func receiver(t ast.Expr) string {
-	switch t := t.(type) {
-	case *ast.StarExpr:
-		return receiver(t.X)
-	case *ast.IndexExpr:
-		return receiver(t.X)
-	case *ast.IndexListExpr:
-		return receiver(t.X)
-	case *ast.Ident:
-		return t.Name
-	}
-	return ""
 }

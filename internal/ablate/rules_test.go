@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -20,7 +21,14 @@ func TestRulesFitTheCode(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := overlay("../..", rules); err != nil {
-		t.Error(err)
+	// Together they are Go that compiles, too.
+	plan, err := writeOverlay("../..", rules, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", plan, "./presence")
+	cmd.Dir = "../.."
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, said)
 	}
 }

@@ -84,7 +84,23 @@ func try(ctx context.Context, c config, r rule) (out result) {
 
 // build makes the test binary.
 func build(ctx context.Context, c config, list []rule, dir string) (binary string, err error) {
-	files, err := overlay(c.root, list)
+	plan, err := writeOverlay(c.root, list, dir)
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "presence.test")
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", plan, "-o", binary, "./presence")
+	cmd.Dir = c.root
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, said)
+	}
+	return filepath.Abs(binary)
+}
+
+// writeOverlay puts the files in which the rules can be switched off into a directory,
+// and returns the path of the plan that the go command's -overlay takes.
+func writeOverlay(root string, list []rule, dir string) (plan string, err error) {
+	files, err := overlay(root, list)
 	if err != nil {
 		return "", err
 	}
@@ -104,17 +120,8 @@ func build(ctx context.Context, c config, list []rule, dir string) (binary strin
 	if err != nil {
 		return "", err
 	}
-	plan := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(plan, text, 0o644); err != nil {
-		return "", err
-	}
-	binary = filepath.Join(dir, "presence.test")
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", plan, "-o", binary, "./presence")
-	cmd.Dir = c.root
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, said)
-	}
-	return filepath.Abs(binary)
+	plan = filepath.Join(dir, "overlay.json")
+	return plan, os.WriteFile(plan, text, 0o644)
 }
 
 // command runs the binary where go test would, on one processor.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/realtime-ai/realtime-message-go/internal/goast"
 )
 
 // A report is what was found in one package.
@@ -97,24 +99,9 @@ func (c *checker) function(d *ast.FuncDecl) {
 	}
 	if d.Recv == nil {
 		c.name(d.Name, "func", d.Doc != nil)
-	} else if owner := receiver(d.Recv.List[0].Type); ast.IsExported(owner) {
+	} else if owner := goast.Receiver(d.Recv.List[0].Type); ast.IsExported(owner) {
 		c.member(owner, d.Name, "method", d.Doc != nil)
 	}
-}
-
-// receiver is the name of the type that a method is on.
-func receiver(t ast.Expr) string {
-	switch t := t.(type) {
-	case *ast.StarExpr:
-		return receiver(t.X)
-	case *ast.IndexExpr:
-		return receiver(t.X)
-	case *ast.IndexListExpr:
-		return receiver(t.X)
-	case *ast.Ident:
-		return t.Name
-	}
-	return ""
 }
 
 // spec checks one line of a declaration. The comment of a group of constants

@@ -20,7 +20,7 @@ import (
 // The packages below presence/internal are under socketio and engineio: presence
 // alone brings the two together. Nobody else can import them, whatever stands here.
 var layers = [][]string{
-	{"cmd/...", "examples/...", "bench", "internal/redistest/redisrig", "internal/doccheck"},
+	{"cmd/...", "examples/...", "bench", "internal/redistest/redisrig", "internal/ablate", "internal/doccheck"},
 	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest"},
 	{"internal/client", "internal/redistest"},
 	{"presence/redis"},
