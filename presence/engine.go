@@ -85,6 +85,7 @@ type engine struct {
 	hooks   roomHooks // nil: nobody needs to know
 
 	learned  atomic.Pointer[reading] // by the last good beat
+	beating  atomic.Bool             // a life sign is under way, or its answer is being taken in
 	draining atomic.Bool
 	steady   atomic.Bool               // the node may judge others
 	lostAt   atomic.Pointer[time.Time] // when the store lost data last; nil: never

@@ -43,6 +43,8 @@ func (e *engine) storeTime(t time.Time) int64 {
 // beat gives the life sign, learns the store's time, and does what the answer
 // asks for.
 func (e *engine) beat(ctx context.Context) error {
+	e.beating.Store(true)
+	defer e.beating.Store(false)
 	before, first := e.clock.Now(), e.lease.last.IsZero()
 	q := store.BeatRequest{Node: e.self(), LeaseMs: e.leaseTime.Milliseconds(), Judge: e.mayJudge(before)}
 	if q.Judge { // else it may come late: the store's clock may have been set

@@ -143,7 +143,12 @@ func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	state, err := e.stateOf(ctx, e.self())
-	return err == nil && state == store.NodeUnknown, err
+	if err != nil {
+		return false, err
+	}
+	// A life sign may have made the store know the node again. Its answer tells the
+	// node of the loss: that answer is on its way, or was taken in just now.
+	return state == store.NodeUnknown || e.beating.Load() || st.room.lostOfLate(), nil
 }
 
 // shown tells whether the replica has a member still that the store has not: it
