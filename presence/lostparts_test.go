@@ -86,6 +86,7 @@ func TestAResumeWaitsForARestore(t *testing.T) {
 			c := w.connect(w.nodes[1], "c")
 			ack := c.join("r", "ann", token(joined))
 			for tries := 0; !ack.OK && tries < 5; tries++ {
+				w.rest(mendInterval) // it was told to try again in a moment
 				ack = c.join("r", "ann", token(joined))
 			}
 			if !ack.OK || !ack.Resumed || ack.Self.ConnID != joined.Self.ConnID || len(ack.Snapshot) != 1 {
