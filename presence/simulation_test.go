@@ -23,7 +23,7 @@ var (
 	seedFlag    = flag.Int64("seed", -1, "the one seed that the simulation runs")
 	faultsFlag  = flag.String("faults", faultKeys, "the classes of fault that may occur in the simulation, one letter each")
 	narrateFlag = flag.Bool("narrate", false, "log what happens in the simulation, call by call")
-	// Some schedules in ten thousand still show a ghost or a false away for a second too
+	// Two schedules in a thousand still show a ghost or a false away for a moment too
 	// long: until those are mended, only who asks is told.
 	transientsFlag = flag.Bool("transients", false, "judge what the simulation shows and answers meanwhile, too")
 	goOnFlag       = flag.Bool("goon", false, "go on after a seed that failed, and name each that did")
