@@ -540,7 +540,7 @@ func TestSeatsOfASocketAreBounded(t *testing.T) {
 		a.sock.mu.Lock()
 		n := len(a.sock.seats)
 		a.sock.mu.Unlock()
-		if n > 2*testSettings.limits.rooms {
+		if n > 2*testSettings.limits.Rooms {
 			t.Errorf("one connection with a limit of 100 rooms holds %d seats, %d replicas and %d goroutines",
 				n, len(w.nodes[0].rooms), runtime.NumGoroutine()-before)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -87,18 +88,18 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 // clients send those; others where the application has no handlers that might be missing.
 func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool) {
 	event := m.Event()
-	b.engine.log.Debug("event without a handler", "event", clipped(event), "socket", s.ID())
+	b.engine.log.Debug("event without a handler", "event", wire.Clipped(event), "socket", s.ID())
 	var refused *Error
 	switch {
 	case strings.HasPrefix(event, "metadata:"), strings.HasPrefix(event, "storage:"):
-		refused = unsupported(event)
+		refused = wire.Unsupported(event)
 	case refuse, eventname.Presence(event):
-		refused = unknownEvent(event)
+		refused = wire.UnknownEvent(event)
 	default:
 		return
 	}
 	if a := (ackAnswerer{m.Ack()}); a.wanted() {
-		a.answer(appendRefusal(nil, refused))
+		a.answer(wire.AppendRefusal(nil, refused))
 	}
 }
 
@@ -130,17 +131,12 @@ func (b *binding) find(f func(sock *socket, s *socketio.Socket, m *socketio.Mess
 func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
 	return b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
 		if len(m.Binary()) > 0 {
-			a.answer(appendRefusal(nil, errAttachments))
+			a.answer(wire.AppendRefusal(nil, wire.ErrAttachments))
 			return
 		}
 		f(sock, s, m.Arg(0), a)
 	})
 }
-
-var errAttachments = invalid("This request takes no binary data.")
-
-// errUndecided is the answer when Authorize ran out of time: not a no for ever.
-var errUndecided = &Error{Code: CodeUnavailable, Message: "It was not decided in time whether you may join; try again in a moment."}
 
 // authorizer is Options.Authorize for one socket, its errors coded.
 func (b *binding) authorizer(s *socketio.Socket) authorizer {
@@ -165,7 +161,7 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 		if ctx.Err() != nil {
 			refused = b.undecided()
 		}
-		b.engine.faults.Warn("join refused", "room", clipped(r.RoomID), "user", clipped(r.UserID),
+		b.engine.faults.Warn("join refused", "room", wire.Clipped(r.RoomID), "user", wire.Clipped(r.UserID),
 			"code", refused.Code, "error", clippedError(err))
 		return refused
 	}
@@ -174,9 +170,9 @@ func (b *binding) authorizer(s *socketio.Socket) authorizer {
 // undecided is the answer to a join for whose Authorize there was no time.
 func (b *binding) undecided() *Error {
 	if b.engine.draining.Load() {
-		return errShuttingDown
+		return wire.ErrShuttingDown
 	}
-	return errUndecided
+	return wire.ErrUndecided
 }
 
 // lossOf says what the end of a connection is to presence, and whether it was

@@ -9,6 +9,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -148,7 +149,7 @@ func (c *cluster) step(room string, in *interest) bool {
 	defer cancel()
 	sub, err := c.eng.store.Subscribe(ctx, room, c)
 	if err != nil {
-		c.eng.faults.Warn("cannot subscribe to a room's broadcasts; trying again", "room", clipped(room), "error", err)
+		c.eng.faults.Warn("cannot subscribe to a room's broadcasts; trying again", "room", wire.Clipped(room), "error", err)
 		c.eng.sleep(mendInterval)
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/internal/workers"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // frame is an event encoded once for every socket that gets it.
@@ -59,7 +60,7 @@ type roomHooks interface {
 
 // settings are what the engine needs of the Options.
 type settings struct {
-	limits         limits
+	limits         wire.Limits
 	ttl            time.Duration
 	reaperInterval time.Duration
 	lookback       time.Duration

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // authorizer decides whether a socket may join; nil: everybody may.
@@ -14,12 +15,12 @@ type authorizer func(ctx context.Context, r JoinRequest) error
 // join handles presence:join. It does not block.
 func (s *socket) join(payload []byte, allow authorizer, a answerer) {
 	e := s.eng
-	p, err := parseJoin(payload, e.limits)
+	p, err := wire.ParseJoin(payload, e.limits)
 	if err == nil && e.draining.Load() {
-		err = errShuttingDown
+		err = wire.ErrShuttingDown
 	}
 	if err != nil {
-		a.answer(appendRefusal(nil, e.refusal(err, "join")))
+		a.answer(wire.AppendRefusal(nil, e.refusal(err, "join")))
 		return
 	}
 	s.mu.Lock()
@@ -27,16 +28,16 @@ func (s *socket) join(payload []byte, allow authorizer, a answerer) {
 	if s.closed {
 		return
 	}
-	st := s.seatOf(p.roomID)
-	if rooms, _ := s.wantedSeats(); rooms >= e.limits.rooms && (st == nil || !st.wanted) {
-		a.answer(appendRefusal(nil, tooManyRooms(e.limits.rooms)))
+	st := s.seatOf(p.RoomID)
+	if rooms, _ := s.wantedSeats(); rooms >= e.limits.Rooms && (st == nil || !st.wanted) {
+		a.answer(wire.AppendRefusal(nil, wire.TooManyRooms(e.limits.Rooms)))
 		return
 	}
-	if st == nil && len(s.seats) >= 2*e.limits.rooms { // those it left are not gone yet
-		a.answer(appendRefusal(nil, errTooManyWaiting))
+	if st == nil && len(s.seats) >= 2*e.limits.Rooms { // those it left are not gone yet
+		a.answer(wire.AppendRefusal(nil, wire.ErrTooManyWaiting))
 		return
 	}
-	st = s.seatFor(p.roomID)
+	st = s.seatFor(p.RoomID)
 	if st.post(a, len(payload), func(deadline time.Time) { st.runJoin(deadline, &p, allow, a) }) {
 		st.wanted = true
 		st.joins++
@@ -45,32 +46,31 @@ func (s *socket) join(payload []byte, allow authorizer, a answerer) {
 }
 
 // runJoin is the lane's half of a join.
-func (st *seat) runJoin(deadline time.Time, p *joinPayload, allow authorizer, a answerer) {
+func (st *seat) runJoin(deadline time.Time, p *wire.Join, allow authorizer, a answerer) {
 	e := st.sock.eng
 	ctx, cancel := e.until(deadline)
 	defer cancel()
 	accepted := a
-	if st.sender = p.sender; p.sender {
+	if st.sender = p.Sender; p.Sender {
 		accepted = st.sock.peer.expectSender(a)
 	}
 	err := st.tryJoin(ctx, p, allow, accepted)
 	if err != nil {
-		a.answer(appendRefusal(nil, e.refusal(err, "join")))
+		a.answer(wire.AppendRefusal(nil, e.refusal(err, "join")))
 	}
 	st.joinDone()
 }
 
 // tryJoin does what a join asks for and answers it, or says why not.
-func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a answerer) error {
+func (st *seat) tryJoin(ctx context.Context, p *wire.Join, allow authorizer, a answerer) error {
 	if st.sock.eng.draining.Load() {
-		return errShuttingDown
+		return wire.ErrShuttingDown
 	}
 	if st.sock.gone() {
 		return nil
 	}
 	if allow != nil {
-		r := JoinRequest{RoomID: p.roomID, UserID: p.userID, State: p.state, Resume: p.resume != ""}
-		if err := allow(ctx, r); err != nil || st.sock.gone() {
+		if err := allow(ctx, p.Request()); err != nil || st.sock.gone() {
 			return err
 		}
 	}
@@ -88,18 +88,18 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 		st.room = r
 	}
 	if m := st.member.Load(); m != nil {
-		if m.userID == p.userID {
+		if m.userID == p.UserID {
 			return st.rejoin(ctx, m, p, a)
 		}
 		st.detach(m, true)
 		if err := st.sock.eng.depart(ctx, &st.lane, m, ReasonLeave); err != nil {
 			return err
 		}
-	} else if p.resume != "" {
+	} else if p.Resume != "" {
 		if st.sock.isClosed() {
 			return nil // it must not take from a newer socket what it cannot use
 		}
-		done, err := st.resume(ctx, p.unlessNew(), a)
+		done, err := st.resume(ctx, p.UnlessNew(), a)
 		if done || err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (st *seat) tryJoin(ctx context.Context, p *joinPayload, allow authorizer, a
 const enterTries = 2
 
 // enter makes a new member.
-func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
+func (st *seat) enter(ctx context.Context, p *wire.Join, a answerer) error {
 	for range enterTries {
 		if err := st.tryEnter(ctx, p, a); !errors.Is(err, errTaken) {
 			return err
@@ -128,16 +128,16 @@ func (st *seat) enter(ctx context.Context, p *joinPayload, a answerer) error {
 // errTaken says that a member of the connId stands that is not this socket's.
 var errTaken = errors.New("join: the connId is taken")
 
-func (st *seat) tryEnter(ctx context.Context, p *joinPayload, a answerer) error {
+func (st *seat) tryEnter(ctx context.Context, p *wire.Join, a answerer) error {
 	e, r := st.sock.eng, st.room
 	m := &membership{
-		room: r, owner: e.self(), life: newLife(), connID: st.freeConnID(), userID: p.userID, state: p.state, place: -1,
+		room: r, owner: e.self(), life: newLife(), connID: st.freeConnID(), userID: p.UserID, state: p.State, place: -1,
 	}
 	m.write.Store(1)
 	if m.connID == st.sock.peer.id() {
 		m.namesake = st.sock
 	}
-	m.setGrace(p.grace.value)
+	m.setGrace(p.GraceMs.Value)
 	if m.state == nil {
 		m.state = emptyState
 	}
@@ -241,20 +241,20 @@ func (st *seat) undo(ctx context.Context, m *membership) {
 }
 
 // rejoin replaces the state of a member by another join.
-func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a answerer) error {
+func (st *seat) rejoin(ctx context.Context, m *membership, p *wire.Join, a answerer) error {
 	e, r := st.sock.eng, st.room
 	before := m.record()
 	next := before
 	next.Epoch++
 	next.Write++
 	next.Away = false
-	if !p.keepState {
-		next.State = p.state
+	if !p.KeepState {
+		next.State = p.State
 	}
 	if next.State == nil {
 		next.State = emptyState
 	}
-	m.setGrace(p.grace.value)
+	m.setGrace(p.GraceMs.Value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
 	waiting := r.await(m, next.Epoch)
 	defer r.unexpect(waiting)
@@ -287,7 +287,7 @@ func (st *seat) rejoin(ctx context.Context, m *membership, p *joinPayload, a ans
 		m.clientEpoch.Store(next.Epoch)
 		err = st.welcome(m, a, waiting, false)
 	}
-	if err != nil && !errors.Is(err, errRemoved) {
+	if err != nil && !errors.Is(err, wire.ErrRemoved) {
 		m.clientEpoch.Store(epoch)
 		m.setGrace(before.GraceMs)
 		m.state = before.State // also for a restore that comes in between
@@ -343,7 +343,7 @@ func (st *seat) lost(m *membership, found store.Outcome) error {
 		r.evict(m, evictMoved, "")
 	}
 	r.mu.Unlock()
-	return notJoined(r.id)
+	return wire.NotJoined(r.id)
 }
 
 // welcome answers a join with the room as it stands then and lets the socket hear it
@@ -361,7 +361,7 @@ func (st *seat) seatMember(m *membership, a answerer, snap *snapshot, came *arri
 	r, s := st.room, st.sock
 	stands := r.members[m.connID]
 	if r.owned[m.connID] != m || stands == nil {
-		return errRemoved
+		return wire.ErrRemoved
 	}
 	if string(stands.State) == string(m.state) {
 		stands.State = m.state // one copy
@@ -370,11 +370,11 @@ func (st *seat) seatMember(m *membership, a answerer, snap *snapshot, came *arri
 	s.peer.enter(s.eng.roomName(st.roomID))
 	st.setMember(m)
 	m.seat = st
-	ack := joinAck{
-		connID: m.connID, epoch: m.clientEpoch.Load(), graceMs: m.graceMs, token: m.token, resumed: resumed,
-		sender: st.sender,
+	ack := wire.JoinAck{
+		ConnID: m.connID, Epoch: m.clientEpoch.Load(), GraceMs: m.graceMs, Token: m.token, Resumed: resumed,
+		Sender: st.sender,
 	}
-	if snap != nil && !r.answerJoin(a, ack, snap) {
+	if snap != nil && !r.answerJoin(a, &ack, snap) {
 		st.setMember(before)
 		m.seat = seatBefore
 		if before == nil {

@@ -4,21 +4,23 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // leave handles presence:leave. It does not block. The answer comes when every
 // room is left.
 func (s *socket) leave(payload []byte, a answerer) {
 	e := s.eng
-	p, err := parseLeave(payload, e.limits)
+	p, err := wire.ParseLeave(payload, e.limits)
 	if err != nil {
-		a.answer(appendRefusal(nil, e.refusal(err, "leave")))
+		a.answer(wire.AppendRefusal(nil, e.refusal(err, "leave")))
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seats := slices.DeleteFunc(slices.Clone(s.seats), func(st *seat) bool {
-		return p.roomID != "" && st.roomID != p.roomID
+		return p.RoomID != "" && st.roomID != p.RoomID
 	})
 	var open atomic.Int32
 	open.Store(int32(len(seats)) + 1)
@@ -28,7 +30,7 @@ func (s *socket) leave(payload []byte, a answerer) {
 		}
 	}
 	for _, st := range seats {
-		if st.post(a, 0, func(deadline time.Time) { st.runLeave(deadline, p.grace); done() }) {
+		if st.post(a, 0, func(deadline time.Time) { st.runLeave(deadline, p.GraceMs); done() }) {
 			st.wanted = false
 		}
 	}
@@ -37,7 +39,7 @@ func (s *socket) leave(payload []byte, a answerer) {
 
 // runLeave is the lane's half of a leave. One that the store did not answer is
 // remembered and carried out later: to the client it is out of the room.
-func (st *seat) runLeave(deadline time.Time, grace optional) {
+func (st *seat) runLeave(deadline time.Time, grace wire.Optional) {
 	m := st.member.Load()
 	if m == nil {
 		return
@@ -45,7 +47,7 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	e := st.sock.eng
 	ctx, cancel := e.until(deadline)
 	defer cancel()
-	leaves := grace.value == 0 || m.graceMs == 0
+	leaves := grace.Value == 0 || m.graceMs == 0
 	st.detach(m, leaves)
 	if leaves {
 		_ = e.depart(ctx, &st.lane, m, ReasonLeave)
@@ -53,9 +55,9 @@ func (st *seat) runLeave(deadline time.Time, grace optional) {
 	}
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
-	x := e.lossNow(ReasonLeave, grace.value)
+	x := e.lossNow(ReasonLeave, grace.Value)
 	x.shown = m.away.Load()
-	m.graceMs = grace.value // in place of the join's
+	m.graceMs = grace.Value // in place of the join's
 	step := m.storeGrace(x)
 	if st.settle(ctx) != nil || step(ctx) != nil {
 		e.unsettle(&st.lane, step)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -103,6 +104,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// JoinRequest is what a client asks for with presence:join, as Options.Authorize sees it.
+type JoinRequest = wire.JoinRequest
+
 // withDefaults returns a copy with every default in place, or an error that
 // names the field that is wrong.
 func (o Options) withDefaults() (Options, error) {
@@ -188,8 +192,8 @@ func (o Options) validate() error {
 
 func (o Options) settings() settings {
 	return settings{
-		limits: limits{
-			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
+		limits: wire.Limits{
+			IDBytes: o.MaxIDBytes, StateBytes: o.MaxStateBytes, Rooms: o.MaxRooms, GraceMs: o.MaxGrace.Milliseconds(),
 		},
 		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
 		awayAfter: o.AwayAfter, silentAfter: max(o.SilentAfter, 0), storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease,

@@ -6,13 +6,14 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // patchRoom is by how much the text of a patch, or of keys to remove, may be longer
 // than a state: it may have spaces, and say a key twice.
 const patchRoom = 4
 
-func (st *seat) tryPatch(deadline time.Time, epoch optional, d edit) (heartbeatAck, error) {
+func (st *seat) tryPatch(deadline time.Time, epoch wire.Optional, d wire.Edit) (wire.HeartbeatAck, error) {
 	e := st.sock.eng
 	m, ack, err := st.weigh(epoch, d)
 	if m == nil {
@@ -27,46 +28,46 @@ func (st *seat) tryPatch(deadline time.Time, epoch optional, d edit) (heartbeatA
 		return ack, err
 	}
 	seq, err := st.write(ctx, m, state)
-	return ack.of(m, seq), err
+	return m.stored(ack, seq), err
 }
 
 // weigh looks at what a heartbeat with a patch asks for. Without a member, the
 // answer or the error is all that there is to it. An operation of the lane.
-func (st *seat) weigh(epoch optional, d edit) (*membership, heartbeatAck, error) {
+func (st *seat) weigh(epoch wire.Optional, d wire.Edit) (*membership, wire.HeartbeatAck, error) {
 	m := st.member.Load()
 	if m == nil {
-		return nil, heartbeatAck{}, notJoined(st.roomID)
+		return nil, wire.HeartbeatAck{}, wire.NotJoined(st.roomID)
 	}
-	ack, most := m.heard(epoch), st.sock.eng.limits.stateBytes
+	ack, most := m.heard(epoch), st.sock.eng.limits.StateBytes
 	switch {
-	case d.none() || ack.stale:
+	case d.None() || ack.Stale:
 		return nil, ack, nil
-	case len(d.patch) > patchRoom*most:
-		return nil, ack, stateTooLarge(len(d.patch), most)
-	case len(d.remove) > patchRoom*most:
-		return nil, ack, invalid("removeState has %d bytes, more than the keys of any state.", len(d.remove))
+	case len(d.Patch) > patchRoom*most:
+		return nil, ack, wire.StateTooLarge(len(d.Patch), most)
+	case len(d.Remove) > patchRoom*most:
+		return nil, ack, wire.Invalid("removeState has %d bytes, more than the keys of any state.", len(d.Remove))
 	}
 	return m, ack, nil
 }
 
 // merge is the member's state after a patch; nil if that changes nothing, or
 // cannot be. An operation of the lane.
-func (m *membership) merge(d edit) ([]byte, error) {
-	state, changed, err := jsontext.Merge(m.state, d.patch, d.remove)
-	switch most := m.room.eng.limits.stateBytes; {
+func (m *membership) merge(d wire.Edit) ([]byte, error) {
+	state, changed, err := jsontext.Merge(m.state, d.Patch, d.Remove)
+	switch most := m.room.eng.limits.StateBytes; {
 	case err != nil:
-		return nil, invalid("patchState: %v.", err)
+		return nil, wire.Invalid("patchState: %v.", err)
 	case changed && len(state) > most:
-		return nil, stateTooLarge(len(state), most)
+		return nil, wire.StateTooLarge(len(state), most)
 	case !changed:
 		return nil, nil
 	}
 	return state, nil
 }
 
-// of is the answer to a patch that was stored.
-func (ack heartbeatAck) of(m *membership, seq int64) heartbeatAck {
-	ack.epoch, ack.changed, ack.seq = m.epoch.Load(), true, seq
+// stored is the answer to a patch that was stored, given that to one that changes nothing.
+func (m *membership) stored(ack wire.HeartbeatAck, seq int64) wire.HeartbeatAck {
+	ack.Epoch, ack.Changed, ack.Seq = m.epoch.Load(), true, seq
 	return ack
 }
 
@@ -101,18 +102,18 @@ type patching struct {
 	st       *seat
 	m        *membership
 	a        answerer
-	ack      heartbeatAck
+	ack      wire.HeartbeatAck
 	deadline time.Time
 	put      store.Put
 }
 
 // startPatch carries a patch out in a lane that it has begun in. It does not
 // block; the edit's bytes are the caller's.
-func (st *seat) startPatch(epoch optional, d edit, a answerer) {
+func (st *seat) startPatch(epoch wire.Optional, d wire.Edit, a answerer) {
 	e := st.sock.eng
 	deadline := e.requestDeadline()
 	if len(st.unsettled) > 0 { // which comes first, and blocks
-		d := d.clone()
+		d := d.Clone()
 		e.start(func() {
 			st.runHeartbeat(deadline, epoch, d, a)
 			st.finish(e.start)
@@ -149,7 +150,7 @@ func (p *patching) PutDone(res store.PutResult, err error) {
 	}
 	defer e.workers.Release()
 	p.m.wrote(res.Outcome, &p.put.Member)
-	e.answerHeartbeat(p.a, p.ack.of(p.m, res.Member.Seq))
+	e.answerHeartbeat(p.a, p.m.stored(p.ack, res.Member.Seq))
 	st.finish(e.start)
 }
 
@@ -165,6 +166,6 @@ func (p *patching) goOn(res store.PutResult, err error) {
 			seq, err = st.write(ctx, m, p.put.Member.State)
 		}
 	}
-	st.answerPatch(p.a, p.ack.of(m, seq), err)
+	st.answerPatch(p.a, m.stored(p.ack, seq), err)
 	st.finish(e.start)
 }

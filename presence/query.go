@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // membersOf reads a room from the replica if there is one, else from the store.
@@ -69,7 +70,7 @@ func (r *room) list() []Member {
 
 func publicMember(m *store.Member, seenMs int64) Member {
 	return Member{
-		ConnID: m.ConnID, UserID: m.UserID, State: m.State, Epoch: m.Epoch, Status: statusOf(m.Away),
+		ConnID: m.ConnID, UserID: m.UserID, State: m.State, Epoch: m.Epoch, Status: wire.StatusOf(m.Away),
 		LastSeen: time.UnixMilli(seenMs), Joined: time.UnixMilli(m.JoinedMs),
 	}
 }
@@ -90,7 +91,7 @@ func (e *engine) roomsOf(ctx context.Context, userID string) ([]Location, error)
 		}
 		if len(room.Members) == 1 && room.Members[0].UserID == userID {
 			locations = append(locations, Location{
-				RoomID: l.Room, ConnID: l.ConnID, Status: statusOf(room.Members[0].Away),
+				RoomID: l.Room, ConnID: l.ConnID, Status: wire.StatusOf(room.Members[0].Away),
 			})
 		}
 	}

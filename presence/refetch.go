@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // intern keeps one copy of a node id, whatever number of members name it.
@@ -288,7 +289,7 @@ func (r *room) settleOwned(old map[string]*member) {
 
 // difference lists the events that lead from one set of members to another,
 // for clients that stand at seq at, in the order of their seqs.
-func difference(from, to map[string]*member, at int64) []*Event {
+func difference(from, to map[string]*member, at int64) []*wire.Shown {
 	var d folded
 	for id, m := range to {
 		old := from[id]
@@ -312,22 +313,22 @@ func difference(from, to map[string]*member, at int64) []*Event {
 // folded is a difference before its events have their numbers.
 type folded struct {
 	changes        []change // of users: the leave goes before the join
-	events, leaves []*Event
+	events, leaves []*wire.Shown
 }
 
-type change struct{ leave, join *Event }
+type change struct{ leave, join *wire.Shown }
 
 // number gives each event a seq of its own above at: joins and updates keep
 // that of their member's last write where it is one, the rest take free ones,
 // the lowest first for leaves that somebody's join must follow.
-func (d *folded) number(at int64) []*Event {
+func (d *folded) number(at int64) []*wire.Shown {
 	slices.SortFunc(d.changes, func(a, b change) int { return cmp.Compare(a.join.Seq, b.join.Seq) })
 	all := slices.Clone(d.events)
 	for _, c := range d.changes {
 		all = append(all, c.join)
 	}
 	used := make(map[int64]bool, len(all))
-	var homeless []*Event
+	var homeless []*wire.Shown
 	for _, e := range all {
 		if e.Seq <= at || used[e.Seq] {
 			homeless = append(homeless, e)
@@ -354,20 +355,21 @@ func (d *folded) number(at int64) []*Event {
 		}
 	}
 	all = append(all, d.leaves...)
-	slices.SortFunc(all, func(a, b *Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortFunc(all, func(a, b *wire.Shown) int { return cmp.Compare(a.Seq, b.Seq) })
 	return all
 }
 
-func eventOf(t EventType, m *store.Member) *Event {
-	return &Event{
-		Type: t, UserID: m.UserID, ConnID: m.ConnID, State: m.State, Epoch: m.Epoch, Seq: m.Seq, Status: statusOf(m.Away),
-		fresh: t == EventJoin,
-	}
+func eventOf(t EventType, m *store.Member) *wire.Shown {
+	return &wire.Shown{Fresh: t == EventJoin, Event: Event{
+		Type: t, UserID: m.UserID, ConnID: m.ConnID, State: m.State, Epoch: m.Epoch, Seq: m.Seq, Status: wire.StatusOf(m.Away),
+	}}
 }
 
 // leaveOf is the leave of a member of which only the absence is known.
-func leaveOf(m *store.Member) *Event {
-	return &Event{Type: EventLeave, UserID: m.UserID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonDisconnect}
+func leaveOf(m *store.Member) *wire.Shown {
+	return &wire.Shown{Event: Event{
+		Type: EventLeave, UserID: m.UserID, ConnID: m.ConnID, Epoch: m.Epoch, Reason: ReasonDisconnect,
+	}}
 }
 
 func countUsers(members map[string]*member) map[string]int {

@@ -1,16 +1,14 @@
 package presence
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
-	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/internal/socketid"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -24,37 +22,27 @@ type relay struct {
 // all rooms of the sender: the way of clients that do not know presence:emit.
 func (r relay) handle(sock *socket, s *socketio.Socket, m *socketio.Message) {
 	a := ackAnswerer{m.Ack()}
-	room, err := relayRoom(m.Arg(0), r.engine.limits)
+	room, err := wire.RelayRoom(m.Arg(0), r.engine.limits)
 	if err == nil {
 		err = r.queue(sock, s, relayed{room: room, text: m.Raw(), binary: m.Binary()}, a)
 	}
 	if err != nil {
-		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
+		a.answer(wire.AppendRefusal(nil, r.engine.refusal(err, "relay")))
 	}
 }
 
 // emit handles presence:emit.
 func (r relay) emit(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
-	p, err := parseEmit(m.Arg(0), r.engine.limits)
-	if err == nil && !r.patterns.Match(p.event) {
-		err = unknownEvent(p.event)
+	p, err := wire.ParseEmit(m.Arg(0), r.engine.limits)
+	if err == nil && !r.patterns.Match(p.Event) {
+		err = wire.UnknownEvent(p.Event)
 	}
 	if err == nil {
-		err = r.queue(sock, s, relayed{room: p.roomID, text: p.text(), binary: m.Binary(), volatile: p.volatile}, a)
+		err = r.queue(sock, s, relayed{room: p.RoomID, text: p.Text(), binary: m.Binary(), volatile: p.Volatile}, a)
 	}
 	if err != nil {
-		a.answer(appendRefusal(nil, r.engine.refusal(err, "relay")))
+		a.answer(wire.AppendRefusal(nil, r.engine.refusal(err, "relay")))
 	}
-}
-
-// text is the event as a message of its own.
-func (p *emitPayload) text() []byte {
-	text := append(make([]byte, 0, len(p.event)+len(p.args)+4), '[')
-	text = jsontext.AppendString(text, p.event)
-	if args := bytes.TrimLeft(p.args, "[ \t\r\n"); len(args) > 1 || len(args) == 1 && args[0] != ']' {
-		return append(append(text, ','), p.args[1:]...)
-	}
-	return append(text, ']')
 }
 
 // relayed is an event on its way to other members.
@@ -81,7 +69,7 @@ func (x *relayed) size() int {
 func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) error {
 	e := r.engine
 	if full := sock.held(); full != nil && !s.Hold(full) {
-		return errShuttingDown // nobody is left to hear it
+		return wire.ErrShuttingDown // nobody is left to hear it
 	}
 	deadline := e.clock.Now().Add(e.storeTimeout)
 	p, err := socketio.NewEventRaw(s.Namespace().Name(), x.text, x.binary...)
@@ -105,7 +93,7 @@ func (r relay) queue(sock *socket, s *socketio.Socket, x relayed, a answerer) er
 		ack := ackOK
 		held, err := r.send(deadline, s, p, way, volatile)
 		if err != nil {
-			ack = appendRefusal(nil, e.refusal(err, "relay"))
+			ack = wire.AppendRefusal(nil, e.refusal(err, "relay"))
 		}
 		a.answer(ack)
 		if held != nil {
@@ -155,7 +143,8 @@ func (r relay) send(
 		if socketid.Is(name) && !s.InRoom(name) {
 			continue
 		}
-		to, addressed = to.ToAs(name, m.appendSender(nil, now)), true
+		sender := &wire.Sender{ConnID: m.connID, UserID: m.userID, RoomID: m.room.id, AtMs: now}
+		to, addressed = to.ToAs(name, wire.AppendSender(nil, sender)), true
 	}
 	if !addressed {
 		return nil, nil
@@ -168,34 +157,9 @@ func (r relay) send(
 	}
 	held, err := to.SendHeld(ctx, p)
 	if errors.Is(err, socketio.ErrTooLarge) {
-		err = errNoRoom
+		err = wire.ErrTooMuchUnsent
 	}
 	return held, err
-}
-
-// appendSender writes who sends an event to the member's room.
-func (m *membership) appendSender(dst []byte, nowMs int64) []byte {
-	dst = append(dst, `{"connId":`...)
-	dst = jsontext.AppendString(dst, m.connID)
-	dst = append(dst, `,"userId":`...)
-	dst = jsontext.AppendString(dst, m.userID)
-	dst = append(dst, `,"roomId":`...)
-	dst = jsontext.AppendString(dst, m.room.id)
-	return append(appendInt(dst, `,"ts":`, nowMs), '}')
-}
-
-// relayRoom is the room that an event's first argument names; "": none.
-func relayRoom(first json.RawMessage, l limits) (room string, err error) {
-	if len(first) == 0 || first[0] != '{' {
-		return "", nil
-	}
-	err = fields(first, func(key, value []byte) (err error) {
-		if jsontext.KeyIs(key, "roomId") {
-			room, err = parseID("roomId", value, l)
-		}
-		return err
-	})
-	return room, err
 }
 
 // route is where an event goes.
@@ -224,7 +188,7 @@ func (s *socket) route(room string) (route, error) {
 		if st.joining > 0 {
 			in := make(chan *membership, 1)
 			if !st.lane.post(func() { in <- st.member.Load() }, maxQueued, s.eng.start) {
-				return way, errTooManyWaiting
+				return way, wire.ErrTooManyWaiting
 			}
 			next.in = in
 		} else if next.member = st.member.Load(); next.member == nil {
@@ -233,7 +197,7 @@ func (s *socket) route(room string) (route, error) {
 		way.stops = append(way.stops, next)
 	}
 	if room != "" && len(way.stops) == 0 {
-		return way, notJoined(room)
+		return way, wire.NotJoined(room)
 	}
 	return way, nil
 }
@@ -256,7 +220,7 @@ func (way route) members(ctx context.Context) ([]*membership, error) {
 		}
 	}
 	if way.named != "" && len(members) == 0 {
-		return nil, notJoined(way.named)
+		return nil, wire.NotJoined(way.named)
 	}
 	return members, nil
 }
@@ -274,7 +238,7 @@ func (s *socket) postRelay(size int, op func()) error {
 		s.mu.Unlock()
 	}, maxQueued, s.eng.start)
 	if !ok {
-		return errTooManyWaiting
+		return wire.ErrTooManyWaiting
 	}
 	s.queued += size
 	return nil

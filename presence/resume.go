@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // resumeTries is how often a resume follows a member that is being written or
@@ -14,8 +15,8 @@ const resumeTries = 4
 
 // resume takes a membership over that another socket had, here or on any node.
 // done is false when the token fits nothing: the join is an ordinary one then.
-func (st *seat) resume(ctx context.Context, p *joinPayload, a answerer) (done bool, err error) {
-	connID := tokenConn(p.resume)
+func (st *seat) resume(ctx context.Context, p *wire.Join, a answerer) (done bool, err error) {
+	connID := tokenConn(p.Resume)
 	if connID == "" {
 		return false, nil
 	}
@@ -49,7 +50,7 @@ const lostRetry = 150 * time.Millisecond
 // takeover is a resume under way.
 type takeover struct {
 	st      *seat
-	p       *joinPayload
+	p       *wire.Join
 	connID  string
 	m       *membership
 	known   *store.Member // as the replica had it; nil if it had not
@@ -75,13 +76,13 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	m := &membership{
-		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.userID, state: p.state, token: p.resume,
+		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.UserID, state: p.State, token: p.Resume,
 		place: -1,
 	}
 	m.joinedMs.Store(stands.JoinedMs)
 	m.setGrace(stands.GraceMs)
-	if p.grace.given {
-		m.graceMs = p.grace.value
+	if p.GraceMs.Given {
+		m.graceMs = p.GraceMs.Value
 	}
 	t.m = m
 	if err := t.write(ctx, *stands); err != nil {
@@ -96,7 +97,7 @@ func (t *takeover) try(ctx context.Context) (found bool, err error) {
 	m.clientEpoch.Store(m.epoch.Load())
 	if !r.succeed(m, t.res) { // taken over again, or removed
 		e.unsettle(&st.lane, e.patient(0, m.unregister))
-		return false, errRemoved
+		return false, wire.ErrRemoved
 	}
 	return true, nil
 }
@@ -126,7 +127,7 @@ func (t *takeover) seat(ctx context.Context, a answerer) (done bool, err error) 
 // it before the resume kept what stood.
 func (t *takeover) keepNewest(ctx context.Context) error {
 	m, known := t.m, t.known
-	if t.p.state != nil || known == nil || m.write.Load() > known.Write {
+	if t.p.State != nil || known == nil || m.write.Load() > known.Write {
 		return nil
 	}
 	next := m.record()
@@ -166,11 +167,8 @@ func (t *takeover) shown() bool {
 
 // fits tells whether a join's token speaks of a member.
 func (t *takeover) fits(m *store.Member) bool {
-	return m.UserID == t.p.userID && m.GraceMs > 0 && m.Token == digestOf(t.p.resume)
+	return m.UserID == t.p.UserID && m.GraceMs > 0 && m.Token == digestOf(t.p.Resume)
 }
-
-// maxToken is more than any token has; longer ones are nobody's.
-const maxToken = 512
 
 // resumable finds the member that a join's token speaks of; nil if there is
 // none. A replica that lags behind is no reason to refuse: the store decides.
@@ -229,7 +227,7 @@ func (t *takeover) write(ctx context.Context, stands store.Member) (err error) {
 }
 
 func (t *takeover) put(fence int64) *store.Put {
-	return &store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.state == nil}
+	return &store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.State == nil}
 }
 
 // settle finds out what became of a resume in doubt: if it took effect the

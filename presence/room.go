@@ -7,6 +7,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/keylock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // room is a node's replica of a room in which it has sockets, and those sockets.
@@ -254,13 +255,13 @@ func (r *room) share(m, old *member) {
 }
 
 // describe is what clients shall hear of an event, if anything.
-func (r *room) describe(e *store.Event, old *member) *Event {
+func (r *room) describe(e *store.Event, old *member) *wire.Shown {
 	m := &e.Member
-	event := &Event{
+	event := &wire.Shown{Event: Event{
 		RoomID: r.id, UserID: m.UserID, ConnID: m.ConnID, State: m.State,
 		Time: time.UnixMilli(e.AtMs), Epoch: m.Epoch, Seq: e.Seq, UserConns: e.UserConns,
-		Status: statusOf(m.Away),
-	}
+		Status: wire.StatusOf(m.Away),
+	}}
 	switch {
 	case e.Intent == store.IntentLeave:
 		if old == nil {
@@ -268,7 +269,7 @@ func (r *room) describe(e *store.Event, old *member) *Event {
 		}
 		event.Type, event.Reason, event.State, event.Status = EventLeave, e.Reason, nil, ""
 	case old == nil:
-		event.Type, event.fresh = EventJoin, true
+		event.Type, event.Fresh = EventJoin, true
 	case e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		event.Type = EventJoin
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, m):
@@ -318,7 +319,7 @@ func sameToClients(a, b *store.Member) bool {
 // show gives an event to all who hear the room, and tells who waits for this
 // member that it arrived. A nil event is one that clients need not see. The
 // lock is held.
-func (r *room) show(event *Event, m *store.Member) {
+func (r *room) show(event *wire.Shown, m *store.Member) {
 	var f frame
 	if event != nil {
 		// After data was lost the store may count from below what was shown.
@@ -331,7 +332,7 @@ func (r *room) show(event *Event, m *store.Member) {
 			own.seat.sock.peer.deliver(f)
 		}
 		for _, w := range r.watchers {
-			w.deliver(*event)
+			w.deliver(event.Event)
 		}
 	}
 	for _, a := range r.arrivals {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // seenMs is when a member was last heard of, given how it stood at a time of the
@@ -60,7 +61,7 @@ func (r *room) markSilent(m *member, atMs int64, old *member) {
 // tellSeen completes an event that shows a member away; nil is none. A node that hears
 // late that others took its member over may have heard of the member since: that is not
 // what the event tells. The room's lock is held.
-func (r *room) tellSeen(e *Event, m *member) {
+func (r *room) tellSeen(e *wire.Shown, m *member) {
 	if e != nil && m.Away {
 		e.LastSeen = time.UnixMilli(min(r.lastSeenMs(m), e.Time.UnixMilli()))
 	}

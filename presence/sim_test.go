@@ -17,6 +17,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // world is a cluster in one test: any number of nodes on one store, with
@@ -30,7 +31,7 @@ type world struct {
 }
 
 var testSettings = settings{
-	limits:         limits{idBytes: 256, stateBytes: 16 << 10, rooms: 100, graceMs: 120_000},
+	limits:         wire.Limits{IDBytes: 256, StateBytes: 16 << 10, Rooms: 100, GraceMs: 120_000},
 	ttl:            30 * time.Second,
 	reaperInterval: 3 * time.Second,
 	lookback:       60 * time.Second,
@@ -457,7 +458,7 @@ func (w *world) agree(room string) {
 	synctest.Wait()
 	want := make(map[string]string)
 	for _, m := range w.stored(room) {
-		want[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, statusOf(m.Away))
+		want[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 	}
 	for i, e := range w.nodes {
 		e.mu.Lock()
@@ -469,7 +470,7 @@ func (w *world) agree(room string) {
 		got := make(map[string]string)
 		r.mu.Lock()
 		for id, m := range r.members {
-			got[id] = memberLine(m.UserID, m.State, m.Epoch, statusOf(m.Away))
+			got[id] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 		}
 		r.mu.Unlock()
 		if !maps.Equal(got, want) {

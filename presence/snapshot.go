@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // sharedText is a long text that the answers to several requests have in common.
@@ -130,9 +130,9 @@ func (r *room) serveAll() {
 		switch {
 		case !errors.Is(err, errLater):
 		case r.eng.draining.Load():
-			err = errShuttingDown
+			err = wire.ErrShuttingDown
 		case !now.Before(a.until):
-			err = errAnswerLate
+			err = wire.ErrAnswerLate
 			r.eng.logLate(r.id, a.sock)
 		default:
 			return false
@@ -202,21 +202,18 @@ func (r *room) dropWant() {
 	}
 }
 
-// memberText is how much a member takes in a snapshot at most, ids and state apart.
-const memberText = 160
-
 // snapshotSize is about how long the room's snapshot is. The lock is held.
 func (r *room) snapshotSize() int {
 	size := 2
 	for _, m := range r.members {
-		size += memberText + len(m.ConnID) + len(m.UserID) + len(m.State)
+		size += wire.MemberOverhead + len(m.ConnID) + len(m.UserID) + len(m.State)
 	}
 	return size
 }
 
 // isSmall tells whether the room's snapshot is below shareFrom. The lock is held.
 func (r *room) isSmall() bool {
-	return len(r.members) < shareFrom/memberText && r.snapshotSize() < shareFrom
+	return len(r.members) < shareFrom/wire.MemberOverhead && r.snapshotSize() < shareFrom
 }
 
 func (r *room) appendSnapshot(dst []byte) []byte {
@@ -227,18 +224,7 @@ func (r *room) appendSnapshot(dst []byte) []byte {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(dst, `{"connId":`...)
-		dst = jsontext.AppendString(dst, m.ConnID)
-		dst = append(dst, `,"userId":`...)
-		dst = jsontext.AppendString(dst, m.UserID)
-		dst = append(dst, `,"state":`...)
-		dst = append(dst, m.State...)
-		dst = appendInt(dst, `,"lastSeenMs":`, r.lastSeenMs(m))
-		dst = appendInt(dst, `,"joinedMs":`, m.JoinedMs)
-		dst = appendInt(dst, `,"epoch":`, m.Epoch)
-		dst = append(dst, `,"status":"`...)
-		dst = append(dst, statusOf(m.Away)...)
-		dst = append(dst, `"}`...)
+		dst = wire.AppendMember(dst, &m.Member, r.lastSeenMs(m))
 	}
 	return append(dst, ']')
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
 // socket is one Socket.IO connection with all the rooms that it is in or on
@@ -157,7 +159,7 @@ func (st *seat) post(a answerer, size int, op func(deadline time.Time)) bool {
 		s.mu.Unlock()
 	}, maxQueued, e.start)
 	if !ok {
-		a.answer(appendRefusal(nil, errTooManyWaiting))
+		a.answer(wire.AppendRefusal(nil, wire.ErrTooManyWaiting))
 		return false
 	}
 	s.queued += size

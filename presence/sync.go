@@ -1,13 +1,17 @@
 package presence
 
-import "time"
+import (
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
 
 // syncBatch is the syncs of one socket that wait together in a lane.
 type syncBatch []syncAsk
 
 // syncAsk is a sync of a client that stands at seq.
 type syncAsk struct {
-	seq optional
+	seq wire.Optional
 	a   answerer
 }
 
@@ -18,32 +22,32 @@ func (s *socket) sync(payload []byte, a answerer) {
 		return
 	}
 	e := s.eng
-	p, err := parseSync(payload, e.limits)
+	p, err := wire.ParseSync(payload, e.limits)
 	if err == nil {
 		err = s.routeSync(&p, a)
 	}
 	if err != nil {
-		a.answer(appendRefusal(nil, e.refusal(err, "sync")))
+		a.answer(wire.AppendRefusal(nil, e.refusal(err, "sync")))
 	}
 }
 
 // routeSync answers from the replica, behind the requests that came before, and
 // together with those syncs among them that nothing else stands behind.
-func (s *socket) routeSync(p *syncPayload, a answerer) error {
+func (s *socket) routeSync(p *wire.Sync, a answerer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.seatOf(p.roomID)
+	st := s.seatOf(p.RoomID)
 	if st == nil || !st.wanted {
-		return notJoined(p.roomID)
+		return wire.NotJoined(p.RoomID)
 	}
 	if !s.heals {
 		s.heals = true
 		s.peer.setHeals()
 	}
-	ask := syncAsk{p.seq, a}
+	ask := syncAsk{p.Seq, a}
 	if st.syncs != nil {
 		if len(*st.syncs) >= maxQueued {
-			return errTooManyWaiting
+			return wire.ErrTooManyWaiting
 		}
 		*st.syncs = append(*st.syncs, ask)
 		return nil
@@ -69,14 +73,14 @@ func (st *seat) runSyncs(batch *syncBatch) {
 	asks := *batch
 	var err error
 	if m := st.member.Load(); m == nil {
-		err = notJoined(st.roomID)
+		err = wire.NotJoined(st.roomID)
 	} else {
 		asks, err = m.room.answerSyncs(s, asks)
 	}
 	if err == nil {
 		return
 	}
-	refusal := appendRefusal(nil, s.eng.refusal(err, "sync"))
+	refusal := wire.AppendRefusal(nil, s.eng.refusal(err, "sync"))
 	for _, ask := range asks {
 		ask.a.answer(refusal)
 	}
@@ -97,7 +101,7 @@ func (r *room) answerSyncs(s *socket, asks []syncAsk) ([]syncAsk, error) {
 		if snap == nil {
 			return nil
 		}
-		t.b = append(appendSyncAck(t.b[:0], snap.seq), `,"snapshot":`...)
+		t.b = wire.AppendSyncAck(t.b[:0], snap.seq)
 		for len(asks) > 0 {
 			if !asks[0].a.answerShared(t.b, snap.text, closeObject) {
 				return errLater
@@ -117,13 +121,8 @@ func (r *room) answerUnchanged(t *text, asks []syncAsk) (changed []syncAsk) {
 			changed = append(changed, ask)
 			continue
 		}
-		t.b = append(appendSyncAck(t.b[:0], r.at()), `,"unchanged":true}`...)
+		t.b = wire.AppendUnchanged(t.b[:0], r.at())
 		ask.a.answer(t.b)
 	}
 	return changed
-}
-
-// appendSyncAck writes the beginning of the answer to a sync.
-func appendSyncAck(dst []byte, seq int64) []byte {
-	return appendInt(append(dst, `{"ok":true`...), `,"seq":`, seq)
 }

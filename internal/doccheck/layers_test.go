@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"presence"},
 	{"socketio"},
 	{"engineio"},
-	{"presence/internal/store/..."},
+	{"presence/internal/wire", "presence/internal/store/..."},
 	{"presence/internal/store"},
 	{"internal/..."},
 }

@@ -1,4 +1,4 @@
-package presence
+package wire
 
 import (
 	"bytes"
@@ -6,17 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 )
 
+var testLimits = Limits{IDBytes: 256, StateBytes: 16 << 10, Rooms: 100, GraceMs: 120_000}
+
+func want(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s:\n%s\nwant:\n%s", what, got, want)
+	}
+}
+
 // golden reads fixtures that the SDK's tests read, too: a change of the wire
 // shows in both.
 func golden[T any](t *testing.T, name string) []T {
 	t.Helper()
-	data, err := os.ReadFile("testdata/wire/" + name + ".json")
+	data, err := os.ReadFile("../../testdata/wire/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +51,9 @@ func TestGoldenEvents(t *testing.T) {
 			g.Event.LastSeen = time.UnixMilli(g.Event.LastSeenMs)
 		}
 		g.Event.Time = time.UnixMilli(g.Event.TimeMs)
-		text, _, _ := appendEvent(nil, &g.Event.Event)
+		text, c := AppendEvent(nil, &Shown{Event: g.Event.Event})
 		want(t, g.Name, string(text), g.Wire)
+		want(t, g.Name+": prev", string(text[c.PrevAt:c.PrevAt+c.PrevLen]), strconv.FormatInt(g.Event.Prev, 10))
 	}
 }
 
@@ -56,9 +67,9 @@ func TestGoldenAcks(t *testing.T) {
 		Refusal *Error
 		Wire    string
 	}](t, "acks") {
-		got := appendHeartbeatAck(nil, heartbeatAck{epoch: g.Ack.Epoch, seq: g.Ack.Seq, changed: g.Ack.Changed, stale: g.Ack.Stale})
+		got := AppendHeartbeatAck(nil, HeartbeatAck{Epoch: g.Ack.Epoch, Seq: g.Ack.Seq, Changed: g.Ack.Changed, Stale: g.Ack.Stale})
 		if g.Refusal != nil {
-			got = appendRefusal(nil, g.Refusal)
+			got = AppendRefusal(nil, g.Refusal)
 		}
 		want(t, g.Name, string(got), g.Wire)
 	}
@@ -69,7 +80,7 @@ func TestGoldenRefusals(t *testing.T) {
 		Code          Code
 		Message, Wire string
 	}](t, "refusals") {
-		want(t, string(g.Code), string(appendRefusal(nil, &Error{Code: g.Code, Message: g.Message})), g.Wire)
+		want(t, string(g.Code), string(AppendRefusal(nil, &Error{Code: g.Code, Message: g.Message})), g.Wire)
 	}
 }
 
@@ -78,8 +89,8 @@ func TestGoldenSenders(t *testing.T) {
 		ConnID, UserID, RoomID, Wire string
 		TS                           int64
 	}](t, "senders") {
-		m := &membership{room: &room{id: g.RoomID}, connID: g.ConnID, userID: g.UserID}
-		want(t, g.RoomID, string(m.appendSender(nil, g.TS)), g.Wire)
+		s := &Sender{ConnID: g.ConnID, UserID: g.UserID, RoomID: g.RoomID, AtMs: g.TS}
+		want(t, g.RoomID, string(AppendSender(nil, s)), g.Wire)
 	}
 }
 
@@ -102,7 +113,7 @@ func TestGoldenRequests(t *testing.T) {
 
 // parsedLine is a request in one line: ids, then what was given.
 func parsedLine(event string, payload []byte) (line string, err error) {
-	l := testSettings.limits
+	l := testLimits
 	add := func(name string, given bool, value any) {
 		if given {
 			line += fmt.Sprintf(" %s=%v", name, value)
@@ -110,37 +121,37 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 	}
 	switch event {
 	case "join":
-		var p joinPayload
-		p, err = parseJoin(payload, l)
-		line = p.roomID + " " + p.userID
-		add("state", p.state != nil, string(p.state))
-		add("keepState", p.keepState, true)
-		add("resume", p.resume != "", p.resume)
-		add("grace", p.grace.given, p.grace.value)
-		add("sender", p.sender, true)
+		var p Join
+		p, err = ParseJoin(payload, l)
+		line = p.RoomID + " " + p.UserID
+		add("state", p.State != nil, string(p.State))
+		add("keepState", p.KeepState, true)
+		add("resume", p.Resume != "", p.Resume)
+		add("grace", p.GraceMs.Given, p.GraceMs.Value)
+		add("sender", p.Sender, true)
 	case "heartbeat":
-		var p heartbeatPayload
-		p, err = parseHeartbeat(payload, l)
-		line = p.roomID
-		add("epoch", p.epoch.given, p.epoch.value)
-		add("patch", p.edit.patch != nil, string(p.edit.patch))
-		add("remove", p.edit.remove != nil, string(p.edit.remove))
+		var p Heartbeat
+		p, err = ParseHeartbeat(payload, l)
+		line = p.RoomID
+		add("epoch", p.Epoch.Given, p.Epoch.Value)
+		add("patch", p.Edit.Patch != nil, string(p.Edit.Patch))
+		add("remove", p.Edit.Remove != nil, string(p.Edit.Remove))
 	case "leave":
-		var p leavePayload
-		p, err = parseLeave(payload, l)
-		line = p.roomID
-		add("grace", p.grace.given, p.grace.value)
+		var p Leave
+		p, err = ParseLeave(payload, l)
+		line = p.RoomID
+		add("grace", p.GraceMs.Given, p.GraceMs.Value)
 	case "sync":
-		var p syncPayload
-		p, err = parseSync(payload, l)
-		line = p.roomID
-		add("seq", p.seq.given, p.seq.value)
+		var p Sync
+		p, err = ParseSync(payload, l)
+		line = p.RoomID
+		add("seq", p.Seq.Given, p.Seq.Value)
 	case "emit":
-		var p emitPayload
-		p, err = parseEmit(payload, l)
-		line = p.roomID + " " + p.event
-		add("args", p.args != nil, string(p.args))
-		add("volatile", p.volatile, true)
+		var p Emit
+		p, err = ParseEmit(payload, l)
+		line = p.RoomID + " " + p.Event
+		add("args", p.Args != nil, string(p.Args))
+		add("volatile", p.Volatile, true)
 	}
 	return line, err
 }
@@ -163,8 +174,8 @@ func FuzzRequests(f *testing.F) {
 				t.Errorf("%s %q: an error without a code: %v", event, payload, err)
 			}
 		}
-		if p, err := parseJoin(payload, testSettings.limits); err == nil {
-			if p.roomID == "" || p.userID == "" || len(p.roomID) > 256 || len(p.state) > 16<<10 || p.grace.value > 120_000 || p.state != nil && !json.Valid(p.state) {
+		if p, err := ParseJoin(payload, testLimits); err == nil {
+			if p.RoomID == "" || p.UserID == "" || len(p.RoomID) > 256 || len(p.State) > 16<<10 || p.GraceMs.Value > 120_000 || p.State != nil && !json.Valid(p.State) {
 				t.Errorf("%q taken as %+v", payload, p)
 			}
 		}

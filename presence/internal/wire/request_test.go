@@ -1,4 +1,4 @@
-package presence
+package wire
 
 import (
 	"errors"
@@ -49,12 +49,12 @@ func TestFieldsMeanWhatTheyMeanToClients(t *testing.T) {
 	for first, wanted := range map[string]string{
 		`{"roomId":"a","roomId":"b"}`: "b", `{"roomId":"a","roomId":null}`: "", `{"a":{"roomId":"b"}}`: "", `["roomId"]`: "", `"roomId"`: "",
 	} {
-		if got, err := relayRoom([]byte(first), testSettings.limits); err != nil || got != wanted {
+		if got, err := RelayRoom([]byte(first), testLimits); err != nil || got != wanted {
 			t.Errorf("a relay of %s goes to %q, %v", first, got, err)
 		}
 	}
 	for _, first := range []string{`{"roomId":7}`, `{"roomId":""}`, `{"roomId":["a"]}`, `{"roomId":{"a":1}}`, `{"roomId":true}`} {
-		if got, err := relayRoom([]byte(first), testSettings.limits); err == nil {
+		if got, err := RelayRoom([]byte(first), testLimits); err == nil {
 			t.Errorf("a relay of %s goes to %q", first, got)
 		}
 	}
