@@ -59,6 +59,7 @@ export class Process {
     return pattern.exec(this.stdout);
   }
 
+  /** @param {NodeJS.Signals} name */
   signal(name) {
     this.child.kill(name);
   }

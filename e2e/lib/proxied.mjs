@@ -1,10 +1,8 @@
 // Servers whose way to Redis goes through a proxy, for tests that break it.
 
-import { after, afterEach, before, describe } from 'node:test';
-
 import { Proxy } from './proxy.mjs';
 import { Redis } from './redis.mjs';
-import { Stack } from './stack.mjs';
+import { describeStack, Stack } from './stack.mjs';
 
 export class ProxiedStack extends Stack {
   /** @type {Proxy} between the servers and Redis */ proxy;
@@ -44,11 +42,5 @@ export class ProxiedStack extends Stack {
  * @param {(stack: ProxiedStack) => void} body
  */
 export function describeProxied(name, options, body) {
-  describe(name, () => {
-    const stack = new ProxiedStack();
-    before(() => stack.start(options));
-    afterEach(() => stack.finishTest());
-    after(() => stack.stop());
-    body(stack);
-  });
+  describeStack(name, options, body, new ProxiedStack());
 }

@@ -115,10 +115,10 @@ export class Stack {
  * @param {{ backend: 'dev' | 'serve', nodes?: number, env?: Record<string, string>, redis?: () => Promise<any> }} options
  *   redis starts the Redis of a serve process, if it shall not be the usual one
  * @param {(stack: Stack) => void} body
+ * @param {Stack} [stack]
  */
-export function describeStack(name, options, body) {
+export function describeStack(name, options, body, stack = new Stack()) {
   describe(name, () => {
-    const stack = new Stack();
     before(() => stack.start(options));
     afterEach(() => stack.finishTest());
     after(() => stack.stop());
