@@ -8,11 +8,9 @@ export class ProxiedStack extends Stack {
   /** @type {Proxy} between the servers and Redis */ proxy;
 
   async start({ nodes = 1, env = {} }) {
-    this.redis = await Redis.start();
     this.proxy = await Proxy.start(() => this.redis && Number(new URL(this.redis.url).port));
-    this.env = { REDIS_URL: `redis://127.0.0.1:${this.proxy.port}`, ...env };
-    this.backend = 'serve';
-    for (let i = 0; i < nodes; i++) await this.addNode();
+    const proxied = { REDIS_URL: `redis://127.0.0.1:${this.proxy.port}`, ...env };
+    await super.start({ backend: 'serve', nodes, env: proxied, redis: () => Redis.start() });
   }
 
   /** Kills Redis, and starts one that is empty; to the servers it is the same. In between something may happen. */
