@@ -1,4 +1,4 @@
-package bench
+package procstat
 
 import (
 	"bytes"
@@ -10,20 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readProcess reads the CPU time of a process since its start and its
-// resident memory in bytes.
-func readProcess(pid int) (cpu time.Duration, resident int64, err error) {
-	if cpu, err = readCPU(pid); err != nil {
-		return 0, 0, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
+func read(pid int) (u Usage, err error) {
+	if u.CPU, err = readCPU(pid); err != nil {
+		return Usage{}, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err == nil {
+		u.Resident, err = parseStatus(status)
+	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
+		return Usage{}, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 	}
-	if resident, err = parseStatus(status); err != nil {
-		return 0, 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
-	}
-	return cpu, resident, nil
+	return u, nil
 }
 
 // readCPU asks the CPU clock of another process, which counts nanoseconds where

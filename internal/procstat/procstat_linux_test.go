@@ -1,4 +1,4 @@
-package bench
+package procstat
 
 import (
 	"bufio"
@@ -24,13 +24,13 @@ func TestCPUOfAnotherProcess(t *testing.T) {
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Error(err)
 	}
-	got, _, readErr := readProcess(cmd.Process.Pid)
+	used, readErr := Read(cmd.Process.Pid)
 	in.Close()
 	if err := cmd.Wait(); err != nil || readErr != nil {
 		t.Fatal(err, readErr)
 	}
 	whole := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if got <= whole/2 || got > whole {
+	if got := used.CPU; got <= whole/2 || got > whole {
 		t.Errorf("read %v, of %v at its end", got, whole)
 	}
 }
@@ -46,15 +46,15 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
-func TestMeterOfThisProcess(t *testing.T) {
-	m := meter{pid: os.Getpid()}
-	if err := m.read(); err != nil {
+func TestThisProcess(t *testing.T) {
+	used, err := Read(os.Getpid())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if m.last.cpu < 0 || m.last.resident <= 0 {
-		t.Errorf("read %+v", m.last)
+	if used.CPU <= 0 || used.Resident <= 0 {
+		t.Errorf("read %+v", used)
 	}
-	if _, err := newMeters(Config{ServerPIDs: []int{1 << 30}}); err == nil {
+	if _, err := Read(1 << 30); err == nil {
 		t.Error("a process that does not exist was measured")
 	}
 }
