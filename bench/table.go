@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/realtime-ai/realtime-message-go/internal/quantile"
 )
 
 // line is a row with what was measured in each round.
@@ -41,9 +42,6 @@ func format(lines []line) string {
 
 // middle is the median of each part; of nothing, nothing.
 func middle(list []cost) cost {
-	if len(list) == 0 {
-		return cost{}
-	}
 	return cost{median(list, func(c cost) float64 { return c.server }), median(list, func(c cost) float64 { return c.redis })}
 }
 
@@ -52,8 +50,7 @@ func median(list []cost, part func(cost) float64) float64 {
 	for i, c := range list {
 		values[i] = part(c)
 	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return quantile.Of(values, 0.5)
 }
 
 func (c cost) text(withRedis bool) string {
