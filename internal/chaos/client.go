@@ -90,10 +90,7 @@ func (c *client) connect(ctx context.Context) *session {
 	if err != nil {
 		return nil
 	}
-	s := &session{
-		c: c, node: n, conn: conn, done: make(chan struct{}),
-		pending: make(map[uint64]*request), views: make(map[string]*view),
-	}
+	s := newSession(c, n, conn)
 	if n == nil || slot.running() != n {
 		conn.Close() // on which of two nodes is not known
 		return nil
