@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/parallel"
 )
 
 // result is what noticed that a rule was switched off.
@@ -52,20 +53,11 @@ func (r *result) line() string {
 // tryAll tries some rules at a time, and tells of each when it is done.
 func tryAll(ctx context.Context, c config, list []rule) []result {
 	results := make([]result, len(list))
-	turns := make(chan struct{}, c.parallel)
-	var wg sync.WaitGroup
-	for i, r := range list {
-		wg.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			if ctx.Err() != nil {
-				return
-			}
-			results[i] = try(ctx, c, r)
-			fmt.Println(results[i].line())
-		})
-	}
-	wg.Wait()
+	_ = parallel.Each(ctx, len(list), c.parallel, func(i int) error { // errors are in the results
+		results[i] = try(ctx, c, list[i])
+		fmt.Println(results[i].line())
+		return nil
+	})
 	return results
 }
 

@@ -74,7 +74,7 @@ func (c *client) rest(ctx context.Context, least, most time.Duration) {
 	c.mu.Lock()
 	d := least + time.Duration(c.dice.Int64N(int64(most-least)+1))
 	c.mu.Unlock()
-	c.w.wait(ctx, d)
+	wait(ctx, d)
 }
 
 // connect opens a socket on one of the nodes that take clients.
