@@ -49,6 +49,14 @@ type Store interface {
 	// LoadMembers reads some members of a room, by connId, as Load would; those
 	// that do not stand are left out.
 	LoadMembers(ctx context.Context, room string, connIDs []string) (Room, error)
+	// ScanMembers reads a page of a room's members, about limit of them, in no
+	// particular order. The cursor "" begins, and next is the cursor of the page after
+	// this one, or "" when this is the last; a page before the last may be empty. A
+	// member that stands from the first page to the last is in at least one of them,
+	// and may be in two; others may be left out. That does not hold across a failover
+	// of the store. The work of one page is bounded by limit and not by the room, and a
+	// member that cannot be read is left out.
+	ScanMembers(ctx context.Context, room, cursor string, limit int) (members []Member, next string, err error)
 	// Positions reads where rooms stand, in the order asked; a room without a
 	// record is the zero Position.
 	Positions(ctx context.Context, rooms []string) ([]Position, error)
@@ -86,8 +94,22 @@ type Store interface {
 	// entry of its user. What other nodes hold, and what the node holds for
 	// another user, stays.
 	Unregister(ctx context.Context, e Entry) error
+	// AddUser notes where a user is, and renews the time to live (UserTTL) of all
+	// entries of that user. It replaces the entry of an earlier life in the same place.
+	AddUser(ctx context.Context, u UserEntry) error
+	// RemoveUser removes the entry of a user if it is of that life.
+	RemoveUser(ctx context.Context, u UserEntry) error
 	// UserMembers reads where a user is, in no particular order.
 	UserMembers(ctx context.Context, userID string) ([]Location, error)
+
+	// AddRoom notes that a node may have members in a room: what there is to look
+	// through if the node dies. Running it twice is harmless.
+	AddRoom(ctx context.Context, n NodeRoom) error
+	// RemoveRoom takes that back.
+	RemoveRoom(ctx context.Context, n NodeRoom) error
+	// NodeRooms reads a page of the rooms in which a node may have members, with the
+	// cursor, limit and promise of ScanMembers.
+	NodeRooms(ctx context.Context, node, cursor string, limit int) (rooms []string, next string, err error)
 
 	// ConnJoin adds a room to the connection's record and makes the node its
 	// owner, creating the record if need be and renewing its time to live.
@@ -315,7 +337,7 @@ type Remove struct {
 	Room   string
 	ConnID string
 	// Epoch is the one that the stored member must have, Owner its owner and Life
-	// its life; empty: any.
+	// its life; 0 or empty: any.
 	Epoch  int64
 	Owner  string
 	Life   string

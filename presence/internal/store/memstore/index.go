@@ -48,7 +48,12 @@ func (d *data) unregister(e store.Entry) {
 
 // UserMembers implements store.Store.
 func (s *Store) UserMembers(ctx context.Context, userID string) (out []store.Location, err error) {
-	err = s.do(ctx, "read user", 0, func(time.Time) { out = slices.Collect(maps.Keys(s.users[userID])) })
+	err = s.do(ctx, "read user", 0, func(now time.Time) {
+		out = slices.Collect(maps.Keys(s.users[userID]))
+		if u := s.user(userID, now); u != nil {
+			out = slices.AppendSeq(out, maps.Keys(u.lives))
+		}
+	})
 	return out, err
 }
 

@@ -27,6 +27,14 @@ func (s *Store) Keys() (out []string) {
 	for id := range s.users {
 		out = append(out, "user:"+id)
 	}
+	for id := range s.nodeRooms {
+		out = append(out, "{node:"+id+"}:rooms")
+	}
+	for id, u := range s.lives {
+		if now.Before(u.expires) {
+			out = append(out, "user:"+id)
+		}
+	}
 	for id, r := range s.conns {
 		if now.Before(r.expires) {
 			out = append(out, "conn:"+id)
@@ -79,7 +87,7 @@ func (s *Store) Wipe() {
 	s.data = newData()
 }
 
-// Age makes every life sign, mark of a dead node and claim older by d.
+// Age makes every life sign, mark of a dead node, claim and entry of a user older by d.
 func (s *Store) Age(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,6 +101,9 @@ func (s *Store) Age(d time.Duration) {
 	for id, c := range s.claims {
 		c.ends = c.ends.Add(-d)
 		s.claims[id] = c
+	}
+	for _, u := range s.lives {
+		u.expires = u.expires.Add(-d)
 	}
 }
 
@@ -122,6 +133,7 @@ func (s *Store) SaveParts() (rewind func(lost func(part string) bool)) {
 		}
 		if lost("index") {
 			s.held, s.users = saved.held, saved.users
+			s.nodeRooms, s.lives = saved.nodeRooms, saved.lives
 		}
 		if lost("conns") {
 			s.conns = saved.conns
@@ -142,6 +154,12 @@ func (d *data) clone() data {
 	}
 	for id, at := range d.users {
 		c.users[id] = maps.Clone(at)
+	}
+	for id, rooms := range d.nodeRooms {
+		c.nodeRooms[id] = maps.Clone(rooms)
+	}
+	for id, u := range d.lives {
+		c.lives[id] = &user{maps.Clone(u.lives), u.expires}
 	}
 	for id, r := range d.conns {
 		copied := *r

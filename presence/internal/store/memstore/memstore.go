@@ -46,7 +46,10 @@ type data struct {
 	// held[n][p] is for user u exactly if n is one of users[u][p].
 	held  map[string]map[place]store.Entry       // by node
 	users map[string]map[store.Location][]string // to the ids of the nodes; nobody writes to the slices
-	conns map[string]*record
+	// nodeRooms are the rooms in which a node may have members, by node.
+	nodeRooms map[string]map[string]struct{}
+	lives     map[string]*user // where users are, by user
+	conns     map[string]*record
 	// signs are when the nodes gave their last life sign, Unix ms, or minus when they
 	// were marked dead.
 	signs  map[string]int64
@@ -57,6 +60,7 @@ func newData() data {
 	return data{
 		rooms: make(rooms),
 		held:  make(map[string]map[place]store.Entry), users: make(map[string]map[store.Location][]string),
+		nodeRooms: make(map[string]map[string]struct{}), lives: make(map[string]*user),
 		conns: make(map[string]*record),
 		signs: make(map[string]int64), claims: make(map[string]claim),
 	}

@@ -244,7 +244,7 @@ func (rs rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *sto
 		res.Outcome = store.Missing
 		return res, nil
 	}
-	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
+	if q.Epoch != 0 && m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
 		res.Outcome = store.Fenced
 		return res, nil
 	}

@@ -15,8 +15,9 @@
 //	P V nodes         zset     node → last life sign, Unix ms; negative: when it was marked dead
 //	P V nodes:events           channel of all nodes: casts
 //	P V {node:N}:conns hash    "CONN ROOM" → epoch, life, user: what to reap if the node dies
+//	P V {node:N}:rooms set     rooms in which the node may have members: what to look through if it dies
 //	P V {node:N}:claim string  who reaps the node
-//	P V user:USER     hash     "CONN ROOM" → ids of the nodes that hold it
+//	P V user:USER     hash     "CONN ROOM" → ids of the nodes that hold it (Register), or life (AddUser)
 //
 // A record has a header, ended by a line break; the state, which scripts do not read; and
 // after another line break the last line, below 150 bytes, which scripts write. Tabs

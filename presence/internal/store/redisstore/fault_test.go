@@ -289,6 +289,11 @@ func TestUnreadableRecord(t *testing.T) {
 	}
 	_, err = s.Put(t.Context(), join("r", "other"))
 	must(t, err)
+	page, _, err := s.ScanMembers(t.Context(), "r", "", 10)
+	must(t, err)
+	if len(page) != 1 || page[0].ConnID != "other" {
+		t.Errorf("a page of %+v", page)
+	}
 }
 
 // Servers from before keys had a version would not see the members of this one.
@@ -322,14 +327,15 @@ func TestControlCharactersAreRefused(t *testing.T) {
 	_, e2 := s.Put(t.Context(), join("r", "a\nb"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "a\nb"})
 	e4 := s.Register(t.Context(), store.Entry{ConnID: "a b"})
+	e6 := s.AddUser(t.Context(), store.UserEntry{ConnID: "a b"})
 	_, e5 := starter{s}.Put(t.Context(), p)
 	for _, err := range []error{e1, e2, e3, e5} {
 		if !errors.Is(err, errControl) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if !errors.Is(e4, errSpace) {
-		t.Errorf("error %v", e4)
+	if !errors.Is(e4, errSpace) || !errors.Is(e6, errSpace) {
+		t.Errorf("errors %v, %v", e4, e6)
 	}
 	if k := s.Keys(); len(k) != 0 {
 		t.Errorf("left behind: %q", k)

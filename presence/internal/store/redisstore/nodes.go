@@ -123,10 +123,6 @@ func (s *Store) NodeDone(ctx context.Context, dead string) error {
 	return nil
 }
 
-// scanCount bounds what one command reads of an index: some ten thousand entries
-// at once would hold up everybody for tens of milliseconds.
-const scanCount = 256
-
 // NodeEntries implements store.Store.
 func (s *Store) NodeEntries(ctx context.Context, node string, limit int) ([]store.Entry, error) {
 	var out []store.Entry

@@ -19,6 +19,7 @@ var luaFiles embed.FS
 // key.
 type scripts struct {
 	indexSet, indexDel               script
+	nodeRoom, userAdd, userRemove    script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim, rights    script
 }
@@ -27,6 +28,9 @@ func loadScripts() scripts {
 	return scripts{
 		indexSet:    newScript("expiry", "index_set"),
 		indexDel:    newScript("expiry", "index_del"),
+		nodeRoom:    newScript("expiry", "node_room"),
+		userAdd:     newScript("expiry", "user_add"),
+		userRemove:  newScript("expiry", "user_remove"),
 		connJoin:    newScript("expiry", "conn_join_usual", "conn_prelude", "conn_join"),
 		connLeave:   newScript("expiry", "conn_prelude", "conn_leave"),
 		connRefresh: newScript("conn_refresh"),

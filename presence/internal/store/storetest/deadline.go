@@ -23,7 +23,13 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	e := store.Entry{Node: "n", Room: room, ConnID: "c1", UserID: "u1", Epoch: 1}
 	errs["Register"] = b.Register(ctx, e)
 	errs["Unregister"] = b.Unregister(ctx, e)
+	errs["AddUser"] = b.AddUser(ctx, userEntry("c1"))
+	errs["RemoveUser"] = b.RemoveUser(ctx, userEntry("c1"))
 	_, errs["UserMembers"] = b.UserMembers(ctx, "u1")
+	errs["AddRoom"] = b.AddRoom(ctx, store.NodeRoom{Node: "n", Room: room})
+	errs["RemoveRoom"] = b.RemoveRoom(ctx, store.NodeRoom{Node: "n", Room: room})
+	_, _, errs["NodeRooms"] = b.NodeRooms(ctx, "n", "", 10)
+	_, _, errs["ScanMembers"] = b.ScanMembers(ctx, room, "", 10)
 	errs["ConnJoin"] = b.ConnJoin(ctx, connOf("r1"))
 	errs["ConnLeave"] = b.ConnLeave(ctx, connOf("r1"))
 	_, errs["ConnRefresh"] = b.ConnRefresh(ctx, "n", []store.Seen{{ConnID: "c1"}})

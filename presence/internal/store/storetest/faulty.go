@@ -247,3 +247,16 @@ func do0(ctx context.Context, f *Faulty, c Call, run func(context.Context) error
 	_, err := do(ctx, f, c, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
 	return err
 }
+
+// doPage is do for a call that answers a page of a list.
+func doPage[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) ([]T, string, error)) ([]T, string, error) {
+	type page struct {
+		list []T
+		next string
+	}
+	p, err := do(ctx, f, c, func(ctx context.Context) (page, error) {
+		list, next, err := run(ctx)
+		return page{list, next}, err
+	})
+	return p.list, p.next, err
+}

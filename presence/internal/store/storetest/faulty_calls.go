@@ -90,10 +90,52 @@ func (f *Faulty) Unregister(ctx context.Context, e store.Entry) error {
 	})
 }
 
+// AddUser implements store.Store.
+func (f *Faulty) AddUser(ctx context.Context, u store.UserEntry) error {
+	return do0(ctx, f, Call{"AddUser", u.Room, ""}, func(ctx context.Context) error {
+		return f.Backend.AddUser(ctx, u)
+	})
+}
+
+// RemoveUser implements store.Store.
+func (f *Faulty) RemoveUser(ctx context.Context, u store.UserEntry) error {
+	return do0(ctx, f, Call{"RemoveUser", u.Room, ""}, func(ctx context.Context) error {
+		return f.Backend.RemoveUser(ctx, u)
+	})
+}
+
 // UserMembers implements store.Store.
 func (f *Faulty) UserMembers(ctx context.Context, userID string) ([]store.Location, error) {
 	return do(ctx, f, Call{"UserMembers", "", ""}, func(ctx context.Context) ([]store.Location, error) {
 		return f.Backend.UserMembers(ctx, userID)
+	})
+}
+
+// AddRoom implements store.Store.
+func (f *Faulty) AddRoom(ctx context.Context, n store.NodeRoom) error {
+	return do0(ctx, f, Call{"AddRoom", n.Room, n.Node}, func(ctx context.Context) error {
+		return f.Backend.AddRoom(ctx, n)
+	})
+}
+
+// RemoveRoom implements store.Store.
+func (f *Faulty) RemoveRoom(ctx context.Context, n store.NodeRoom) error {
+	return do0(ctx, f, Call{"RemoveRoom", n.Room, n.Node}, func(ctx context.Context) error {
+		return f.Backend.RemoveRoom(ctx, n)
+	})
+}
+
+// NodeRooms implements store.Store.
+func (f *Faulty) NodeRooms(ctx context.Context, node, cursor string, limit int) ([]string, string, error) {
+	return doPage(ctx, f, Call{"NodeRooms", "", ""}, func(ctx context.Context) ([]string, string, error) {
+		return f.Backend.NodeRooms(ctx, node, cursor, limit)
+	})
+}
+
+// ScanMembers implements store.Store.
+func (f *Faulty) ScanMembers(ctx context.Context, room, cursor string, limit int) ([]store.Member, string, error) {
+	return doPage(ctx, f, Call{"ScanMembers", room, ""}, func(ctx context.Context) ([]store.Member, string, error) {
+		return f.Backend.ScanMembers(ctx, room, cursor, limit)
 	})
 }
 

@@ -62,6 +62,17 @@ var leaveTests = []test{
 		r.Owner = "node1"
 		s.outcome(s.remove(r).Outcome, store.Applied)
 	}},
+	{"of a life, in whatever epoch", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		p := next(a.Member, `{}`)
+		p.Member.Epoch = 5
+		s.put(p)
+		r := store.Remove{Room: room, ConnID: "c1", Life: "another", Reason: store.ReasonLeave}
+		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
+		r.Life = a.Member.Life
+		s.outcome(s.remove(r).Outcome, store.Applied)
+		s.noKeys()
+	}},
 	{"of another life changes nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		r := leaveOf(a.Member)

@@ -23,7 +23,7 @@ type Backend interface {
 	ConnRecord(connID string) (map[string]string, time.Duration)
 	// Wipe drops every record.
 	Wipe()
-	// Age makes every life sign, mark of a dead node and claim older.
+	// Age makes every life sign, mark of a dead node, claim and entry of a user older.
 	Age(d time.Duration)
 }
 
@@ -53,6 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"Reset", resetTests, false, true},
 		{"Bridge", bridgeTests, false, false},
 		{"Index", indexTests, false, false},
+		{"User", userTests, false, false},
+		{"Page", pageTests, false, false},
 		{"Conn", connTests, false, false},
 		{"Node", nodeTests, false, false},
 		{"Deadline", deadlineTests, false, true},

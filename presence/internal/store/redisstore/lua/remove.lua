@@ -1,7 +1,7 @@
 -- Takes one member out, raises the room's seq and publishes the event. The
 -- last one out takes the room with it.
 -- ARGV[3]   the name of no field
--- ARGV[4]   epoch that the stored member must have
+-- ARGV[4]   epoch that the stored member must have; 0: any
 -- ARGV[7]   reason
 -- ARGV[8]   owner, and ARGV[9] life, that the stored member must have; empty: any
 if not stored then
@@ -11,7 +11,7 @@ local _, epoch, _, owner, user, _, joined, _, _, life = string.match(stored, REC
 if not epoch then
   return redis.error_reply(UNREADABLE)
 end
-if epoch ~= ARGV[4] or ARGV[8] ~= '' and owner ~= ARGV[8] or ARGV[9] ~= '' and life ~= ARGV[9] then
+if ARGV[4] ~= '0' and epoch ~= ARGV[4] or ARGV[8] ~= '' and owner ~= ARGV[8] or ARGV[9] ~= '' and life ~= ARGV[9] then
   return 'f\t' .. at .. '\t' .. sec .. '\t' .. us .. '\t0\n'
 end
 local counter = 'u:' .. user
