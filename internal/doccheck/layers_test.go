@@ -27,8 +27,8 @@ var layers = [][]string{
 	{"presence"},
 	{"socketio"},
 	{"engineio"},
-	{"presence/internal/wire", "presence/internal/store/..."},
-	{"presence/internal/store"},
+	{"presence/internal/wire", "presence/internal/node", "presence/internal/store/..."},
+	{"presence/internal/store", "presence/internal/clock"},
 	{"internal/..."},
 }
 

@@ -1,0 +1,182 @@
+package node
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+const (
+	// secondPass is how long after the first pass over a dead node's rooms the second one
+	// begins: what the node wrote last has arrived by then, or never will.
+	secondPass = 10 * time.Second
+	// idlePause is how often a drain looks whether the work on other nodes is over.
+	idlePause = 10 * time.Millisecond
+)
+
+// reaper sees to the dead nodes of which this node is the claimant.
+//
+// It makes two passes over the rooms that the index has of a dead node. The first one
+// keeps the entries, since a write of the dead node may still be on its way. The second
+// one finds what came of that, and removes them. A node without entries is done.
+type reaper struct {
+	mu      sync.Mutex
+	dead    map[string]*deadNode
+	working int // goroutines at work on other nodes
+}
+
+// deadNode is how far the work on a dead node has come. While its goroutine works, that
+// alone touches the rest; otherwise the reaper's mu guards all of it.
+type deadNode struct {
+	working bool // guarded by mu
+	stale   bool // guarded by mu: a Recheck came meanwhile, so the work begins again
+
+	again []string  // rooms that failed: they are what is left of the present pass
+	first time.Time // when the first pass ended; zero: it did not
+	found bool      // it found rooms: the claim is kept until the second one
+	done  bool
+}
+
+// waits reports whether it is too early for the second pass.
+func (d *deadNode) waits(now time.Time) bool {
+	return !d.first.IsZero() && now.Sub(d.first) < secondPass
+}
+
+// reap sees to the dead nodes that the answer to a life sign named. What fails is tried
+// again at the next one.
+func (n *Node) reap(ctx context.Context, dead []string) {
+	r := &n.reaper
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n.Host.Draining() {
+		return
+	}
+	maps.DeleteFunc(r.dead, func(id string, d *deadNode) bool { return !d.working && !slices.Contains(dead, id) })
+	for _, id := range dead {
+		d := r.dead[id]
+		if d == nil {
+			d = new(deadNode)
+			r.dead[id] = d
+		}
+		if d.working || d.done || d.waits(n.Clock.Now()) && !d.found {
+			continue
+		}
+		d.working = n.Host.Start(func() { n.reapNode(ctx, id, d) })
+		if d.working {
+			r.working++
+		}
+	}
+}
+
+// Recheck has all dead nodes looked through from the start: the store lost data, so what
+// was removed may be back. It does not block.
+func (n *Node) Recheck() {
+	n.reaper.mu.Lock()
+	defer n.reaper.mu.Unlock()
+	maps.DeleteFunc(n.reaper.dead, func(_ string, d *deadNode) bool {
+		d.stale = true
+		return !d.working
+	})
+}
+
+// reapNode is the goroutine of a dead node. It claims the node, or prolongs the claim, and
+// makes the pass that is due.
+func (n *Node) reapNode(ctx context.Context, id string, d *deadNode) {
+	mine, err := n.claim(ctx, id)
+	if err == nil && mine && !d.waits(n.Clock.Now()) && n.pass(ctx, id, d) {
+		n.release(ctx, id)
+	}
+	r := &n.reaper
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.working--
+	if d.working = false; d.stale {
+		delete(r.dead, id)
+	}
+}
+
+// pass makes the first or the second pass over a dead node. It reports whether there was
+// no room to look at: then nobody needs the claim for now.
+func (n *Node) pass(ctx context.Context, id string, d *deadNode) (free bool) {
+	last := !d.first.IsZero()
+	failed, found, ok := n.reapRooms(ctx, id, d.again, last)
+	d.again = failed
+	switch {
+	case !ok, len(failed) > 0:
+		return false
+	case last:
+		d.done = !found
+	default:
+		d.first, d.found = n.Clock.Now(), found
+	}
+	return !found
+}
+
+// reapRooms reaps the rooms of a dead node, all or some, and removes their entries if it is
+// the last time. It fails as a whole when the index could not be read to its end, another
+// node became the claimant, or this one drains.
+func (n *Node) reapRooms(ctx context.Context, id string, some []string, last bool) (failed []string, found, ok bool) {
+	held, lost := context.WithCancel(ctx)
+	defer lost()
+	n.Host.Start(func() { n.hold(held, id, lost) })
+	b, all := newBatch(held, n), true
+	for room, err := range n.rooms(held, id, some) {
+		found = true
+		if all = err == nil && !n.Host.Draining() && b.add(id, room, last); !all {
+			break
+		}
+	}
+	failed, ok = b.wait(ctx)
+	if !ok || !all {
+		return nil, found, false
+	}
+	return failed, found, true
+}
+
+// hold prolongs the claim on a dead node until ctx ends. lost is called when another node
+// has it.
+func (n *Node) hold(ctx context.Context, id string, lost func()) {
+	for clock.Sleep(ctx, n.Clock, store.ClaimTime/5) {
+		if mine, err := n.claim(ctx, id); err == nil && !mine {
+			lost()
+		}
+	}
+}
+
+func (n *Node) claim(ctx context.Context, id string) (bool, error) {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	return n.Store.Claim(ctx, id, n.ID())
+}
+
+func (n *Node) release(ctx context.Context, id string) {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	if err := n.Store.NodeDone(ctx, id); err != nil {
+		n.Log.Warn("claim on a dead server not given up; it expires by itself", "node", id, "error", err)
+	}
+}
+
+// WaitIdle blocks until no work on other nodes is under way; when ctx ends before, that is
+// the error. None begins any more once Host.Draining reports true.
+func (n *Node) WaitIdle(ctx context.Context) error {
+	for n.addWork(0) > 0 {
+		if !clock.Sleep(ctx, n.Clock, idlePause) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// addWork counts work on other nodes in or out, and returns how much is under way.
+func (n *Node) addWork(by int) int {
+	n.reaper.mu.Lock()
+	defer n.reaper.mu.Unlock()
+	n.reaper.working += by
+	return n.reaper.working
+}
