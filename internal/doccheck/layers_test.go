@@ -21,7 +21,7 @@ import (
 // alone brings the two together. Nobody else can import them, whatever stands here.
 var layers = [][]string{
 	{"cmd/...", "examples/...", "bench", "internal/redistest/redisrig", "internal/ablate", "internal/doccheck"},
-	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest"},
+	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest", "internal/listen"},
 	{"internal/client", "internal/redistest"},
 	{"presence/redis"},
 	{"presence"},
