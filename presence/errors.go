@@ -1,10 +1,6 @@
 package presence
 
 import (
-	"context"
-	"errors"
-
-	"github.com/realtime-ai/realtime-message-go/internal/clip"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -61,37 +57,3 @@ var (
 	// ErrClosed says that the Runtime has closed.
 	ErrClosed = store.ErrClosed
 )
-
-// maxLogged is how many bytes of an error are logged: it may repeat what a client
-// sent, or have a stack.
-const maxLogged = 8 << 10
-
-func clippedError(err error) string { return clip.Text(err.Error(), maxLogged) }
-
-// logLate says that a request was given up because its turn for an answer with a
-// snapshot did not come.
-func (e *engine) logLate(room string, s *socket) {
-	e.faults.Warn("join or sync refused: no memory for its large answer within 10 s; see MAX_LARGE_BYTES",
-		"reason", wire.ErrAnswerLate.Code, "room", wire.Clipped(room), "user", wire.Clipped(s.users()), "address", s.peer.address())
-}
-
-// refusal is err as the client shall see it: the one place where errors of the
-// store and of the application become codes. What nobody foresaw is logged
-// with an id that the client gets too.
-func (e *engine) refusal(err error, doing string) *Error {
-	var coded *Error
-	switch {
-	case errors.As(err, &coded):
-		return coded
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed),
-		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		if e.draining.Load() {
-			return wire.ErrShuttingDown
-		}
-		e.faults.Warn("store did not answer", "doing", doing, "error", clippedError(err))
-		return wire.ErrStoreSilent
-	}
-	id := randomID(9)
-	e.log.Error("internal error", "id", id, "doing", doing, "error", clippedError(err))
-	return &Error{Code: CodeInternal, Message: "Something went wrong on the server; report it with the id " + id + "."}
-}

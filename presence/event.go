@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -51,12 +50,3 @@ const (
 	// ReasonKicked: Runtime.Kick removed it.
 	ReasonKicked = store.ReasonKicked
 )
-
-// frameOf encodes an event for the sockets that hear it.
-func (e *engine) frameOf(event *wire.Shown) frame {
-	t := e.texts.get(smallText + len(event.State))
-	defer e.texts.put(t)
-	var change series.Change
-	t.b, change = wire.AppendEvent(t.b, event)
-	return e.encode(t.b, change)
-}

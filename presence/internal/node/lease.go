@@ -94,7 +94,7 @@ func (n *Node) renew(ctx context.Context) (dead []string, err error) {
 	b, err := n.sign(ctx)
 	if err == nil && b.Status == store.BeatReaped {
 		n.declaredDead()
-		b, err = n.sign(ctx) // before any member stands under the new id
+		b, err = n.sign(ctx) // before any member is stored under the new id
 	}
 	if err != nil || b.Status == store.BeatReaped {
 		return nil, err

@@ -143,7 +143,7 @@ func (n *Node) SignOff(ctx context.Context, left bool) error {
 
 // removeRooms removes what the index of rooms has of this node.
 func (n *Node) removeRooms(ctx context.Context) error {
-	for room, err := range n.rooms(ctx, n.ID(), nil) {
+	for room, err := range n.rooms(ctx, n.ID(), new(deadNode), false) {
 		if err == nil {
 			err = n.removeRoom(ctx, n.ID(), room)
 		}

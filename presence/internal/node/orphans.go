@@ -48,7 +48,7 @@ func (n *Node) sweep(ctx context.Context, before map[string]time.Time) map[strin
 	if err != nil || !n.Trusted() { // asked last: the node may have stood still until now
 		return nil
 	}
-	absent, b := make(map[string]time.Time), newBatch(ctx, n)
+	absent, b := make(map[string]time.Time), newBatch(ctx, n, 0)
 	for i, id := range ids {
 		if states[i] == store.NodeAlive && id != self {
 			continue

@@ -21,9 +21,10 @@ const (
 
 // reaper sees to the dead nodes of which this node is the claimant.
 //
-// It makes two passes over the rooms that the index has of a dead node. The first one
-// keeps the entries, since a write of the dead node may still be on its way. The second
-// one finds what came of that, and removes them. A node without entries is done.
+// It makes two passes over the rooms that the index has of a dead node, since a write of
+// that node may still be on its way in the first one. The second one finds what came of
+// that: it looks at the rooms of the first pass, which the claimant remembers, and at what
+// the index has by then. A node without rooms is done.
 type reaper struct {
 	mu      sync.Mutex
 	dead    map[string]*deadNode
@@ -37,6 +38,7 @@ type deadNode struct {
 	stale   bool // guarded by mu: a Recheck came meanwhile, so the work begins again
 
 	again []string  // rooms that failed: they are what is left of the present pass
+	seen  []string  // rooms of the first pass whose entries are gone, for the second one
 	first time.Time // when the first pass ended; zero: it did not
 	found bool      // it found rooms: the claim is kept until the second one
 	done  bool
@@ -104,34 +106,43 @@ func (n *Node) reapNode(ctx context.Context, id string, d *deadNode) {
 // no room to look at: then nobody needs the claim for now.
 func (n *Node) pass(ctx context.Context, id string, d *deadNode) (free bool) {
 	last := !d.first.IsZero()
-	failed, found, ok := n.reapRooms(ctx, id, d.again, last)
+	failed, found, ok := n.reapRooms(ctx, id, d, last)
 	d.again = failed
 	switch {
 	case !ok, len(failed) > 0:
 		return false
 	case last:
-		d.done = !found
+		d.done, d.seen = !found, nil
 	default:
 		d.first, d.found = n.Clock.Now(), found
 	}
 	return !found
 }
 
-// reapRooms reaps the rooms of a dead node, all or some, and removes their entries if it is
-// the last time. It fails as a whole when the index could not be read to its end, another
+// reapRooms reaps the rooms of a dead node, those that failed before or all, and removes
+// their entries. It fails as a whole when the index could not be read to its end, another
 // node became the claimant, or this one drains.
-func (n *Node) reapRooms(ctx context.Context, id string, some []string, last bool) (failed []string, found, ok bool) {
+func (n *Node) reapRooms(ctx context.Context, id string, d *deadNode, last bool) (failed []string, found, ok bool) {
 	held, lost := context.WithCancel(ctx)
 	defer lost()
 	n.Host.Start(func() { n.hold(held, id, lost) })
-	b, all := newBatch(held, n), true
-	for room, err := range n.rooms(held, id, some) {
+	b, all := newBatch(held, n, maxSeen-len(d.seen)), true
+	if last {
+		b.remember = 0
+	}
+	b.stale = func() bool {
+		n.reaper.mu.Lock()
+		defer n.reaper.mu.Unlock()
+		return d.stale
+	}
+	for room, err := range n.rooms(held, id, d, last) {
 		found = true
 		if all = err == nil && !n.Host.Draining() && b.add(id, room, last); !all {
 			break
 		}
 	}
 	failed, ok = b.wait(ctx)
+	d.seen = append(d.seen, b.reaped...)
 	if !ok || !all {
 		return nil, found, false
 	}

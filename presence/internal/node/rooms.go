@@ -16,17 +16,27 @@ const (
 	roomsAhead = 1024
 	// maxFailed bounds the rooms of a batch that are remembered because they failed.
 	maxFailed = 1 << 16
+	// maxSeen bounds the rooms that are remembered for the second pass. The entries of those
+	// above stay in the index until then.
+	maxSeen = 1 << 16
 )
 
-// rooms lists some rooms or, with none, all that the index has of a node, which it reads
-// page by page. It ends after an error.
-func (n *Node) rooms(ctx context.Context, id string, some []string) iter.Seq2[string, error] {
+// rooms lists the rooms of a dead node that are due: those that failed before, or else all,
+// which are those of the first pass, in the second one, and what the index has, page by
+// page. It ends after an error.
+func (n *Node) rooms(ctx context.Context, id string, d *deadNode, last bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for cursor, more := "", true; more; more = cursor != "" {
-			page, next, err := some, "", error(nil)
-			if len(some) == 0 {
-				page, next, err = n.page(ctx, id, cursor)
+		known := d.again
+		if len(known) == 0 && last {
+			known = d.seen
+		}
+		for _, room := range known {
+			if !yield(room, nil) {
+				return
 			}
+		}
+		for cursor, more := "", len(d.again) == 0; more; more = cursor != "" {
+			page, next, err := n.page(ctx, id, cursor)
 			if err != nil {
 				yield("", err)
 				return
@@ -60,16 +70,24 @@ type batch struct {
 	node  *Node
 	slots chan struct{} // one for each room that is with the host
 
-	mu     sync.Mutex
-	failed []string // guarded by mu
+	// stale reports whether the store lost data since: what was reaped may be back, and is
+	// found by its entry.
+	stale func() bool
+
+	mu       sync.Mutex // guards all below
+	failed   []string
+	reaped   []string // whose entries are gone
+	remember int      // how many more of these there may be
 }
 
-func newBatch(ctx context.Context, n *Node) *batch {
-	return &batch{ctx: ctx, node: n, slots: make(chan struct{}, roomsAhead)}
+func newBatch(ctx context.Context, n *Node, remember int) *batch {
+	return &batch{
+		ctx: ctx, node: n, slots: make(chan struct{}, roomsAhead), remember: remember, stale: func() bool { return false },
+	}
 }
 
-// add has a room reaped, and its entry removed after that if it is the last time. It waits
-// for a slot; it reports false when the batch's ctx ended.
+// add has a room reaped, and its entry removed after that: for good if it is the last time.
+// It waits for a slot; it reports false when the batch's ctx ended.
 func (b *batch) add(owner, room string, last bool) bool {
 	select {
 	case b.slots <- struct{}{}:
@@ -80,7 +98,7 @@ func (b *batch) add(owner, room string, last bool) bool {
 		defer func() { <-b.slots }()
 		if b.ctx.Err() == nil && !b.node.Host.Draining() {
 			err := b.node.Host.ReapRoom(b.ctx, owner, room)
-			if err == nil && last {
+			if err == nil && !b.stale() && (last || b.remembers(room)) {
 				err = b.node.removeRoom(b.ctx, owner, room)
 			}
 			if err == nil {
@@ -94,6 +112,18 @@ func (b *batch) add(owner, room string, last bool) bool {
 			b.failed = append(b.failed, room)
 		}
 	})
+	return true
+}
+
+// remembers notes a room that is to be looked at once more, and reports whether there was
+// space for that.
+func (b *batch) remembers(room string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.reaped) >= b.remember {
+		return false
+	}
+	b.reaped = append(b.reaped, room)
 	return true
 }
 

@@ -26,3 +26,9 @@ type UserEntry struct {
 	// ExpiresMs is that of NodeRoom.
 	ExpiresMs int64
 }
+
+// Location is where a user is.
+type Location struct {
+	Room   string
+	ConnID string
+}

@@ -99,7 +99,7 @@ func parseKeys(field string, value []byte) ([]byte, error) {
 	return value, err
 }
 
-// maxToken is more than any token has; longer ones are nobody's.
+// maxToken is longer than any token. Longer text is not a token of this server.
 const maxToken = 512
 
 func parseToken(value []byte) (string, error) {

@@ -19,10 +19,9 @@ type Limits struct {
 type JoinRequest struct {
 	RoomID string
 	UserID string
-	// State is the raw JSON object that the client sent, nil if it sent none.
-	// It must not be changed. Package encoding/json takes keys for a struct's
-	// fields whatever their case, clients do not: decode it into a map to see what
-	// they see.
+	// State is the raw JSON object that the client sent, nil if it sent none. It must not
+	// be changed. Decode it into a map: for fields of a struct encoding/json ignores case,
+	// which clients do not.
 	State []byte
 	// Resume tells whether the client brings a resume token.
 	Resume bool
@@ -35,7 +34,7 @@ type Join struct {
 	KeepState      bool   // State is for a new member alone
 	Resume         string // a resume token; "": left out
 	GraceMs        Optional
-	Sender         bool // the socket wants to be told who sends it events
+	Sender         bool // the socket asks for the senders of events
 }
 
 // Request is the join as Options.Authorize sees it.
@@ -68,7 +67,7 @@ type Edit struct {
 	Remove []byte // a JSON array of strings
 }
 
-// None reports whether nothing shall change.
+// None reports whether the edit changes nothing.
 func (d Edit) None() bool { return d.Patch == nil && d.Remove == nil }
 
 // Size is the number of bytes that the edit holds while it waits.

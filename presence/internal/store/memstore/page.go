@@ -29,14 +29,10 @@ func page(names iter.Seq[string], cursor string, limit int) (list []string, next
 // ScanMembers implements store.Store.
 func (s *Store) ScanMembers(ctx context.Context, id, cursor string, limit int) (out []store.Member, next string, err error) {
 	err = s.do(ctx, "scan members", 0, func(time.Time) {
-		r := s.rooms[id]
-		if r == nil {
-			return
-		}
-		var connIDs []string
-		connIDs, next = page(maps.Keys(r.members), cursor, limit)
-		for _, connID := range connIDs {
-			out = append(out, r.members[connID])
+		if r := s.rooms[id]; r != nil {
+			var connIDs []string
+			connIDs, next = page(maps.Keys(r.members), cursor, limit)
+			out = r.some(connIDs)
 		}
 	})
 	return out, next, err
@@ -44,12 +40,22 @@ func (s *Store) ScanMembers(ctx context.Context, id, cursor string, limit int) (
 
 // AddRoom implements store.Store.
 func (s *Store) AddRoom(ctx context.Context, n store.NodeRoom) error {
-	return s.do(ctx, "add room of node", n.ExpiresMs, func(time.Time) { put(s.nodeRooms, n.Node, n.Room, struct{}{}) })
+	return s.do(ctx, "add room of node", n.ExpiresMs, func(time.Time) {
+		if s.nodeRooms[n.Node] == nil {
+			s.nodeRooms[n.Node] = make(map[string]struct{})
+		}
+		s.nodeRooms[n.Node][n.Room] = struct{}{}
+	})
 }
 
 // RemoveRoom implements store.Store.
 func (s *Store) RemoveRoom(ctx context.Context, n store.NodeRoom) error {
-	return s.do(ctx, "remove room of node", n.ExpiresMs, func(time.Time) { drop(s.nodeRooms, n.Node, n.Room) })
+	return s.do(ctx, "remove room of node", n.ExpiresMs, func(time.Time) {
+		delete(s.nodeRooms[n.Node], n.Room)
+		if len(s.nodeRooms[n.Node]) == 0 {
+			delete(s.nodeRooms, n.Node)
+		}
+	})
 }
 
 // NodeRooms implements store.Store.

@@ -2,12 +2,14 @@ package memstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// user is where one user is.
+// user is where one user is, with the life of each member.
 type user struct {
 	lives   map[store.Location]string
 	expires time.Time
@@ -15,9 +17,9 @@ type user struct {
 
 // user returns the entries of a user that are still there; expired ones are dropped.
 func (d *data) user(userID string, now time.Time) *user {
-	u := d.lives[userID]
+	u := d.users[userID]
 	if u != nil && !now.Before(u.expires) {
-		delete(d.lives, userID)
+		delete(d.users, userID)
 		return nil
 	}
 	return u
@@ -29,7 +31,7 @@ func (s *Store) AddUser(ctx context.Context, e store.UserEntry) error {
 		u := s.user(e.UserID, now)
 		if u == nil {
 			u = &user{lives: make(map[store.Location]string)}
-			s.lives[e.UserID] = u
+			s.users[e.UserID] = u
 		}
 		u.lives[store.Location{Room: e.Room, ConnID: e.ConnID}] = e.Life
 		u.expires = now.Add(store.UserTTL)
@@ -47,7 +49,17 @@ func (s *Store) RemoveUser(ctx context.Context, e store.UserEntry) error {
 			delete(u.lives, at)
 		}
 		if len(u.lives) == 0 {
-			delete(s.lives, e.UserID)
+			delete(s.users, e.UserID)
 		}
 	})
+}
+
+// UserMembers implements store.Store.
+func (s *Store) UserMembers(ctx context.Context, userID string) (out []store.Location, err error) {
+	err = s.do(ctx, "read user", 0, func(now time.Time) {
+		if u := s.user(userID, now); u != nil {
+			out = slices.Collect(maps.Keys(u.lives))
+		}
+	})
+	return out, err
 }

@@ -38,7 +38,7 @@ func TestDeploymentsAreApart(t *testing.T) {
 	for i, s := range stores {
 		must(t, s.Publish(t.Context(), "r", []byte{'a' + byte(i)}))
 		must(t, s.PublishNodes(t.Context(), []byte{'a' + byte(i)}))
-		_, err := s.Put(t.Context(), join("r", "c"+string('a'+rune(i))))
+		_, err := store.PutAndWait(t.Context(), s, join("r", "c"+string('a'+rune(i))))
 		must(t, err)
 		must(t, s.AddUser(t.Context(), store.UserEntry{UserID: "u", Room: "r", ConnID: "c" + string('a'+rune(i)), Life: "l"}))
 		must(t, s.AddRoom(t.Context(), store.NodeRoom{Node: "n", Room: "r" + string('a'+rune(i))}))

@@ -134,19 +134,6 @@ func (b *backend) Age(d time.Duration) {
 	}
 }
 
-// starter is a backend whose calls of Put are of StartPut.
-type starter struct{ *backend }
-
-func (s starter) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
-	done := make(chan struct{})
-	s.StartPut(ctx, &p, waiter(func(r store.PutResult, e error) {
-		res, err = r, e
-		close(done)
-	}))
-	<-done
-	return res, err
-}
-
 // waiter is a store.PutWaiter.
 type waiter func(store.PutResult, error)
 

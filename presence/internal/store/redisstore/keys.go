@@ -34,7 +34,6 @@ func newKeys(base, namespace string, db int) keys {
 
 func (k keys) room(id string) string    { return string(k.appendRoom(nil, id)) }
 func (k keys) channel(id string) string { return k.room(id) + k.events }
-func (k keys) node(id string) string    { return k.own + "{node:" + escape(id) + "}:conns" }
 func (k keys) nodeRooms(id string) string {
 	return k.own + "{node:" + escape(id) + "}:rooms"
 }

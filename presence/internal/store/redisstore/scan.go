@@ -67,21 +67,17 @@ func (s *Store) NodeRooms(ctx context.Context, node, cursor string, limit int) (
 
 // AddRoom implements store.Store.
 func (s *Store) AddRoom(ctx context.Context, n store.NodeRoom) error {
-	if err := s.writeRoom(ctx, "SADD", &n); err != nil {
-		return fmt.Errorf("add room %q of node %q: %w", n.Room, n.Node, err)
-	}
-	return nil
+	return s.writeRoom(ctx, "add", "SADD", &n)
 }
 
 // RemoveRoom implements store.Store.
 func (s *Store) RemoveRoom(ctx context.Context, n store.NodeRoom) error {
-	if err := s.writeRoom(ctx, "SREM", &n); err != nil {
-		return fmt.Errorf("remove room %q of node %q: %w", n.Room, n.Node, err)
-	}
-	return nil
+	return s.writeRoom(ctx, "remove", "SREM", &n)
 }
 
-func (s *Store) writeRoom(ctx context.Context, command string, n *store.NodeRoom) error {
-	return s.pipe.write(ctx, &s.scripts.nodeRoom, run{[]string{s.keys.nodeRooms(n.Node)},
-		[]string{expiry(s.expires(n.ExpiresMs, s.keys.nodeRooms, n.Node)), command, n.Room}})
+func (s *Store) writeRoom(ctx context.Context, what, command string, n *store.NodeRoom) error {
+	if err := s.write(ctx, &s.scripts.nodeRoom, s.keys.nodeRooms, n.Node, n.ExpiresMs, command, n.Room); err != nil {
+		return fmt.Errorf("%s room %q of node %q: %w", what, n.Room, n.Node, err)
+	}
+	return nil
 }

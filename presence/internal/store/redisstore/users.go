@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,14 +25,33 @@ func (s *Store) RemoveUser(ctx context.Context, u store.UserEntry) error {
 	return s.writeUser(ctx, "remove", &s.scripts.userRemove, &u)
 }
 
+var errSpace = errors.New("the connection's id has a space")
+
 func (s *Store) writeUser(ctx context.Context, what string, with *script, u *store.UserEntry, more ...string) error {
 	err := errSpace
 	if !strings.Contains(u.ConnID, " ") {
-		args := []string{expiry(s.expires(u.ExpiresMs, s.keys.user, u.UserID)), u.ConnID + " " + u.Room, u.Life}
-		err = s.pipe.write(ctx, with, run{[]string{s.keys.user(u.UserID)}, append(args, more...)})
+		args := append([]string{u.ConnID + " " + u.Room, u.Life}, more...)
+		err = s.write(ctx, with, s.keys.user, u.UserID, u.ExpiresMs, args...)
 	}
 	if err != nil {
 		return fmt.Errorf("%s entry of user %q: member %q of room %q: %w", what, u.UserID, u.ConnID, u.Room, err)
 	}
 	return nil
+}
+
+// UserMembers implements store.Store.
+func (s *Store) UserMembers(ctx context.Context, userID string) ([]store.Location, error) {
+	msg, err := s.pipe.do(ctx, s.client.B().Hkeys().Key(s.keys.user(userID)).Build())
+	var list []string
+	if err == nil {
+		list, err = msg.AsStrSlice()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read user %q: %w", userID, err)
+	}
+	out := make([]store.Location, len(list))
+	for i, field := range list {
+		out[i].ConnID, out[i].Room, _ = strings.Cut(field, " ")
+	}
+	return out, nil
 }

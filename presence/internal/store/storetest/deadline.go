@@ -10,8 +10,8 @@ import (
 // everyCall runs each method once.
 func everyCall(s *suite, ctx context.Context) map[string]error {
 	b, errs := s.b, map[string]error{}
-	_, errs["Put"] = b.Put(ctx, joinOf("c1", "u1"))
-	_, errs["Enter"] = b.Enter(ctx, joinOf("c2", "u1"), seenMs)
+	_, errs["StartPut"] = store.PutAndWait(ctx, b, joinOf("c1", "u1"))
+	_, errs["Enter"] = b.Enter(ctx, store.EnterRequest{Put: joinOf("c2", "u1"), AddRoom: true})
 	_, errs["Remove"] = b.Remove(ctx, store.Remove{Room: room, ConnID: "c1", Epoch: 1})
 	_, errs["Load"] = b.Load(ctx, room)
 	_, errs["LoadMembers"] = b.LoadMembers(ctx, room, []string{"c1"})
@@ -20,9 +20,6 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	_, errs["SubscribeNodes"] = b.SubscribeNodes(ctx, newRecorder())
 	errs["Publish"] = b.Publish(ctx, room, []byte("x"))
 	errs["PublishNodes"] = b.PublishNodes(ctx, []byte("x"))
-	e := store.Entry{Node: "n", Room: room, ConnID: "c1", UserID: "u1", Epoch: 1}
-	errs["Register"] = b.Register(ctx, e)
-	errs["Unregister"] = b.Unregister(ctx, e)
 	errs["AddUser"] = b.AddUser(ctx, userEntry("c1"))
 	errs["RemoveUser"] = b.RemoveUser(ctx, userEntry("c1"))
 	_, errs["UserMembers"] = b.UserMembers(ctx, "u1")
@@ -36,7 +33,6 @@ func everyCall(s *suite, ctx context.Context) map[string]error {
 	_, errs["Beat"] = b.Beat(ctx, store.BeatRequest{Node: "n"})
 	errs["MarkDead"] = b.MarkDead(ctx, "n")
 	_, errs["Claim"] = b.Claim(ctx, "n", "n2")
-	_, errs["NodeEntries"] = b.NodeEntries(ctx, "n", 10)
 	_, errs["NodeStates"] = b.NodeStates(ctx, []string{"n"})
 	errs["NodeDone"] = b.NodeDone(ctx, "n")
 	errs["Retire"] = b.Retire(ctx, "n")

@@ -182,7 +182,7 @@ var pageTests = []test{
 			if i < stand {
 				id = want[i]
 			}
-			_, err := s.b.Put(s.ctx, joinOf(id, "u"+strconv.Itoa(i/3)))
+			_, err := store.PutAndWait(s.ctx, s.b, joinOf(id, "u"+strconv.Itoa(i/3)))
 			return err
 		})
 		pages := 0

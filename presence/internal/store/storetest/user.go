@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -9,6 +11,16 @@ import (
 // userEntry is an entry of u1 in room r1, in the first life of a connection.
 func userEntry(connID string) store.UserEntry {
 	return store.UserEntry{UserID: "u1", Room: "r1", ConnID: connID, Life: "first"}
+}
+
+func (s *suite) userMembers(user string) []store.Location {
+	s.Helper()
+	l, err := s.b.UserMembers(s.ctx, user)
+	s.must(err)
+	slices.SortFunc(l, func(a, b store.Location) int {
+		return strings.Compare(a.Room+"\n"+a.ConnID, b.Room+"\n"+b.ConnID)
+	})
+	return l
 }
 
 // isIn fails unless a user is where the entries say, which are sorted.

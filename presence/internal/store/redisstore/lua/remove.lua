@@ -5,14 +5,14 @@
 -- ARGV[7]   reason
 -- ARGV[8]   owner, and ARGV[9] life, that the stored member must have; empty: any
 if not stored then
-  return 'm\t' .. (at or '0 ') .. '\t' .. sec .. '\t' .. us .. '\t0\n'
+  return 'm'
 end
 local _, epoch, _, owner, user, _, joined, _, _, life = string.match(stored, RECORD)
 if not epoch then
   return redis.error_reply(UNREADABLE)
 end
 if ARGV[4] ~= '0' and epoch ~= ARGV[4] or ARGV[8] ~= '' and owner ~= ARGV[8] or ARGV[9] ~= '' and life ~= ARGV[9] then
-  return 'f\t' .. at .. '\t' .. sec .. '\t' .. us .. '\t0\n'
+  return 'f'
 end
 local counter = 'u:' .. user
 conns = call('HGET', key, counter) - 1
@@ -29,4 +29,4 @@ end
 local value = '1\t' .. epoch .. '\t0\t' .. owner .. '\t' .. user .. '\t' .. string.sub(field, 3) .. '\tl\t'
   .. joinedIn(stored, joined) .. '\t0\t0\t\t' .. ARGV[7] .. '\t\t' .. life .. '\n\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
 call(PUBLISH, key .. EVENTS, value)
-return value
+return 'a'
