@@ -48,6 +48,7 @@ func TestReceive(t *testing.T) {
 			name: "ann joins again in the same life", e: next(join, with(ann, func(m *store.Member) { m.Epoch++ })),
 			see: "rejoin ann 100>101 x1", taken: true, shows: "A4 B3",
 		},
+		{name: "ann's join is shown already", e: next(join, ann), taken: true, shows: both},
 		{name: "ann begins another life", e: next(join, with(ann, nextLife)), see: "rejoin ann 100>101 x1", taken: true, shows: "B3 next4"},
 		{
 			name: "ann is restored in another life", e: next(restore, with(ann, nextLife)),
@@ -266,7 +267,7 @@ func TestUserConnsOfAnEvent(t *testing.T) {
 	}{
 		"small room":       {others: fewMembers - 2, want: 2},
 		"large room":       {others: fewMembers - 1, want: stored},
-		"with one missing": {others: 40, before: func(w *testRoom) { w.owned["0"] = true; w.Reload(&Reload{Room: loaded(100, ann)}, w.now) }, want: 2},
+		"with one missing": {others: 40, before: func(w *testRoom) { w.loseOne("0") }, want: 2},
 		"rebuilding":       {others: 40, before: func(w *testRoom) { w.Lost(w.now.Time, true) }, want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,8 +280,21 @@ func TestUserConnsOfAnEvent(t *testing.T) {
 			if c.before != nil {
 				c.before(w)
 			}
+			want(t, "state", w.State() == Rebuilding, name == "rebuilding")
 			out := w.Receive(event(100, 101, store.IntentJoin, with(ann, func(m *store.Member) { m.ConnID, m.Life = "a2", "A2" })), w.now)
 			want(t, "connections", out.Change.UserConns, c.want)
 		})
 	}
+}
+
+// loseOne loads the room again without one member, which is this node's own.
+func (w *testRoom) loseOne(connID string) {
+	w.owned[connID] = true
+	var rest []store.Member
+	for m := range w.All() {
+		if m.ConnID != connID {
+			rest = append(rest, m.Member)
+		}
+	}
+	w.Reload(&Reload{Room: loaded(100, rest...)}, w.now)
 }

@@ -55,7 +55,7 @@ func (r *Replica) Load(loaded store.Room, now Now) (stale []store.Member) {
 // older state, when it shows that the store lost data: those that are dead will not
 // restore them.
 func (r *Replica) Owners(l *Reload, now time.Time) (owners []string) {
-	r.judge(l, now)
+	r.noticeLoss(l, now)
 	if r.state != Rebuilding {
 		return nil
 	}
@@ -72,9 +72,9 @@ func (r *Replica) Owners(l *Reload, now time.Time) (owners []string) {
 	return owners
 }
 
-// judge looks for signs in a load that the store lost data. They do not prolong a
+// noticeLoss looks for signs in a load that the store lost data. They do not prolong a
 // rebuilding: what a load lacks in it is no sign of another loss.
-func (r *Replica) judge(l *Reload, now time.Time) {
+func (r *Replica) noticeLoss(l *Reload, now time.Time) {
 	switch {
 	case r.state == Rebuilding:
 	case l.DataLoss, l.Born == r.pos.Born && l.Seq < r.pos.Seq, r.wentBack(l, now):
@@ -113,8 +113,8 @@ type Difference struct {
 
 // Reload makes a room that was loaded again the replica.
 func (r *Replica) Reload(l *Reload, now Now) Difference {
-	r.judge(l, now.Time)
-	if r.state == Rebuilding && r.until.IsZero() {
+	r.noticeLoss(l, now.Time)
+	if r.awaitsLoad() {
 		r.until = now.Time.Add(RebuildTime)
 	}
 	old, fresh := r.members, make(map[string]*Member, len(l.Members))
@@ -126,10 +126,8 @@ func (r *Replica) Reload(l *Reload, now Now) Difference {
 			d.Stale = append(d.Stale, m)
 			continue
 		}
-		if shown != nil && shown.isNewerThan(&m) && r.keeps(shown, l, now.Time) {
-			fresh[m.ConnID] = shown
-			missing[m.ConnID] = struct{}{}
-			continue
+		if r.isOld(&m) && r.keeps(shown, l, now.Time) {
+			continue // as if the load lacked it
 		}
 		m.Owner = intern(m.Owner)
 		fresh[m.ConnID] = r.seen(m, now.StoreMs, shown)

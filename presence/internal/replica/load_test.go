@@ -139,9 +139,9 @@ func TestReload(t *testing.T) {
 			name: "another life's leave waits", before: lost, load: loaded(107, bob),
 			with: func(l *Reload) {
 				l.Held = []store.Event{
-					*event(107, 108, store.IntentLeave, with(ann, func(m *store.Member) { m.Life = "before" })),
-					*event(108, 109, store.IntentLeave, with(ann, func(m *store.Member) { m.ConnID = "a2" })),
-					*event(109, 110, store.IntentUpdate, ann),
+					*event(107, 108, store.IntentUpdate, ann),
+					*event(108, 109, store.IntentLeave, with(ann, func(m *store.Member) { m.Life = "before" })),
+					*event(109, 110, store.IntentLeave, with(ann, func(m *store.Member) { m.ConnID = "a2" })),
 				}
 			},
 			shows: "A3 B3", missing: "a", state: Rebuilding, sureOf: true,
@@ -247,6 +247,34 @@ func TestOwnersOfMissingMembers(t *testing.T) {
 			got := w.Owners(&Reload{Room: c.load, DataLoss: c.loss}, w.now.Time)
 			slices.Sort(got)
 			want(t, "owners", strings.Join(got, " "), c.want)
+		})
+	}
+}
+
+// A member that a load lacks was removed, unless the store lost data: its life has ended,
+// and does not come back.
+func TestLeaveOfALoadIsRemembered(t *testing.T) {
+	held := []store.Event{*event(107, 108, store.IntentLeave, ann)}
+	for name, c := range map[string]struct {
+		loss, dead bool
+		held       []store.Event
+		want       bool
+	}{
+		"the load lacks it":                         {want: true},
+		"its leave waits, and says it by itself":    {held: held},
+		"the store lost it, and its owner is dead":  {loss: true, dead: true},
+		"the store lost it, and its owner is there": {loss: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := loadedRoom(t)
+			w.Reload(&Reload{Room: loaded(107, bob), DataLoss: c.loss, Dead: map[string]bool{"there": c.dead}, Held: c.held}, w.now)
+			got, ok := w.tombstones.Of("A", w.now.Time)
+			want(t, "remembered", ok, c.want)
+			if got.at = (time.Time{}); ok {
+				want(t, "tombstone", got, Tombstone{
+					Life: "A", Room: "room", ConnID: "a", UserID: "ann", Owner: "there", Reason: store.ReasonDisconnect,
+				})
+			}
 		})
 	}
 }

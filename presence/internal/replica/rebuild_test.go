@@ -80,6 +80,8 @@ func TestRebuildingBeginsWithALoad(t *testing.T) {
 	w.Lost(w.now.Time, true)
 	w.pass(time.Hour)
 	want(t, "state before the load", w.State(), Rebuilding)
+	_, waits := w.RebuildEnds()
+	want(t, "it waits for missing members", waits, false)
 	w.Receive(event(100, 101, store.IntentUpdate, ann), w.now)
 	want(t, "state before the load, after an event", w.State(), Rebuilding)
 	w.Reload(&Reload{Room: loaded(107, bob)}, w.now)

@@ -49,12 +49,16 @@ const (
 	Current
 	// Suspect: something was missed. The room has to be loaded again.
 	Suspect
-	// Rebuilding: the store lost writes. The room has to be loaded again, and members
-	// that the store does not have are shown on for their owners to restore them.
+	// Rebuilding: the store lost writes. It has two phases. First the room has to be loaded
+	// again (awaitsLoad). From that load on, members that the store does not have are shown
+	// on for RebuildTime, for their owners to restore them.
 	Rebuilding
 )
 
-// RebuildTime is how long members that the store lost are shown on.
+// RebuildTime is how long members that the store lost are shown on, from the first load
+// after the loss. In this time all nodes reconnect, load the room and restore their members,
+// some after a failed try. If it is too short, members are shown to leave and to join again;
+// if it is long, one that left at the moment of the loss is shown for longer.
 const RebuildTime = 10 * time.Second
 
 // Replica is a room as a node knows it. It is not safe for use by several goroutines at
@@ -75,8 +79,8 @@ type Replica struct {
 
 	state State
 	// missing are the members that are shown although the store did not have them so at
-	// the last load. until is when a rebuilding stops to show those of other nodes: zero
-	// before its first load, since a store that lost data may stay away for long.
+	// the last load. until is when a rebuilding stops to show those of other nodes. It is
+	// zero before the first load, which a store that lost data may not answer for long.
 	missing map[string]struct{}
 	until   time.Time
 	lossAt  time.Time // when the room last showed that the store lost data
@@ -121,7 +125,12 @@ func (r *Replica) All() iter.Seq[*Member] { return maps.Values(r.members) }
 // State tells how far the replica can be trusted.
 func (r *Replica) State() State { return r.state }
 
-// LossTime is how long after a loss of data a missing member counts as lost.
+// LossTime is how long after a loss of data a missing member counts as lost, whatever else
+// is known. It covers the jitter of the load (1 s), the load and the read of the check (2 s
+// each at most). It is shorter than RebuildTime, because in this time an owner also restores
+// a member that somebody removed without a word that is heard: a kick whose event is lost is
+// undone. After it the owner still restores what it began to restore, and what was in a
+// record of the room that is gone; other missing members count as removed.
 const LossTime = 5 * time.Second
 
 // LostData reports whether the room showed, within LossTime, that the store lost data.
@@ -147,6 +156,9 @@ func (r *Replica) Lost(now time.Time, surely bool) {
 	}
 }
 
+// awaitsLoad reports whether the room was not loaded since the loss that it is rebuilt for.
+func (r *Replica) awaitsLoad() bool { return r.state == Rebuilding && r.until.IsZero() }
+
 // RebuildEnds returns when a rebuilding that shows missing members ends, and false when
 // there is none.
 func (r *Replica) RebuildEnds() (time.Time, bool) {
@@ -163,7 +175,7 @@ func (r *Replica) Missing(connID string) bool {
 // more.
 func (r *Replica) stands(connID string) {
 	delete(r.missing, connID)
-	if r.state == Rebuilding && !r.until.IsZero() && len(r.missing) == 0 {
+	if r.state == Rebuilding && !r.awaitsLoad() && len(r.missing) == 0 {
 		r.state = Current
 	}
 }
@@ -173,7 +185,8 @@ func (r *Replica) ended(life string, now time.Time) (Tombstone, bool) {
 	return r.settings.Tombstones.Of(life, now)
 }
 
-// intern keeps one copy of a node's id, whatever number of members name it.
+// intern returns a copy of a node's id that shares no memory with the message it came in.
+// Members that come at about the same time have one copy.
 func intern(node string) string { return unique.Make(node).Value() }
 
 // number gives a change its place in what clients see.

@@ -19,12 +19,17 @@ type testRoom struct {
 	now        Now
 	owned      map[string]bool
 	heardMs    map[string]int64 // when the sockets of those were last heard of
+	shared     func(m *store.Member)
 }
 
 // Owns, Share and SeenMs implement Owner.
 func (w *testRoom) Owns(connID string) bool { return w.owned[connID] }
 
-func (w *testRoom) Share(m *store.Member) {}
+func (w *testRoom) Share(m *store.Member) {
+	if w.shared != nil {
+		w.shared(m)
+	}
+}
 
 func (w *testRoom) SeenMs(connID string) int64 { return w.heardMs[connID] }
 
