@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"engineio"},
 	{"presence/internal/engine"},
 	{"presence/internal/replica", "presence/internal/member", "presence/internal/node"},
-	{"presence/internal/wire", "presence/internal/store/..."},
+	{"presence/internal/wire", "presence/internal/serial", "presence/internal/store/..."},
 	{"presence/internal/store", "presence/internal/clock"},
 	{"internal/..."},
 }

@@ -569,7 +569,7 @@ func TestQueuedRequestsAreBoundedInBytes(t *testing.T) {
 			a.sock.Join(payload, nil, ackFunc(func([]byte) {}))
 		}
 		if grown := heap() - before; grown > 32<<20 {
-			t.Errorf("200 requests of one connection hold %d MB while they wait; 1024 fit in a lane", grown>>20)
+			t.Errorf("200 requests of one connection hold %d MB while they wait; 1024 may wait in an executor", grown>>20)
 		}
 		st.SetPlan(storetest.Plan{})
 	})

@@ -21,10 +21,10 @@ var ackOK = []byte(wire.AckOK)
 
 // answerHeartbeat answers a heartbeat.
 func (e *Engine) answerHeartbeat(a Acker, ack wire.HeartbeatAck) {
-	t := e.texts.get(smallText)
-	t.b = wire.AppendHeartbeatAck(t.b, ack)
-	a.Answer(t.b)
-	e.texts.put(t)
+	t := e.texts.Get(smallText)
+	t.B = wire.AppendHeartbeatAck(t.B, ack)
+	a.Answer(t.B)
+	e.texts.Put(t)
 }
 
 // smallText is enough for most acks and events but for the state.
@@ -33,14 +33,14 @@ const smallText = 256
 // answerJoin acknowledges a join with the room as it is now. It reports false when too much
 // is waiting to be sent to the client. The room's lock is held.
 func (r *room) answerJoin(a Acker, ack *wire.JoinAck, snap *snapshot) bool {
-	t := r.eng.texts.get(smallText)
-	defer r.eng.texts.put(t)
-	t.b = wire.AppendJoinAck(t.b, ack, r.rep.Seq())
+	t := r.eng.texts.Get(smallText)
+	defer r.eng.texts.Put(t)
+	t.B = wire.AppendJoinAck(t.B, ack, r.rep.Seq())
 	if snap.text != nil {
-		return a.AnswerShared(t.b, snap.text, closeObject)
+		return a.AnswerShared(t.B, snap.text, closeObject)
 	}
-	t.b = append(r.appendSnapshot(t.b), '}')
-	a.Answer(t.b)
+	t.B = append(r.appendSnapshot(t.B), '}')
+	a.Answer(t.B)
 	return true
 }
 
@@ -54,9 +54,9 @@ func (r *room) isCurrent(seq wire.Optional) bool {
 
 // encodeEvent encodes an event for the sockets that hear it.
 func (e *Engine) encodeEvent(event *wire.Shown) Frame {
-	t := e.texts.get(smallText + len(event.State))
-	defer e.texts.put(t)
+	t := e.texts.Get(smallText + len(event.State))
+	defer e.texts.Put(t)
 	var change series.Change
-	t.b, change = wire.AppendEvent(t.b, event)
-	return e.encode(t.b, change)
+	t.B, change = wire.AppendEvent(t.B, event)
+	return e.encode(t.B, change)
 }

@@ -26,7 +26,7 @@ type waiter struct {
 // event of it.
 func (r *room) addWaiter(m *ownedMember, epoch int64) *waiter { return r.awaitWrite(m, epoch, 0) }
 
-// awaitWrite is await for an event of a write of that number, or a later one.
+// awaitWrite is addWaiter for an event of a write of that number, or a later one.
 func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
 	a := &waiter{connID: m.connID, owner: m.owner, epoch: epoch, write: write, done: make(chan struct{})}
 	r.mu.Lock()
@@ -83,7 +83,7 @@ func (a *waiter) wait(ctx context.Context, r *room) error {
 	}
 }
 
-// resyncIfIdle starts a resync if the room has heard nothing for missingAfter, and reports
+// resyncIfIdle starts a resync if the room has heard nothing for ownEventTimeout, and reports
 // whether it did.
 func (r *room) resyncIfIdle() bool {
 	r.mu.Lock()

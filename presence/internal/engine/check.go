@@ -8,6 +8,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -38,7 +39,7 @@ func (r *room) checkOwned(m *ownedMember) {
 	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
 		return
 	}
-	m.checkDue = true
+	m.checks.notice()
 	r.postCheck(m)
 }
 
@@ -47,18 +48,18 @@ func (r *room) checkOwned(m *ownedMember) {
 // this. The lock is held.
 func (r *room) postCheck(m *ownedMember) {
 	e, l := r.eng, m.writer()
-	if !m.checkDue || m.checking || l == nil {
+	if !m.checks.due || m.checks.posted || l == nil {
 		return
 	}
-	m.checking = true
+	m.checks.posted = true
 	step := func(ctx context.Context) error {
 		_, err := m.check(ctx, l)
 		return err
 	}
-	e.scheduleIn(&e.checks, l, m.session != nil, func(deadline time.Time) {
-		ctx, cancel := e.contextUntil(deadline)
+	e.checks.Schedule(l, m.session != nil, func(posted time.Time) {
+		ctx, cancel := e.deadlines.Until(e.deadlines.After(posted))
 		defer cancel()
-		if len(l.inDoubt) > 0 || step(ctx) != nil {
+		if l.HasInDoubt() || step(ctx) != nil {
 			e.markInDoubt(l, step)
 		}
 	})
@@ -66,16 +67,16 @@ func (r *room) postCheck(m *ownedMember) {
 
 // check finds out what became of a member that the store does not have as it should, and
 // makes it right: acknowledged writes survive. It reports whether the member stands then
-// and is this node's. It may be repeated. An operation of the member's executor l; one of a
+// and is this node's. It may be repeated. An operation of the member's executor l; one of an
 // executor that is not the member's any more does nothing.
-func (m *ownedMember) check(ctx context.Context, l *executor) (stands bool, err error) {
+func (m *ownedMember) check(ctx context.Context, l *serial.Executor) (stands bool, err error) {
 	e, r := m.room.eng, m.room
 	if !r.handoffs.TryLock(m.connID) {
 		return false, errMoving
 	}
 	defer r.handoffs.Unlock(m.connID)
 	for range checkTries {
-		own, ok := m.judged(l)
+		own, ok := m.beginCheck(l)
 		if !ok {
 			return false, nil
 		}
@@ -101,10 +102,10 @@ func (m *ownedMember) check(ctx context.Context, l *executor) (stands bool, err 
 			}
 			return err == nil, err
 		case member.Moved, member.Gone:
-			m.lose(verdict, ev.Reason)
+			m.giveUp(verdict, ev.Reason)
 			return false, nil
 		case member.Undecided:
-			m.isWrong()
+			m.noteWrong()
 			return false, errUndecided
 		default: // Older, Orphaned, Lost, Reaped
 			if !alive {
@@ -118,9 +119,9 @@ func (m *ownedMember) check(ctx context.Context, l *executor) (stands bool, err 
 	return false, errWritten
 }
 
-// judged is the member as this node knows it, and false when it is not this node's any
-// more, or about to leave or to change hands.
-func (m *ownedMember) judged(l *executor) (own member.Own, ok bool) {
+// beginCheck returns the member as this node knows it. It reports false, and ends the check,
+// when the member is not this node's any more, or about to leave or to change hands.
+func (m *ownedMember) beginCheck(l *serial.Executor) (own member.Own, ok bool) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,9 +131,10 @@ func (m *ownedMember) judged(l *executor) (own member.Own, ok bool) {
 	case r.owned[m.connID] != m || m.leaving || m.gone != "",
 		m.session != nil && m.session.sock.isClosed(), // what comes of that is about to be seen to
 		m.grace != nil && m.grace.ended:
-		m.checking = false
+		m.checks.drop()
 		return own, false
 	}
+	m.checks.begin()
 	return m.ownNow(), true
 }
 
@@ -180,9 +182,9 @@ func (m *ownedMember) evidence(ctx context.Context, stored *store.Member) (ev me
 	return ev, states[0] != store.NodeDead && !e.catchingUp(), nil
 }
 
-// isWrong notes since when the store does not have the member without a word why, and has
+// noteWrong notes since when the store does not have the member without a word why, and has
 // the room read: it may show that the store lost data.
-func (m *ownedMember) isWrong() {
+func (m *ownedMember) noteWrong() {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -192,28 +194,32 @@ func (m *ownedMember) isWrong() {
 	}
 }
 
-// checked ends a check after which the member stands.
+// checked ends a check after which the member stands. If something was noticed while it was
+// under way, another one follows.
 func (m *ownedMember) checked() {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	m.checkDue, m.checking = false, false
 	m.wrongSince = time.Time{}
+	m.checks.finish()
+	m.room.postCheck(m)
 }
 
-// lose lets go of a member that another one has, or that somebody removed without a word
+// giveUp gives up a member that is another node's, or that somebody removed without a word
 // that was heard here.
-func (m *ownedMember) lose(verdict member.Verdict, reason store.Reason) {
+func (m *ownedMember) giveUp(verdict member.Verdict, reason store.Reason) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m.checking = false
+	m.checks.drop()
 	if r.owned[m.connID] == m {
-		r.lose(m, verdict, reason)
+		r.giveUpLocked(m, verdict, reason)
 	}
 }
 
-// lose is that with the lock held.
-func (r *room) lose(m *ownedMember, verdict member.Verdict, reason store.Reason) {
+// giveUpLocked is giveUp with the lock held. A member that clients still see goes in three
+// steps: it is marked as gone, the room is loaded, and the load shows the leave, after which
+// compareOwned evicts it. So clients hear of the leave in order, and its own socket does too.
+func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store.Reason) {
 	if verdict == member.Moved {
 		r.evict(m, evictMoved, "")
 		return
@@ -223,11 +229,11 @@ func (r *room) lose(m *ownedMember, verdict member.Verdict, reason store.Reason)
 	}
 	if shown := r.rep.Member(m.connID); shown != nil && shown.Life == m.life {
 		m.gone = reason
-		m.ended(reason, false)
-		r.resync() // shows the leave, to its socket too, and lets go of it then
+		m.noteEnd(reason, false)
+		r.resync()
 		return
 	}
-	r.evict(m, evictRemoved, reason)
+	r.evict(m, evictGone, reason)
 }
 
 // restore writes a member again as its owner knows it: the record, the user's entry, the
@@ -235,7 +241,7 @@ func (r *room) lose(m *ownedMember, verdict member.Verdict, reason store.Reason)
 // member was written meanwhile. An operation of the member's executor.
 func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict member.Verdict) (done bool, err error) {
 	e, r := m.room.eng, m.room
-	if err := e.index.add(ctx, r.id); err != nil {
+	if err := e.index.Add(ctx, r.id); err != nil {
 		return false, err
 	}
 	r.mu.Lock()
@@ -301,8 +307,8 @@ func (m *ownedMember) setRestoring(is bool) {
 
 // resolveMismatch finds out why the store does not have a member as this node's that a write was
 // for. It reports true when the member stands by now: the write may be tried again. If
-// somebody removed it or took it over the error is the client's. It waits for the word of
-// whoever did that, for as long as ctx allows.
+// somebody removed it or took it over the error is the client's. It waits for word of who
+// did that, for as long as ctx allows.
 func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) error {
 	e, r := st.sock.eng, m.room
 	for {
@@ -324,9 +330,10 @@ func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) erro
 	}
 }
 
-// judge is what a member of this node comes to by what the store has of it (nil: nothing),
-// as an event or a load says. The lock is held.
-func (r *room) judge(m *ownedMember, stored *store.Member) {
+// compareOwned compares a member of this node with what the store has of it (nil: nothing)
+// by an event or a load. What is certain is done at once; else the member is checked. The
+// lock is held.
+func (r *room) compareOwned(m *ownedMember, stored *store.Member) {
 	if m.leaving {
 		if stored == nil {
 			r.removeOwned(m)
@@ -334,7 +341,7 @@ func (r *room) judge(m *ownedMember, stored *store.Member) {
 		return // the leave under way finds it where it is
 	}
 	if m.gone != "" {
-		r.evict(m, evictRemoved, m.gone)
+		r.evict(m, evictGone, m.gone)
 		return
 	}
 	own, ev := m.ownNow(), m.known(stored)
@@ -348,7 +355,7 @@ func (r *room) judge(m *ownedMember, stored *store.Member) {
 		if stored != nil {
 			m.epoch.Store(max(m.epoch.Load(), stored.Epoch)) // what comes after is above it
 		}
-		r.lose(m, verdict, ev.Reason)
+		r.giveUpLocked(m, verdict, ev.Reason)
 	default:
 		r.checkOwned(m)
 	}

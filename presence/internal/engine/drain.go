@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -14,10 +15,10 @@ func (e *Engine) BeginDrain() { e.draining.Store(true) }
 // DrainNode drains the node: plain members leave, resumable ones are left in
 // grace for any other node to take over. It returns when all of that is stored
 // or ctx ends. No client is connected any more, or it will not hear of it. left
-// says that something of the node stays in the store, or may: signOff is told.
+// says that something of the node stays in the store, or may: Deregister is told.
 func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
 	e.draining.Store(true)
-	d := &drainRun{eng: e, seen: make(map[*executor]bool)}
+	d := &drainRun{eng: e, seen: make(map[*serial.Executor]bool)}
 	// What is being carried out cannot be seen, only waited for, and may have
 	// made something new: two rounds without a find, that being done in between.
 	for quiet := 0; quiet < 2; quiet++ {
@@ -39,8 +40,8 @@ func (e *Engine) Deregister(ctx context.Context, left bool) error { return e.lif
 // drainRun is a drain under way.
 type drainRun struct {
 	eng  *Engine
-	seen map[*executor]bool
-	left atomic.Bool // a write is in doubt
+	seen map[*serial.Executor]bool
+	left atomic.Bool // a member is handed over, or a write is in doubt
 
 	open atomic.Int64  // what wait waits for
 	done chan struct{} // closed when there is none of it left
@@ -62,8 +63,8 @@ func (d *drainRun) wait(ctx context.Context, f func()) bool {
 
 // waitForPools waits for all departures and mends that were begun before.
 func (d *drainRun) waitForPools() {
-	for _, p := range []*fairPool{&d.eng.leavePool, &d.eng.retryPool} {
-		met := p.barrier()
+	for _, p := range []*serial.FairPool{d.eng.leavePool, d.eng.retryPool} {
+		met := p.Barrier()
 		d.open.Add(1)
 		d.eng.start(func() {
 			select {
@@ -79,7 +80,7 @@ func (d *drainRun) waitForPools() {
 // before, do its part. It reports whether there was any.
 func (d *drainRun) sweep() (more bool) {
 	e := d.eng
-	add := func(l *executor, part func(ctx context.Context)) {
+	add := func(l *serial.Executor, part func(ctx context.Context)) {
 		if !d.seen[l] {
 			d.seen[l], more = true, true
 			d.add(l, part)
@@ -92,7 +93,7 @@ func (d *drainRun) sweep() (more bool) {
 		}
 		s.mu.Unlock()
 	}
-	for _, m := range e.memberships() {
+	for _, m := range e.ownedMembers() {
 		m.room.mu.Lock()
 		st, g := m.session, m.grace
 		m.room.mu.Unlock()
@@ -103,21 +104,21 @@ func (d *drainRun) sweep() (more bool) {
 			add(&g.executor, func(ctx context.Context) { d.handOffGrace(ctx, g) })
 		}
 	}
-	for _, l := range e.retries.waiting() {
+	for _, l := range e.retries.Waiting() {
 		add(l, func(context.Context) {})
 	}
 	return more
 }
 
 // add runs a part of the drain in an executor, behind the operations that are queued there.
-func (d *drainRun) add(l *executor, part func(ctx context.Context)) {
+func (d *drainRun) add(l *serial.Executor, part func(ctx context.Context)) {
 	d.open.Add(1)
 	d.eng.schedule(l, func() {
 		defer d.finished()
 		ctx, cancel := d.eng.storeContext()
 		defer cancel()
 		part(ctx)
-		if l.resolveInDoubt(ctx) != nil {
+		if l.ResolveInDoubt(ctx) != nil {
 			d.left.Store(true)
 		}
 	})
@@ -142,7 +143,7 @@ func (d *drainRun) leaveOrHandOff(ctx context.Context, st *roomSession) {
 		d.handOff(ctx, &st.executor, m, x)
 		return
 	}
-	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is unsettled
+	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is in doubt
 }
 
 func (d *drainRun) handOffGrace(ctx context.Context, g *grace) {
@@ -153,9 +154,9 @@ func (d *drainRun) handOffGrace(ctx context.Context, g *grace) {
 
 // handOff stores the grace of a member and forgets it: any node can resume
 // it. If the store does not answer, the grace begins when this node is found dead.
-func (d *drainRun) handOff(ctx context.Context, l *executor, m *ownedMember, x disconnect) {
+func (d *drainRun) handOff(ctx context.Context, l *serial.Executor, m *ownedMember, x disconnect) {
 	d.left.Store(true)
-	err := l.resolveInDoubt(ctx)
+	err := l.ResolveInDoubt(ctx)
 	if err == nil {
 		err = m.storeGrace(x)(ctx)
 	}
@@ -168,7 +169,7 @@ func (d *drainRun) handOff(ctx context.Context, l *executor, m *ownedMember, x d
 }
 
 // ownedMembers lists what the node owns.
-func (e *Engine) memberships() []*ownedMember {
+func (e *Engine) ownedMembers() []*ownedMember {
 	var list []*ownedMember
 	for _, r := range e.replicas() {
 		r.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -88,7 +89,7 @@ type Engine struct {
 	store     store.Store
 	clock     clock.Clock
 	encode    func(event []byte, c series.Change) Frame // keeps nothing of the text
-	texts     buffers
+	texts     serial.Buffers
 	life      *node.Node
 
 	draining       atomic.Bool
@@ -101,20 +102,20 @@ type Engine struct {
 	repeats         atomic.Int64
 	tombstones      replica.Tombstones
 	replicaSettings replica.Settings
-	index           roomIndex
+	index           *node.Index
 
 	mu      sync.Mutex
 	rooms   map[string]*room
 	sockets map[*Socket]struct{}
 
-	deadlines sharedDeadlines
-	leavePool fairPool
-	checks    fairPool // of members that the store may not have as it should
-	retryPool fairPool // a pool of its own, so that leaves do not wait for retries that get no answer
-	loadPool  fairPool // of rooms that are being read again
-	reapPool  fairPool // of members of dead nodes
+	deadlines *serial.Deadlines
+	leavePool *serial.FairPool
+	checks    *serial.FairPool // of members that the store may not have as it should
+	retryPool *serial.FairPool // a pool of its own, so that leaves do not wait for retries that get no answer
+	loadPool  *serial.FairPool // of rooms that are being read again
+	reapPool  *serial.FairPool // of members of dead nodes
 	nodes     store.Subscription
-	retries   retryQueue
+	retries   *serial.RetryQueue
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -128,6 +129,9 @@ const closeGrace = time.Second
 // leavesAtOnce is how many removals of ended connections are at the store at once,
 // and how many executors try writes in doubt again.
 const leavesAtOnce = 64
+
+// slowLimit bounds the turns of each pool that are slow.
+const slowLimit = 1024
 
 // reapAtOnce bounds the rooms of dead nodes that are worked on at once.
 const reapAtOnce = 16
@@ -157,19 +161,25 @@ func New(s Settings, st store.Store, c clock.Clock, encode func([]byte, series.C
 		Store: st, Host: e, Clock: c, Lease: s.LeaseTime, StoreTimeout: s.StoreTimeout, Log: e.throttled,
 	})
 	e.replicaSettings = replica.Settings{Lease: s.LeaseTime, SilentAfter: s.SilentAfter, Tombstones: &e.tombstones}
-	e.index = roomIndex{eng: e, rooms: make(map[string]*indexed)}
-	spare := 0
-	if s, ok := st.(store.Sharded); ok && s.Sharded() {
-		spare = slowLimit
-	}
-	for p, limit := range map[*fairPool]int{
-		&e.leavePool: leavesAtOnce, &e.checks: leavesAtOnce, &e.retryPool: leavesAtOnce, &e.loadPool: loadsAtOnce, &e.reapPool: reapAtOnce,
-	} {
-		p.limit, p.maxSlowJobs, p.start, p.after = limit, spare, e.tryStart, c.AfterFunc
-	}
-	e.retries.lanes = make(map[*executor]struct{})
+	e.index = node.NewIndex(e.life)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.deadlines = serial.NewDeadlines(e.ctx, c, s.StoreTimeout)
+	e.makePools()
+	e.retries = serial.NewRetryQueue(e.retryPool, e.deadlines, serial.Bounds{Room: maxRoomInDoubt, All: maxInDoubt})
 	return e
+}
+
+// makePools makes the pools. Turns count as slow only with a store of several servers, which
+// can stall one by one: when any other store stalls all turns do, and more of them would
+// only be more goroutines that wait.
+func (e *Engine) makePools() {
+	slow := 0
+	if s, ok := e.store.(store.Sharded); ok && s.Sharded() {
+		slow = slowLimit
+	}
+	pool := func(limit int) *serial.FairPool { return serial.NewFairPool(limit, slow, e.tryStart, e.clock) }
+	e.leavePool, e.checks, e.retryPool = pool(leavesAtOnce), pool(leavesAtOnce), pool(leavesAtOnce)
+	e.loadPool, e.reapPool = pool(loadsAtOnce), pool(reapAtOnce)
 }
 
 // Open starts the node's work; close ends it, also when open failed. It asks the
@@ -186,8 +196,8 @@ func (e *Engine) Open(ctx context.Context) (err error) {
 	}
 	e.start(func() { e.life.KeepAlive(e.ctx) })
 	e.start(func() { e.life.SweepOrphans(e.ctx) })
-	e.every(retryInterval, e.retryInDoubt)
-	e.every(indexSweep, e.index.sweep)
+	e.every(retryInterval, e.retries.Retry)
+	e.every(node.IndexSweep, func() { e.index.Sweep(e.ctx) })
 	e.every(idleCheckInterval, e.checkIdleRooms)
 	e.every(replica.TombstoneTime/4, func() { e.tombstones.Expire(e.clock.Now()) })
 	e.every(e.TTL/3, e.refreshConns)
@@ -239,7 +249,7 @@ func (e *Engine) storeTime(t time.Time) int64 { return e.life.Time.At(t) }
 
 // storeContext is a context for one request to the store.
 func (e *Engine) storeContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(e.ctx, e.StoreTimeout)
+	return e.deadlines.Call()
 }
 
 // close ends every goroutine of the engine, however long that takes.
@@ -270,31 +280,13 @@ func (e *Engine) Shut(ctx context.Context) error {
 }
 
 // schedule posts an operation to an executor when the departures have a turn for it.
-func (e *Engine) schedule(l *executor, op func()) {
-	e.scheduleIn(&e.leavePool, l, false, func(time.Time) { op() })
+func (e *Engine) schedule(l *serial.Executor, op func()) {
+	e.leavePool.Schedule(l, false, func(time.Time) { op() })
 }
 
-// scheduleIn is later with a pool, for an operation that shall end at a time counted
-// from when it is posted. No turn waits for an executor that is busy, which may be in the
-// application's code: the executor goes on with the operation by itself, before what waits
-// there if it is to be the first.
-func (e *Engine) scheduleIn(p *fairPool, l *executor, first bool, op func(deadline time.Time)) {
-	c := p.addWork()
-	p.submit(l.roomID, func() {
-		deadline := e.requestDeadline()
-		do := func() {
-			defer p.workDone(c)
-			op(deadline)
-		}
-		if l.tryAcquire() {
-			do()
-			l.releaseRun(e.start)
-			return
-		}
-		if first {
-			l.postFront(do, e.start)
-			return
-		}
-		l.post(do, 0, e.start)
-	})
+// newExecutor returns an executor for operations on a room.
+func newExecutor(room string) *serial.Executor {
+	l := new(serial.Executor)
+	l.Init(room, nil)
+	return l
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -26,7 +27,7 @@ func (e *Engine) disconnectNow(reason store.Reason, graceMs int64) disconnect {
 // grace keeps a member that lost its socket until it is resumed or its time is
 // over.
 type grace struct {
-	executor
+	executor serial.Executor
 	disconnect
 	m     *ownedMember
 	timer clock.Timer
@@ -68,9 +69,10 @@ func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context
 // an operation of the session's executor does with the member; the in-doubt writes of the executor
 // move to the grace. If the member was removed or taken over meanwhile, there is no grace,
 // and its index entries are cleaned up.
-func (m *ownedMember) beginGrace(l *executor, x disconnect) {
+func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 	e, r := m.room.eng, m.room
-	g := &grace{executor: executor{roomID: r.id}, m: m, disconnect: x}
+	g := &grace{m: m, disconnect: x}
+	g.executor.Init(r.id, g.release)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.owned[m.connID] != m {
@@ -78,13 +80,9 @@ func (m *ownedMember) beginGrace(l *executor, x disconnect) {
 		return
 	}
 	e.retainRoom(r)
-	for _, settle := range l.inDoubt {
-		e.markInDoubt(&g.executor, settle)
-	}
-	l.inDoubt = nil
-	g.executor.onIdle = g.release
+	e.retries.Move(l, &g.executor)
 	m.grace = g
-	m.checking = false
+	m.checks.drop()
 	r.postCheck(m) // that was due since it had a socket
 	// One that was shown away for its silence has no stored grace yet. One that would be
 	// away for less than the time before that is not shown so: a closed tab does not blink.
@@ -132,7 +130,7 @@ func (g *grace) showAway() {
 		g.shownAway = true
 		return nil
 	}
-	if g.resolveInDoubt(ctx) != nil || step(ctx) != nil {
+	if g.executor.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
 		e.markInDoubt(&g.executor, step)
 	}
 }
@@ -167,16 +165,16 @@ func (g *grace) stop() {
 	g.post(func() {}) // its idle hook gives the room back
 }
 
-// release gives the room back once the grace is over and nothing is unsettled.
+// release gives the room back once the grace is over and nothing is in doubt.
 func (g *grace) release() {
 	r := g.m.room
 	r.mu.Lock()
-	g.executor.mu.Lock()
-	done := g.ended && !g.executor.busy && len(g.inDoubt) == 0 && g.timer != nil
-	if done {
-		g.timer = nil // once
-	}
-	g.executor.mu.Unlock()
+	done := false
+	g.executor.IfIdle(func() {
+		if done = g.ended && g.timer != nil; done {
+			g.timer = nil // once
+		}
+	})
 	r.mu.Unlock()
 	if done {
 		r.eng.releaseRoom(r)

@@ -52,7 +52,7 @@ func (s *Socket) routeHeartbeat(p *wire.Heartbeat, a Acker) (*roomSession, error
 		return nil, nil
 	case p.Edit.None() && st.waitForJoins(func() { st.ackHeartbeat(epoch, a) }):
 		return nil, nil
-	case !p.Edit.None() && st.tryAcquire():
+	case !p.Edit.None() && st.executor.TryAcquire():
 		return st, nil
 	}
 	edit := p.Edit.Clone()
@@ -85,7 +85,7 @@ func (s *Socket) ackForAllRooms(last *roomSession, a Acker) {
 func (st *roomSession) ackHeartbeat(epoch wire.Optional, a Acker) {
 	m := st.member.Load()
 	if m == nil {
-		a.Answer(wire.AppendRefusal(nil, wire.NotJoined(st.roomID)))
+		a.Answer(wire.AppendRefusal(nil, wire.NotJoined(st.roomID())))
 		return
 	}
 	st.sock.eng.answerHeartbeat(a, m.currentAck(epoch))

@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	// maxBuffered and maxHeldBytes bound the events that a room holds back during a load,
+	// maxBuffered and maxBufferedBytes bound the events that a room holds back during a load,
 	// which may fail for as long as the store does not answer.
 	maxBuffered      = 1024
 	maxBufferedBytes = 1 << 20

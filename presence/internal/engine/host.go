@@ -32,7 +32,7 @@ func (e *Engine) Reborn() {
 		if !e.sleep(catchUpTime) {
 			return
 		}
-		for _, m := range e.memberships() {
+		for _, m := range e.ownedMembers() {
 			m.room.mu.Lock()
 			m.room.checkOwned(m)
 			m.room.mu.Unlock()
@@ -47,7 +47,7 @@ func (e *Engine) Draining() bool { return e.draining.Load() }
 func (e *Engine) Start(f func()) bool { return e.tryStart(f) }
 
 // Run implements node.Host.
-func (e *Engine) Run(room string, f func()) { e.reapPool.submit(room, f) }
+func (e *Engine) Run(room string, f func()) { e.reapPool.Submit(room, f) }
 
 // nodeState reads the state of a node from the store.
 func (e *Engine) nodeState(ctx context.Context, node string) (store.NodeState, error) {

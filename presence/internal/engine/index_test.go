@@ -10,6 +10,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -64,7 +65,7 @@ func TestTheFirstJoinOfANodeAddsTheRoom(t *testing.T) {
 		a.send("leave", `{}`).wait()
 		b.send("leave", `{}`).wait()
 		w.indexHas(near, "just after the last left", "r")
-		w.rest(indexKeeps + 2*indexSweep)
+		w.rest(node.IndexKeeps + 2*node.IndexSweep)
 		w.indexHas(near, "long after the last left")
 		w.indexHas(far, "where one stays", "r")
 		plan("")
@@ -84,7 +85,7 @@ func TestTheFirstJoinOfANodeAddsTheRoom(t *testing.T) {
 			}
 			did("the join after one whose "+step+" failed", "AddRoom Put")
 			d.send("leave", `{}`).wait()
-			w.rest(indexKeeps + 2*indexSweep)
+			w.rest(node.IndexKeeps + 2*node.IndexSweep)
 		}
 	})
 }
@@ -136,7 +137,7 @@ func (s *slowRemoval) RemoveRoom(ctx context.Context, n store.NodeRoom) error {
 // answered and may still take effect, although another one was answered meanwhile: the
 // entry stands when the join is answered, and stays.
 func TestAJoinDuringTheRemovalOfItsRoom(t *testing.T) {
-	for _, limit := range []time.Duration{testSettings.StoreTimeout, 3 * indexSweep} {
+	for _, limit := range []time.Duration{testSettings.StoreTimeout, 3 * node.IndexSweep} {
 		for _, lost := range []bool{false, true} {
 			for _, after := range []time.Duration{0, limit / 8, limit / 2, limit - 2*time.Millisecond, limit} {
 				synctest.Test(t, func(t *testing.T) { joinDuringRemoval(t, limit, lost, after) })
@@ -173,7 +174,7 @@ func joinDuringRemoval(t *testing.T, limit time.Duration, lost bool, after time.
 			t.Errorf("%v into a removal a join was refused", after)
 		}
 		w.indexHas(e, "after the join", "r")
-		w.rest(2 * indexKeeps)
+		w.rest(2 * node.IndexKeeps)
 		w.indexHas(e, "later", "r")
 	})
 }
@@ -215,12 +216,12 @@ func TestAnEntryThatIsBackWhileItsRoomIsOpened(t *testing.T) {
 		if err := w.store.AddRoom(w.t.Context(), store.NodeRoom{Node: e.self(), Room: "r"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.index.again(); err != nil {
+		if err := e.index.Repair(e.ctx); err != nil {
 			t.Fatal(err)
 		}
 		w.connect(e, "a").join("r", "ann", "")
 		e.releaseRoom(r)
-		w.rest(2 * indexKeeps)
+		w.rest(2 * node.IndexKeeps)
 		w.indexHas(e, "while a member is there", "r")
 	})
 }

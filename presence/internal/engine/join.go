@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -48,7 +49,7 @@ func (s *Socket) Join(payload []byte, allow Authorizer, a Acker) {
 // runJoin is the executor's half of a join.
 func (st *roomSession) runJoin(deadline time.Time, p *wire.Join, allow Authorizer, a Acker) {
 	e := st.sock.eng
-	ctx, cancel := e.contextUntil(deadline)
+	ctx, cancel := e.deadlines.Until(deadline)
 	defer cancel()
 	accepted := a
 	if st.sender = p.Sender; p.Sender {
@@ -74,14 +75,14 @@ func (st *roomSession) tryJoin(ctx context.Context, p *wire.Join, allow Authoriz
 			return err
 		}
 	}
-	if err := st.resolveInDoubt(ctx); err != nil {
+	if err := st.executor.ResolveInDoubt(ctx); err != nil {
 		return err
 	}
-	if err := st.sock.eng.retries.admit(st.roomID); err != nil {
-		return err
+	if err := st.sock.eng.retries.Admit(st.roomID()); err != nil {
+		return fmt.Errorf("join: %w: %w", store.ErrUnavailable, err)
 	}
 	if st.room == nil {
-		r, err := st.sock.eng.acquire(ctx, st.roomID)
+		r, err := st.sock.eng.acquire(ctx, st.roomID())
 		if err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ var errConnIDTaken = errors.New("join: the connId is taken")
 func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) error {
 	e, r := st.sock.eng, st.room
 	m := &ownedMember{
-		room: r, owner: e.self(), life: newLife(), connID: st.pickConnID(), userID: p.UserID, state: p.State, audienceIndex: -1,
+		room: r, owner: e.self(), life: newLife(), connID: st.pickConnID(), userID: p.UserID, state: p.State, listenerIndex: -1,
 	}
 	m.write.Store(1)
 	if m.connID == st.sock.conn.ID() {
@@ -213,7 +214,7 @@ func (m *ownedMember) setGrace(graceMs int64) {
 
 // enterStore writes a new member, the indexes and the connection.
 func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResult, error) {
-	lacks, since, err := e.index.lacks(ctx, m.room.id, m.owner)
+	lacks, since, err := e.index.Lacks(ctx, m.room.id, m.owner)
 	if err != nil {
 		return store.PutResult{}, err
 	}
@@ -226,7 +227,7 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 		err = errConnIDTaken
 	}
 	if err == nil && lacks {
-		e.index.added(m.room.id, m.owner, since)
+		e.index.Added(m.room.id, m.owner, since)
 	}
 	return res, err
 }
@@ -346,8 +347,8 @@ func (st *roomSession) attach(m *ownedMember, a Acker, snap *snapshot, came *wai
 	if string(stands.State) == string(m.state) {
 		stands.State = m.state // one copy
 	}
-	heard, before, seatBefore := m.audienceIndex >= 0, st.member.Load(), m.session
-	s.conn.Enter(s.eng.RoomName(st.roomID))
+	heard, before, seatBefore := m.listenerIndex >= 0, st.member.Load(), m.session
+	s.conn.Enter(s.eng.RoomName(st.roomID()))
 	st.setMember(m)
 	m.session = st
 	ack := wire.JoinAck{
@@ -358,11 +359,11 @@ func (st *roomSession) attach(m *ownedMember, a Acker, snap *snapshot, came *wai
 		st.setMember(before)
 		m.session = seatBefore
 		if before == nil {
-			s.conn.Exit(s.eng.RoomName(st.roomID))
+			s.conn.Exit(s.eng.RoomName(st.roomID()))
 		}
 		return errWait
 	}
-	m.checking = false
+	m.checks.drop()
 	r.postCheck(m) // that was due meanwhile
 	if snap == nil {
 		if a.Wanted() { // its socket is gone

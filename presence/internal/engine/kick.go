@@ -79,20 +79,41 @@ func (e *Engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 
 // kickMember removes one member as it stands.
 func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (store.Outcome, error) {
+	t := replica.Tombstone{
+		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
+	}
+	expires := e.expiry(ctx)
 	outcome, err := e.removeMember(ctx, nil, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
 	})
-	if errors.Is(err, errExpired) {
+	switch {
+	case errors.Is(err, errExpired):
 		return store.Expired, nil
+	case err != nil:
+		e.followUp(t, expires)
+	case outcome == store.Applied:
+		e.tombstones.Add(t, e.clock.Now())
+		// The owner does this, too, when it hears of the kick.
+		if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {
+			e.repeatLeave(t)
+		}
 	}
-	if err != nil || outcome != store.Applied {
-		return outcome, err
-	}
-	e.tombstones.Add(replica.Tombstone{
-		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
-	}, e.clock.Now())
-	// The owner does this, too, when it hears of it.
-	return outcome, e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life})
+	return outcome, err
+}
+
+// followUp finds out what became of a kick without an answer when it cannot take effect
+// any more, and removes what is left of a member that is gone. It does not block.
+func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
+	step := e.after(expiresMs, func(ctx context.Context) error {
+		stands, err := e.stored(ctx, t.Room, t.ConnID)
+		if err != nil || stands != nil && stands.Life == t.Life {
+			return err
+		}
+		e.tombstones.Add(t, e.clock.Now())
+		return e.endEntries(ctx, t)
+	})
+	l := newExecutor(t.Room)
+	e.schedule(l, func() { e.carryOut(l, step) })
 }
 
 // disconnectNotice tells the owner of a member that the kick which follows must also disconnect the
@@ -112,7 +133,7 @@ func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store
 	return e.store.PublishNodes(ctx, append([]byte{wire.NodeDisconnect}, text...))
 }
 
-// handleDisconnectNotice takes what announceCut sent.
+// handleDisconnectNotice takes what sendDisconnectNotice sent.
 func (e *Engine) handleDisconnectNotice(text []byte) {
 	var cut disconnectNotice
 	if err := json.Unmarshal(text, &cut); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -24,7 +25,7 @@ func (s *Socket) Leave(payload []byte, a Acker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seats := slices.DeleteFunc(slices.Clone(s.sessions), func(st *roomSession) bool {
-		return p.RoomID != "" && st.roomID != p.RoomID
+		return p.RoomID != "" && st.roomID() != p.RoomID
 	})
 	var open atomic.Int32
 	open.Store(int32(len(seats)) + 1)
@@ -49,7 +50,7 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 		return
 	}
 	e := st.sock.eng
-	ctx, cancel := e.contextUntil(deadline)
+	ctx, cancel := e.deadlines.Until(deadline)
 	defer cancel()
 	leaves := grace.Value == 0 || m.graceMs == 0
 	st.detach(m, leaves)
@@ -65,7 +66,7 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 	m.graceMs = grace.Value // in place of the join's
 	m.room.mu.Unlock()
 	step := m.storeGrace(x)
-	if st.resolveInDoubt(ctx) != nil || step(ctx) != nil {
+	if st.executor.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
 		e.markInDoubt(&st.executor, step)
 	}
 	m.beginGrace(&st.executor, x)
@@ -73,12 +74,12 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 
 // depart removes an owned member from its room and the indexes. If the store does
 // not answer it is remembered and done later. Called by operations of the executor only.
-func (m *ownedMember) depart(ctx context.Context, l *executor, reason store.Reason) error {
+func (m *ownedMember) depart(ctx context.Context, l *serial.Executor, reason store.Reason) error {
 	m.room.mu.Lock()
 	m.leaving = true
 	m.room.mu.Unlock()
 	step := m.removing(reason)
-	err := l.resolveInDoubt(ctx)
+	err := l.ResolveInDoubt(ctx)
 	if err == nil {
 		err = step(ctx)
 	}
@@ -117,7 +118,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 		m.letGo()
 		return nil
 	}
-	m.ended(reason, true) // Missing: a try before this one may have done it
+	m.noteEnd(reason, true) // Missing: a try before this one may have done it
 	m.letGo()
 	return m.eraseConn(ctx)
 }
@@ -129,8 +130,12 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	e, r := m.room.eng, m.room
 	stands, err := e.stored(ctx, r.id, m.connID)
 	switch {
-	case err != nil || stands == nil || stands.Life != m.life:
+	case err != nil:
 		return store.Fenced, err
+	case stands == nil: // somebody removed it after the leave was fenced
+		return store.Missing, nil
+	case stands.Life != m.life:
+		return store.Fenced, nil
 	case stands.UntilMs == 0 && stands.Epoch >= m.epoch.Load():
 		return store.Fenced, e.addUser(ctx, m.userEntry()) // which was removed above
 	}
@@ -154,8 +159,8 @@ func (e *Engine) removeMember(ctx context.Context, r *room, q store.Remove) (sto
 	return outcome, expired(outcome, err)
 }
 
-// ended remembers that the life of the member ended, maybe by this node.
-func (m *ownedMember) ended(reason store.Reason, mine bool) {
+// noteEnd remembers, by a tombstone, that the life of the member ended, maybe by this node.
+func (m *ownedMember) noteEnd(reason store.Reason, mine bool) {
 	m.room.eng.tombstones.Add(replica.Tombstone{
 		Life: m.life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
 	}, m.room.eng.clock.Now())
@@ -191,16 +196,15 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 // repeatLeave removes a member again whose life has ended. It does not block.
 func (e *Engine) repeatLeave(t replica.Tombstone) {
 	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
-	l := &executor{roomID: t.Room}
+	l := newExecutor(t.Room)
 	e.schedule(l, func() { e.carryOut(l, step) })
 }
 
 // repeatLeaveOnce is one try.
 func (e *Engine) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error {
-	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
-	if err != nil {
+	if err := e.endEntries(ctx, t); err != nil {
 		return err
 	}
-	_, err = e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err
 }

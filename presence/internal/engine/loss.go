@@ -9,8 +9,13 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// DataLost implements node.Host: the store does not know this node any more, so every
-// room is looked at.
+// After a loss of data, in this order: the rooms are loaded again, each after its own jitter
+// of up to 1 s; a load that lacks a member of this node has it checked, and the check restores
+// it. At the same time, after another jitter, repeatAll writes what the store may have lost
+// beside the members, and the node reaper looks through the dead nodes again (Recheck).
+
+// DataLost implements node.Host: the store does not know this node any more. It was emptied
+// or it is another one, so every room has lost its members.
 func (e *Engine) DataLost() {
 	e.Log.Warn("the store lost data; restoring members", "node", e.self())
 	for _, r := range e.replicas() {
@@ -20,7 +25,8 @@ func (e *Engine) DataLost() {
 }
 
 // onPossibleDataLoss is called when the store may have lost its last writes, by a failover or a
-// restart.
+// restart. It does nothing about the rooms: the store calls HandleInterrupt of each room that
+// lies on that server.
 func (e *Engine) onPossibleDataLoss() {
 	e.life.Recheck()
 	e.Log.Warn("the store may have lost writes; repeating recent leaves and writing the indexes again", "node", e.self())
@@ -32,7 +38,7 @@ func (e *Engine) onPossibleDataLoss() {
 func (e *Engine) repeat() {
 	now := e.clock.Now()
 	e.dataLossAt.Store(&now)
-	e.index.doubt()
+	e.index.MayBeLost()
 	if e.repeats.Add(1) == 1 {
 		e.start(e.repeatAll)
 	}
@@ -43,8 +49,9 @@ func (e *Engine) repeatAll() {
 	for asked := e.repeats.Load(); asked > 0 && e.sleep(jitter()); asked = e.repeats.Add(-asked) {
 		asked = e.repeats.Load()
 		e.refreshConns()
-		e.writeIndexes()
-		e.repeatLeaves()
+		e.writeUsers(e.ownedMembers())
+		e.repeatLeaves() // before the index: clients see what comes back, and it ends with the tombstones' time
+		e.retrying("index of rooms", func() error { return e.index.Repair(e.ctx) })
 	}
 }
 
@@ -124,27 +131,24 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 			delete(ended, t.Life)
 		}
 	}
-	for _, t := range ended { // the users' index may lie elsewhere, and be back without the member
-		if err := e.endUser(t); err != nil {
+	for _, t := range ended { // they may lie elsewhere, and be back without the member
+		ctx, cancel := e.storeContext()
+		err := e.endEntries(ctx, t)
+		cancel()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// endUser removes the entry of a user whose member has left.
-func (e *Engine) endUser(t replica.Tombstone) error {
-	ctx, cancel := e.storeContext()
-	defer cancel()
-	return e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
-}
-
-// writeIndexes writes again what the indexes have of this node's rooms and of the users
-// of its members: they lie elsewhere than the members, and may be lost when those are
-// not. It blocks.
-func (e *Engine) writeIndexes() {
-	e.writeUsers(e.memberships())
-	e.retrying("index of rooms", e.index.again)
+// endEntries removes what there is of a member that has left beside its record.
+func (e *Engine) endEntries(ctx context.Context, t replica.Tombstone) error {
+	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
+	if err != nil || e.owns(t.Room, t.ConnID) { // the connection is in the room again
+		return err
+	}
+	return e.connLeave(ctx, store.Conn{ConnID: t.ConnID, UserID: t.UserID, Room: t.Room, Node: t.Owner})
 }
 
 // writeUsers has the users' entries of members written again. It does not block.

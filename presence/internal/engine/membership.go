@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -43,18 +44,16 @@ type ownedMember struct {
 	// Guarded by room.mu.
 	session       *roomSession // nil in grace and when gone
 	grace         *grace       // nil while it has a socket
-	audienceIndex int          // in room.audience; -1: does not hear the room
+	listenerIndex int          // in room.listeners; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
-	// gone is why it is to be given up when the room shows its leave: somebody removed
-	// it, or another node has it. Empty: it is not.
+	// gone is why somebody removed it, once that is known and until the room shows its
+	// leave (giveUpLocked). Empty: it is not gone.
 	gone store.Reason
 	// disconnectEpoch is the epoch for which a kick was announced that also disconnects the
 	// socket.
 	disconnectEpoch int64
-	// checkDue: it is to be found out what became of it; checking: an operation of its
-	// executor is about to, or waits to be tried again.
-	checkDue, checking bool
+	checks          checkState
 }
 
 // record is the member as it is to be stored, without a running grace.
@@ -109,30 +108,31 @@ func (r *room) removeOwned(m *ownedMember) {
 
 // addListener lets the owned member's socket hear the room. The room's lock is held.
 func (r *room) addListener(m *ownedMember) {
-	if m.audienceIndex < 0 {
-		m.audienceIndex = len(r.listeners)
+	if m.listenerIndex < 0 {
+		m.listenerIndex = len(r.listeners)
 		r.listeners = append(r.listeners, m)
 	}
 }
 
 // removeListener ends that. The room's lock is held.
 func (r *room) removeListener(m *ownedMember) {
-	if m.audienceIndex < 0 {
+	if m.listenerIndex < 0 {
 		return
 	}
 	last := len(r.listeners) - 1
-	r.listeners[m.audienceIndex] = r.listeners[last]
-	r.listeners[m.audienceIndex].audienceIndex = m.audienceIndex
+	r.listeners[m.listenerIndex] = r.listeners[last]
+	r.listeners[m.listenerIndex].listenerIndex = m.listenerIndex
 	r.listeners[last] = nil
 	r.listeners = r.listeners[:last]
-	m.audienceIndex = -1
+	m.listenerIndex = -1
 }
 
-// evictCause says why an owned member is not this node's any more.
+// evictCause says why an owned member is not this node's any more: the verdicts Gone and
+// Moved, or neither.
 type evictCause byte
 
 const (
-	evictRemoved  evictCause = iota // another node, or a kick, removed it
+	evictGone     evictCause = iota // somebody removed it
 	evictMoved                      // another node has it
 	evictReplaced                   // another socket of this node has it
 )
@@ -141,17 +141,17 @@ const (
 // The room's lock is held.
 func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 	e, s, g, leaving := r.eng, m.session, m.grace, m.leaving
-	cut := m.disconnectEpoch == m.epoch.Load() && why == evictRemoved && reason == store.ReasonKicked
+	cut := m.disconnectEpoch == m.epoch.Load() && why == evictGone && reason == store.ReasonKicked
 	r.removeOwned(m)
 	m.session = nil
-	if m.idSocket != nil && why != evictRemoved {
+	if m.idSocket != nil && why != evictGone {
 		m.idSocket.mu.Lock()
 		m.idSocket.idTaken = true
 		m.idSocket.mu.Unlock()
 	}
-	cleanUp := func(l *executor) {
+	cleanUp := func(l *serial.Executor) {
 		switch {
-		case leaving || why != evictRemoved: // others see to what there is of it
+		case leaving || why != evictGone: // others see to what there is of it
 		case m.inDoubtUntilMs.Load() > 0: // and may come back
 			e.markInDoubt(l, m.removing(store.ReasonDisconnect))
 		default:
@@ -171,7 +171,7 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 
 // writer is where what is written of the member takes its turn: its room session's or its grace's;
 // nil when it has neither. The room's lock is held.
-func (m *ownedMember) writer() *executor {
+func (m *ownedMember) writer() *serial.Executor {
 	switch {
 	case m.session != nil:
 		return &m.session.executor

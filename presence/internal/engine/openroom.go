@@ -28,7 +28,7 @@ func (e *Engine) acquire(ctx context.Context, id string) (*room, error) {
 			return nil, store.ErrClosed
 		}
 		e.rooms[id] = r
-		e.index.opened(id)
+		e.index.Opened(id)
 	}
 	r.refs++
 	e.mu.Unlock()
@@ -52,7 +52,7 @@ func (e *Engine) releaseRoom(r *room) {
 	last := r.refs == 0
 	if last && e.rooms[r.id] == r {
 		delete(e.rooms, r.id)
-		e.index.closed(r.id)
+		e.index.Closed(r.id)
 	}
 	e.mu.Unlock()
 	if last {
@@ -92,7 +92,7 @@ func (r *room) open() {
 	e.mu.Lock()
 	if r.err != nil && e.rooms[r.id] == r {
 		delete(e.rooms, r.id) // the next caller tries again
-		e.index.closed(r.id)
+		e.index.Closed(r.id)
 	}
 	abandoned := r.refs == 0
 	close(r.ready)

@@ -166,13 +166,13 @@ func TestDoubtsAreBounded(t *testing.T) {
 			x.end(store.ReasonDisconnect, false)
 		}
 		w.rest(3 * time.Second)
-		if n := len(e.retries.waiting()); n > maxRoomInDoubt+300 { // and those that were under way
+		if n := len(e.retries.Waiting()); n > maxRoomInDoubt+300 { // and those that were under way
 			t.Errorf("%d writes in doubt of %d clients", n, clients)
 		}
 		st.SetPlan(storetest.Plan{})
 		w.rest(20 * time.Second)
 		w.agree("r")
-		if all := e.retries.all.Load(); all != 0 || len(e.retries.ofRoom) != 0 {
+		if all := e.retries.Len(); all != 0 {
 			t.Errorf("%d are counted as in doubt when all is settled", all)
 		}
 		if ack := w.connect(e, "b").join("r", "bob", ""); !ack.OK {

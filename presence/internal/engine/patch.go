@@ -19,8 +19,8 @@ func (st *roomSession) tryPatch(deadline time.Time, epoch wire.Optional, d wire.
 	if m == nil {
 		return ack, err
 	}
-	ctx := e.sharedContext(deadline)
-	if err := st.resolveInDoubt(ctx); err != nil {
+	ctx := e.deadlines.Shared(deadline)
+	if err := st.executor.ResolveInDoubt(ctx); err != nil {
 		return ack, err
 	}
 	state, err := m.merge(d)
@@ -36,7 +36,7 @@ func (st *roomSession) tryPatch(deadline time.Time, epoch wire.Optional, d wire.
 func (st *roomSession) checkPatch(epoch wire.Optional, d wire.Edit) (*ownedMember, wire.HeartbeatAck, error) {
 	m := st.member.Load()
 	if m == nil {
-		return nil, wire.HeartbeatAck{}, wire.NotJoined(st.roomID)
+		return nil, wire.HeartbeatAck{}, wire.NotJoined(st.roomID())
 	}
 	ack, most := m.currentAck(epoch), st.sock.eng.Limits.StateBytes
 	switch {
@@ -112,11 +112,11 @@ type pendingPatch struct {
 func (st *roomSession) startPatch(epoch wire.Optional, d wire.Edit, a Acker) {
 	e := st.sock.eng
 	deadline := e.requestDeadline()
-	if len(st.inDoubt) > 0 { // which comes first, and blocks
+	if st.executor.HasInDoubt() { // which comes first, and blocks
 		d := d.Clone()
 		e.start(func() {
 			st.runHeartbeat(deadline, epoch, d, a)
-			st.releaseRun(e.start)
+			st.executor.Release(e.start)
 		})
 		return
 	}
@@ -130,12 +130,12 @@ func (st *roomSession) startPatch(epoch wire.Optional, d wire.Edit, a Acker) {
 	}
 	if state == nil {
 		st.answerPatch(a, ack, err)
-		st.releaseRun(e.start)
+		st.executor.Release(e.start)
 		return
 	}
 	next := m.withState(state)
 	p := &pendingPatch{st, m, a, ack, deadline, store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch}}
-	ctx := e.sharedContext(deadline)
+	ctx := e.deadlines.Shared(deadline)
 	e.fillRoom(ctx, &p.put, m.room)
 	e.store.StartPut(ctx, &p.put, p)
 }
@@ -151,14 +151,14 @@ func (p *pendingPatch) PutDone(res store.PutResult, err error) {
 	defer e.workers.Release()
 	p.m.applied(res.Outcome, &p.put.Member)
 	e.answerHeartbeat(p.a, p.m.stored(p.ack, res.Member.Seq))
-	st.releaseRun(e.start)
+	st.executor.Release(e.start)
 }
 
 // finishSlow is what becomes of a patch that was not simply written. It blocks.
 func (p *pendingPatch) finishSlow(res store.PutResult, err error) {
 	st, m, e := p.st, p.m, p.st.sock.eng
 	defer e.workers.Release()
-	ctx := e.sharedContext(p.deadline)
+	ctx := e.deadlines.Shared(p.deadline)
 	_, seq, err := e.updated(&st.executor, m, &p.put, res, err)
 	if err == nil {
 		if err = st.resolveMismatch(ctx, m); err == nil {
@@ -166,5 +166,5 @@ func (p *pendingPatch) finishSlow(res store.PutResult, err error) {
 		}
 	}
 	st.answerPatch(p.a, m.stored(p.ack, seq), err)
-	st.releaseRun(e.start)
+	st.executor.Release(e.start)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -114,10 +115,10 @@ func (s *Subscription) Close() { s.w.close() }
 
 // subscriber hands the events of a room to a function, one at a time.
 type subscriber struct {
-	executor
-	room *room
-	f    func(wire.Event)
-	done bool // guarded by room.mu
+	executor serial.Executor
+	room     *room
+	f        func(wire.Event)
+	done     bool // guarded by room.mu
 }
 
 func (e *Engine) Subscribe(ctx context.Context, id string, f func(wire.Event)) (*Subscription, []wire.Member, error) {
@@ -134,7 +135,7 @@ func (e *Engine) Subscribe(ctx context.Context, id string, f func(wire.Event)) (
 
 // deliver queues an event. The room's lock is held.
 func (w *subscriber) deliver(event wire.Event) {
-	w.executor.post(func() { w.call(event) }, 0, w.room.eng.start)
+	w.executor.Post(func() { w.call(event) }, 0, w.room.eng.start)
 }
 
 // call is the executor's half of deliver.

@@ -102,7 +102,7 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
 	if r := e.roomOf(room); r != nil {
-		if ours, err := r.isOurs(m); ours || err != nil {
+		if may, err := r.mayReap(m); !may || err != nil {
 			return err
 		}
 	}
@@ -140,22 +140,23 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	})
 }
 
-// isOurs reports whether a member stands as this node's own and is known here. One that
-// is connected here, or about to be, and stands under the id of a dead node is an error:
-// it is restored first.
-func (r *room) isOurs(m *store.Member) (bool, error) {
+// mayReap tells what a claimant does with a member that it found in the store: true, it
+// reaps it; false, it leaves it alone, since the member is this node's own; an error, it looks
+// again later, since the socket is here, or about to be, and the member, which stands under
+// the id of a dead node, is restored first.
+func (r *room) mayReap(m *store.Member) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.owned[m.ConnID]
 	switch {
-	case own != nil && own.leaving: // its leave is under way
-		return true, nil
-	case !r.holds(m.ConnID):
+	case own != nil && own.leaving && own.life == m.Life: // its leave is under way
 		return false, nil
-	case m.Owner == r.eng.self():
+	case !r.holds(m.ConnID):
 		return true, nil
+	case m.Owner == r.eng.self():
+		return false, nil
 	case own != nil && own.grace != nil:
-		return false, nil // which is taken over as that of another node would be
+		return true, nil // which is taken over as that of another node would be
 	case own != nil:
 		r.checkOwned(own)
 	}
@@ -175,7 +176,7 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	defer r.handoffs.Unlock(stands.ConnID)
 	m := &ownedMember{
 		room: r, owner: e.self(), life: stands.Life, connID: stands.ConnID, userID: stands.UserID, state: stands.State,
-		digest: stands.Token, graceMs: stands.GraceMs, audienceIndex: -1,
+		digest: stands.Token, graceMs: stands.GraceMs, listenerIndex: -1,
 	}
 	m.joinedMs.Store(stands.JoinedMs)
 	m.write.Store(stands.Write + 1)
@@ -189,7 +190,7 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	}
 	coming := r.addWaiter(m, m.epoch.Load())
 	defer r.removeWaiter(coming)
-	if err := e.index.add(ctx, r.id); err != nil {
+	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
 	}
 	next := m.inGrace(x)
@@ -205,7 +206,7 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	if !r.takeOwnership(m, res) {
 		return nil
 	}
-	m.beginGrace(&executor{roomID: r.id}, x)
+	m.beginGrace(newExecutor(r.id), x)
 	return e.connJoin(ctx, m.conn())
 }
 

@@ -62,7 +62,7 @@ func (e *Engine) usersInTurn() func() {
 	turn := 0
 	return func() {
 		turn = (turn + 1) % userTurns
-		e.writeUsers(slices.DeleteFunc(e.memberships(), func(m *ownedMember) bool {
+		e.writeUsers(slices.DeleteFunc(e.ownedMembers(), func(m *ownedMember) bool {
 			return crc32.ChecksumIEEE([]byte(m.connID))%userTurns != uint32(turn)
 		}))
 	}

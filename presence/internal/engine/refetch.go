@@ -19,8 +19,8 @@ func (r *room) resync() {
 	r.resyncAfter(0, firstReloadWait)
 }
 
-// refetchLater is refetch for a timer.
-func (r *room) refetchLater() {
+// resyncLater is resync for a timer.
+func (r *room) resyncLater() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.eng.ctx.Err() == nil {
@@ -39,7 +39,7 @@ const (
 // room is not used any more. It does not block.
 func (r *room) resyncAfter(wait, next time.Duration) {
 	e := r.eng
-	load := func() { e.loadPool.submit(r.id, func() { r.resyncOnce(next) }) }
+	load := func() { e.loadPool.Submit(r.id, func() { r.resyncOnce(next) }) }
 	if wait == 0 {
 		load()
 		return
@@ -121,7 +121,7 @@ func (r *room) applyLoad(l *replica.Reload) {
 		}
 	}
 	for id, own := range r.owned {
-		r.judge(own, stored[id])
+		r.compareOwned(own, stored[id])
 	}
 	for _, a := range r.waiters {
 		if m := r.rep.Member(a.connID); m != nil && a.matches(&m.Member) {
@@ -142,7 +142,7 @@ func (r *room) endRebuilding(now time.Time) {
 		r.mu.Lock()
 		r.rebuilt = nil
 		r.mu.Unlock()
-		r.refetchLater()
+		r.resyncLater()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
@@ -24,7 +25,7 @@ const (
 // relaying is what a socket has its events relayed with: an executor, and what tells the
 // goroutine that reads the connection when to wait for it.
 type relaying struct {
-	executor
+	executor  serial.Executor
 	heldUntil time.Time // when the others last had room again; of the executor
 
 	mu      sync.Mutex
@@ -100,7 +101,7 @@ func (s *Socket) postRelay(r *relaying, size int, op func()) error {
 		return wire.ErrTooManyWaiting
 	}
 	r.add(size)
-	ok := r.executor.post(func() {
+	ok := r.executor.Post(func() {
 		op()
 		r.done(size)
 		s.mu.Lock()

@@ -75,12 +75,12 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if err != nil || stands == nil {
 		return false, err
 	}
-	if err := e.index.add(ctx, r.id); err != nil {
+	if err := e.index.Add(ctx, r.id); err != nil {
 		return false, err
 	}
 	m := &ownedMember{
 		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.UserID, state: p.State, token: p.Resume,
-		audienceIndex: -1,
+		listenerIndex: -1,
 	}
 	m.joinedMs.Store(stands.JoinedMs)
 	m.setGrace(stands.GraceMs)

@@ -25,7 +25,7 @@ type room struct {
 	openedHook bool // the hooks were called when it opened
 	closeOnce  sync.Once
 
-	// handoffs locks each member, by connId, that this node is taking over or restoring. Two
+	// handoffs locks each member, by connId, that this node is taking over or checking. Two
 	// of its own writes that make the same node its owner count from the same epoch, and
 	// the store would take one for a repeat of the other.
 	handoffs keylock.Locks[string]
@@ -34,7 +34,7 @@ type room struct {
 	rep           *replica.Replica
 	inSyncAt      time.Time // when the replica was last in line with the store
 	loadStartedAt time.Time // when the load began that it is from
-	// loading holds the events back while a load is under way; again: one more is to
+	// loading: a load is under way, and events are buffered; loadAgain: one more is to
 	// follow it.
 	loading, loadAgain bool
 	buffered           eventBuffer
@@ -58,7 +58,7 @@ func (r *room) position() store.Position {
 	return r.rep.Position()
 }
 
-// now is this moment as the replica wants it.
+// moment is now, as the replica wants it.
 func (e *Engine) moment() replica.Now {
 	now := e.clock.Now()
 	return replica.Now{Time: now, StoreMs: e.storeTime(now)}
@@ -78,8 +78,8 @@ func (r *room) HandleEvent(e store.Event) {
 // HandleCast implements store.Receiver; casts are the cluster adapter's.
 func (r *room) HandleCast(string, []byte) {}
 
-// HandleInterrupt implements store.Receiver: whatever was missed, a refetch
-// finds it.
+// HandleInterrupt implements store.Receiver: whatever was missed, a
+// resync finds it.
 func (r *room) HandleInterrupt(_ string, lost bool) { r.scheduleResync(lost) }
 
 // scheduleResync has the room loaded again, not at once with all others of all nodes.
@@ -90,7 +90,7 @@ func (r *room) scheduleResync(lost bool) {
 		r.rep.Lost(r.eng.clock.Now(), true)
 	}
 	r.rep.Suspect()
-	r.eng.clock.AfterFunc(jitter(), r.refetchLater)
+	r.eng.clock.AfterFunc(jitter(), r.resyncLater)
 }
 
 // maxJitter is over what time nodes spread what an outage makes all of them do.
@@ -191,13 +191,13 @@ func (r *room) updateOwned(e *store.Event) {
 	case m == nil:
 	case e.Intent != store.IntentLeave:
 		if e.Member.Owner != m.owner || e.Member.Life != m.life {
-			r.judge(m, &e.Member)
+			r.compareOwned(m, &e.Member)
 		}
 	case e.Member.Life == m.life:
 		if !m.leaving { // another node removed it, and may die before it repeats that
-			m.ended(e.Reason, true)
+			m.noteEnd(e.Reason, true)
 		}
 		m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch)) // what comes after is above it
-		r.judge(m, nil)
+		r.compareOwned(m, nil)
 	}
 }

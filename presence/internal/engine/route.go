@@ -52,7 +52,7 @@ func (s *Socket) runRelay(relays *relaying, deadline time.Time, way targets, x R
 	if held := relays.heldUntil.Add(e.StoreTimeout); held.After(deadline) {
 		deadline = held // the wait was not the store's
 	}
-	held, err := s.sendRelayed(e.sharedContext(deadline), way, x)
+	held, err := s.sendRelayed(e.deadlines.Shared(deadline), way, x)
 	if err != nil {
 		e.Refuse(a, err, "relay")
 	} else {
@@ -88,7 +88,7 @@ type targets struct {
 // relayTarget is a room on a route.
 type relayTarget struct {
 	room   string
-	member *ownedMember // the sender's; nil: in will tell
+	member *ownedMember // the sender's; nil: in tells
 	// in gives, once the requests before the event took effect, the sender's
 	// owned member: nil if it is not in the room.
 	in chan *ownedMember
@@ -98,13 +98,13 @@ type relayTarget struct {
 func (s *Socket) route(room string) (targets, error) {
 	way := targets{named: room}
 	for _, st := range s.sessions {
-		if !st.wantsRoom || room != "" && room != st.roomID {
+		if !st.wantsRoom || room != "" && room != st.roomID() {
 			continue
 		}
-		next := relayTarget{room: st.roomID}
+		next := relayTarget{room: st.roomID()}
 		if st.joinsOpen > 0 {
 			in := make(chan *ownedMember, 1)
-			if !st.executor.post(func() { in <- st.member.Load() }, maxQueuedTasks, s.eng.start) {
+			if !st.executor.Post(func() { in <- st.member.Load() }, maxQueuedTasks, s.eng.start) {
 				return way, wire.ErrTooManyWaiting
 			}
 			next.in = in

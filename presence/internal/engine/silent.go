@@ -98,7 +98,7 @@ func (st *roomSession) show(away bool) {
 		_, _, _ = e.update(ctx, &st.executor, m, &next)
 		return nil
 	}
-	if st.resolveInDoubt(ctx) != nil {
+	if st.executor.ResolveInDoubt(ctx) != nil {
 		e.markInDoubt(&st.executor, step)
 		return
 	}

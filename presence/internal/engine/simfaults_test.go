@@ -250,6 +250,7 @@ func (s *simulation) wipe() {
 // the last that it was told, and the nodes learn of that.
 func (s *simulation) failOver(server string) {
 	s.noteLoss()
+	s.undoKicks()
 	s.log("rewound to", stamp(s.saved), server)
 	s.rewind(func(part string) bool { return server == "" || part == server })
 	s.rewind = nil

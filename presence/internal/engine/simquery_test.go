@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -152,12 +153,41 @@ func (s *simulation) kick(room, user string) {
 	defer cancel()
 	removed, err := n.eng.Kick(ctx, target)
 	s.log("kicked", target, removed, err)
+	if err != nil {
+		s.mu.Lock()
+		s.kickInDoubt = true
+		s.mu.Unlock()
+	}
 	if err != nil { // it may take effect later
 		s.noteKick(key, time.Now().Add(2*testSettings.StoreTimeout+3*time.Second))
 		return
 	}
-	s.noteKick(key, time.Now())
+	s.noteKick(key, time.Now().Add(s.kickLag()))
 	s.checkKicked(q, target)
+}
+
+// kickLag is for how long a join may still be undone by a kick before it. Soon after a loss
+// of data a node restores a member of whose kick it has not heard: for a join, too. It is
+// kicked when that event comes, which may be late or lost.
+func (s *simulation) kickLag() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.happened[faultWipe] || s.happened[faultRewind] || s.happened[faultPart] {
+		return lostFor
+	}
+	return 0
+}
+
+// undoKicks notes that the store may have gone back to before a kick: a member that is
+// resumed then is kicked again when a node that knows of the kick hears of it.
+func (s *simulation) undoKicks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, at := range s.kicked {
+		if at.After(time.Now().Add(-maxRewind)) {
+			s.kicked[key] = time.Now().Add(replica.TombstoneTime)
+		}
+	}
 }
 
 func (s *simulation) noteKick(key kickOf, until time.Time) {

@@ -135,25 +135,27 @@ type simulation struct {
 	lastLoss  time.Time                         // when the store lost data last
 	drains    sync.WaitGroup
 
-	mu        sync.Mutex // of what the model knows; nothing is called under it
-	happened  faultSet
-	nodes     []*simNode // that clients may come to
-	leaving   []*simNode // that drain
-	ended     []*simNode // that crashed, or drained
-	of        map[*Engine]*simNode
-	clients   []*client
-	clean     map[*client]bool // ended without a grace
-	goneAt    map[*client]time.Time
-	tokens    map[string]membershipOf
-	seats     map[seatKey]*belief
-	inRoom    map[string][]*belief
-	fading    map[seatID]fading
-	kicked    map[kickOf]time.Time // a join that was sent after this has nothing to do with a kick
-	leaves    map[heardOf]int64    // the epoch of each leave since the last join
-	contested map[seatID]int       // resumes without an answer, or refused
-	dead      map[*Engine]bool     // nodes that were declared dead, or may have been
-	late      excuses              // of all nodes
-	judge     judge
+	mu       sync.Mutex // of what the model knows; nothing is called under it
+	happened faultSet
+	// kickInDoubt: a kick was not answered, and may have taken effect.
+	kickInDoubt bool
+	nodes       []*simNode // that clients may come to
+	leaving     []*simNode // that drain
+	ended       []*simNode // that crashed, or drained
+	of          map[*Engine]*simNode
+	clients     []*client
+	clean       map[*client]bool // ended without a grace
+	goneAt      map[*client]time.Time
+	tokens      map[string]membershipOf
+	seats       map[seatKey]*belief
+	inRoom      map[string][]*belief
+	fading      map[seatID]fading
+	kicked      map[kickOf]time.Time // a join that was sent after this has nothing to do with a kick
+	leaves      map[heardOf]int64    // the epoch of each leave since the last join
+	contested   map[seatID]int       // resumes without an answer, or refused
+	dead        map[*Engine]bool     // nodes that were declared dead, or may have been
+	late        excuses              // of all nodes
+	judge       judge
 }
 
 // membershipOf is whom a resume token is for.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -38,9 +39,9 @@ type Socket struct {
 // roomSession is a socket's place in one room: its requests for that room take effect
 // in the order sent.
 type roomSession struct {
-	executor
-	sock *Socket
-	room *room // acquired by the first join; of the executor
+	executor serial.Executor
+	sock     *Socket
+	room     *room // acquired by the first join; of the executor
 
 	member atomic.Pointer[ownedMember] // nil: not in the room
 
@@ -53,6 +54,9 @@ type roomSession struct {
 	heartbeats []waitingHeartbeat
 	syncs      *syncBatch // waits in the executor with nothing behind it; nil: none does
 }
+
+// roomID is the id of the room.
+func (st *roomSession) roomID() string { return st.executor.Room() }
 
 // waitingHeartbeat is a heartbeat that waits for the joins before it, so many.
 type waitingHeartbeat struct {
@@ -114,7 +118,7 @@ func (e *Engine) Known() int {
 // session returns the room session for a room; nil if there is none. s.mu is held.
 func (s *Socket) session(room string) *roomSession {
 	for _, st := range s.sessions {
-		if st.roomID == room {
+		if st.roomID() == room {
 			return st
 		}
 	}
@@ -137,12 +141,16 @@ func (s *Socket) wantedSessions() (n int, last *roomSession) {
 func (s *Socket) openSession(room string) *roomSession {
 	st := s.session(room)
 	if st == nil {
-		st = &roomSession{executor: executor{roomID: room}, sock: s}
-		st.executor.onIdle = st.closeIfEmpty
+		st = &roomSession{sock: s}
+		st.executor.Init(room, st.closeIfEmpty)
 		s.sessions = append(s.sessions, st)
 	}
 	return st
 }
+
+// maxQueuedTasks is how many operations may wait in one executor. A client that sends more
+// without waiting for answers is refused with rate_limited.
+const maxQueuedTasks = 1024
 
 // maxQueuedBytes bounds the requests of a socket that wait; one that is larger waits
 // alone.
@@ -157,7 +165,7 @@ func (st *roomSession) post(a Acker, size int, op func(deadline time.Time)) bool
 	s, e := st.sock, st.sock.eng
 	st.syncs = nil
 	deadline := e.requestDeadline()
-	ok := s.takes(size) && st.executor.post(func() {
+	ok := s.takes(size) && st.executor.Post(func() {
 		op(deadline)
 		s.mu.Lock()
 		s.queued -= size
@@ -174,7 +182,7 @@ func (st *roomSession) post(a Acker, size int, op func(deadline time.Time)) bool
 // requestDeadline is when the store must have answered what a request asks of
 // it from now on.
 func (e *Engine) requestDeadline() time.Time {
-	return e.clock.Now().Add(e.StoreTimeout - e.StoreTimeout/10) // the answer takes some time too
+	return e.deadlines.After(e.clock.Now())
 }
 
 // evicted takes the member from the session after an eviction, and runs then before any
@@ -187,7 +195,7 @@ func (st *roomSession) evicted(m *ownedMember, then func()) {
 		s.minEpoch = max(s.minEpoch, m.epoch.Load())
 		st.wantsRoom = st.wantsRoom && st.joinsOpen > 0
 	}
-	st.executor.postFront(then, s.eng.start)
+	st.executor.PostFront(then, s.eng.start)
 }
 
 // leaveRoom takes the socket out of the Socket.IO room, unless it joined again meanwhile.
@@ -198,7 +206,7 @@ func (st *roomSession) leaveRoom(cut bool) {
 		return
 	}
 	s := st.sock
-	s.conn.Exit(st.sock.eng.RoomName(st.roomID))
+	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
 	s.mu.Lock()
 	rooms, _ := s.wantedSessions()
 	s.mu.Unlock()
@@ -212,13 +220,13 @@ func (st *roomSession) leaveRoom(cut bool) {
 func (st *roomSession) closeIfEmpty() {
 	s := st.sock
 	s.mu.Lock()
-	st.executor.mu.Lock()
-	vacant := !st.executor.busy && st.member.Load() == nil && len(st.inDoubt) == 0
 	var r *room
-	if vacant {
-		r, st.room = st.room, nil
-	}
-	st.executor.mu.Unlock()
+	vacant := false
+	st.executor.IfIdle(func() {
+		if vacant = st.member.Load() == nil; vacant {
+			r, st.room = st.room, nil
+		}
+	})
 	if vacant {
 		st.wantsRoom = false
 		s.sessions = slices.DeleteFunc(s.sessions, func(other *roomSession) bool { return other == st })
@@ -306,5 +314,5 @@ func (st *roomSession) detach(m *ownedMember, leaving bool) {
 	st.member.CompareAndSwap(m, nil)
 	s.minEpoch = max(s.minEpoch, m.epoch.Load())
 	s.mu.Unlock()
-	s.conn.Exit(st.sock.eng.RoomName(st.roomID))
+	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
@@ -73,7 +74,7 @@ func (st *roomSession) runSyncs(batch *syncBatch) {
 	asks := *batch
 	var err error
 	if m := st.member.Load(); m == nil {
-		err = wire.NotJoined(st.roomID)
+		err = wire.NotJoined(st.roomID())
 	} else {
 		asks, err = m.room.answerSyncs(s, asks)
 	}
@@ -89,8 +90,8 @@ func (st *roomSession) runSyncs(batch *syncBatch) {
 // answerSyncs answers the syncs of a socket, all with one snapshot if their turn
 // does not come one by one. It returns those that it could not answer, and why.
 func (r *room) answerSyncs(s *Socket, asks []syncAsk) ([]syncAsk, error) {
-	t := r.eng.texts.get(smallText)
-	defer r.eng.texts.put(t)
+	t := r.eng.texts.Get(smallText)
+	defer r.eng.texts.Put(t)
 	r.mu.Lock()
 	asks = r.answerUnchanged(t, asks)
 	r.mu.Unlock()
@@ -101,9 +102,9 @@ func (r *room) answerSyncs(s *Socket, asks []syncAsk) ([]syncAsk, error) {
 		if snap == nil {
 			return nil
 		}
-		t.b = wire.AppendSyncAck(t.b[:0], snap.seq)
+		t.B = wire.AppendSyncAck(t.B[:0], snap.seq)
 		for len(asks) > 0 {
-			if !asks[0].a.AnswerShared(t.b, snap.text, closeObject) {
+			if !asks[0].a.AnswerShared(t.B, snap.text, closeObject) {
 				return errWait
 			}
 			asks = asks[1:]
@@ -115,14 +116,14 @@ func (r *room) answerSyncs(s *Socket, asks []syncAsk) ([]syncAsk, error) {
 
 // answerUnchanged answers those that have missed nothing, and returns the others.
 // The lock is held.
-func (r *room) answerUnchanged(t *buffer, asks []syncAsk) (changed []syncAsk) {
+func (r *room) answerUnchanged(t *serial.Buffer, asks []syncAsk) (changed []syncAsk) {
 	for _, ask := range asks {
 		if !r.isCurrent(ask.seq) {
 			changed = append(changed, ask)
 			continue
 		}
-		t.b = wire.AppendUnchanged(t.b[:0], r.rep.Seq())
-		ask.a.Answer(t.b)
+		t.B = wire.AppendUnchanged(t.B[:0], r.rep.Seq())
+		ask.a.Answer(t.B)
 	}
 	return changed
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
@@ -80,7 +81,7 @@ func resumeDuringTakeover(w *world, hook *writeHook, early bool) {
 		w.t.Error("nobody took it over")
 	}
 	again[0].send("leave", `{}`).wait()
-	w.rest(2 * indexKeeps)
+	w.rest(2 * node.IndexKeeps)
 	for i, e := range w.nodes[1:] {
 		if left := w.stored("r"); len(left) > 0 {
 			w.t.Errorf("node %d: %+v stand", i+1, left)

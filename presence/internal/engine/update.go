@@ -4,20 +4,21 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // update writes a member that this node owns and shows it as an update; seq is
 // the event's, if it took effect. A write without an answer is repeated until
 // there is one, so that it counts once. Called by operations of the member's executor.
-func (e *Engine) update(ctx context.Context, l *executor, m *ownedMember, next *store.Member) (found store.Outcome, seq int64, err error) {
+func (e *Engine) update(ctx context.Context, l *serial.Executor, m *ownedMember, next *store.Member) (found store.Outcome, seq int64, err error) {
 	put := store.Put{Intent: store.IntentUpdate, Member: *next, Fence: next.Epoch}
 	res, err := e.put(ctx, &put, m.room)
 	return e.updated(l, m, &put, res, err)
 }
 
 // updated is what follows from the store's answer to an update.
-func (e *Engine) updated(l *executor, m *ownedMember, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
+func (e *Engine) updated(l *serial.Executor, m *ownedMember, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
 	if err != nil {
 		again := *put
 		e.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))

@@ -192,7 +192,7 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
 		busy := make(chan struct{})
 		for range leavesAtOnce {
-			w.nodes[0].leavePool.submit("r", func() { <-busy })
+			w.nodes[0].leavePool.Submit("r", func() { <-busy })
 		}
 		a.end(store.ReasonDisconnect, false)
 		l[0].Thaw()

@@ -1,6 +1,5 @@
-// Package member is what only its owner knows of a member, and what follows from it:
-// the next records, and what to do when the store has another one. It is pure: no
-// clock, no store, no goroutine.
+// Package member is what only its owner knows of a member, and what follows when the store
+// has something else: the verdict. It is pure: no clock, no store, no goroutine.
 package member
 
 import (
@@ -100,7 +99,9 @@ func judgeEnded(own *Own, ev *Evidence) Verdict {
 	case !own.Online || ev.Reason == store.ReasonKicked:
 		return Gone
 	case ev.Reason == store.ReasonNodeLost || ev.EndedUnder == own.Node:
-		return Reaped // by a claimant, or by a node that repeats a leave from before a loss
+		// By a claimant. Or by a node that took the life for ended when the store had lost
+		// it, and removed what this node restored: the record was this node's.
+		return Reaped
 	}
 	return Gone // it was resumed elsewhere, and left there
 }

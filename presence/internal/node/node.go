@@ -3,8 +3,8 @@
 // Once a second it gives its life sign, which renews its lease. The answer brings the
 // store's time and says whether the store lost data, whether other nodes declared this
 // one dead, and which nodes are dead. The reaper looks through the rooms that a dead node
-// left in the index of rooms. The orphan sweep finds owners that nobody declares dead,
-// since the store lost their life sign.
+// left in the index of rooms. An Index keeps the rooms of this node there. The orphan
+// sweep finds owners that nobody declares dead, since the store lost their life sign.
 //
 // The package knows nodes and the names of rooms. What is in the rooms is the Host's.
 package node
@@ -30,6 +30,7 @@ type Store interface {
 	Claim(ctx context.Context, dead, by string) (bool, error)
 	NodeDone(ctx context.Context, dead string) error
 	NodeRooms(ctx context.Context, node, cursor string, limit int) (rooms []string, next string, err error)
+	AddRoom(ctx context.Context, n store.NodeRoom) error
 	RemoveRoom(ctx context.Context, n store.NodeRoom) error
 }
 
@@ -61,8 +62,8 @@ type Host interface {
 	// that it does not know.
 	Owners() map[string][]string
 	// ReapRoom removes or takes over the members of a room whose owner is that node, but
-	// none that is connected to this node or known as its own. It runs in a turn of the
-	// room, and returns an error when any of them is left. It bounds each call of the store
+	// none that is connected to this node or known as its own. It is called in a turn of
+	// the room or by Index.Sweep, and returns an error when any of them is left. It bounds each call of the store
 	// by itself; ctx ends when the host closes or another node becomes the claimant.
 	ReapRoom(ctx context.Context, owner, room string) error
 }

@@ -40,7 +40,6 @@ type deadNode struct {
 	again []string  // rooms that failed: they are what is left of the present pass
 	seen  []string  // rooms of the first pass whose entries are gone, for the second one
 	first time.Time // when the first pass ended; zero: it did not
-	found bool      // it found rooms: the claim is kept until the second one
 	done  bool
 }
 
@@ -65,7 +64,7 @@ func (n *Node) reap(ctx context.Context, dead []string) {
 			d = new(deadNode)
 			r.dead[id] = d
 		}
-		if d.working || d.done || d.waits(n.Clock.Now()) && !d.found {
+		if d.working || d.done || d.waits(n.Clock.Now()) {
 			continue
 		}
 		d.working = n.Host.Start(func() { n.reapNode(ctx, id, d) })
@@ -90,7 +89,7 @@ func (n *Node) Recheck() {
 // makes the pass that is due.
 func (n *Node) reapNode(ctx context.Context, id string, d *deadNode) {
 	mine, err := n.claim(ctx, id)
-	if err == nil && mine && !d.waits(n.Clock.Now()) && n.pass(ctx, id, d) {
+	if err == nil && mine && n.pass(ctx, id, d) {
 		n.release(ctx, id)
 	}
 	r := &n.reaper
@@ -102,8 +101,8 @@ func (n *Node) reapNode(ctx context.Context, id string, d *deadNode) {
 	}
 }
 
-// pass makes the first or the second pass over a dead node. It reports whether there was
-// no room to look at: then nobody needs the claim for now.
+// pass makes the first or the second pass over a dead node. It reports whether that came to
+// its end: then nobody needs the claim for now.
 func (n *Node) pass(ctx context.Context, id string, d *deadNode) (free bool) {
 	last := !d.first.IsZero()
 	failed, found, ok := n.reapRooms(ctx, id, d, last)
@@ -114,9 +113,9 @@ func (n *Node) pass(ctx context.Context, id string, d *deadNode) (free bool) {
 	case last:
 		d.done, d.seen = !found, nil
 	default:
-		d.first, d.found = n.Clock.Now(), found
+		d.first = n.Clock.Now()
 	}
-	return !found
+	return true
 }
 
 // reapRooms reaps the rooms of a dead node, those that failed before or all, and removes

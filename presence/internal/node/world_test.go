@@ -284,3 +284,10 @@ func failAlways(method string) storetest.Plan {
 		return f
 	}}
 }
+
+// forget has the store lose an entry of a node.
+func (w *world) forget(p *peer, room string) {
+	if err := w.mem.RemoveRoom(w.ctx, store.NodeRoom{Node: p.ID(), Room: room}); err != nil {
+		w.t.Error(err)
+	}
+}

@@ -1,4 +1,4 @@
-package engine
+package serial
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 
 // A shared context never ends before the deadline it was asked for, and little
 // later; and none is kept when it has ended.
-func TestNear(t *testing.T) {
+func TestSharedDeadlines(t *testing.T) {
 	for _, timeout := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			e := &Engine{Settings: Settings{StoreTimeout: timeout}, clock: clock.System{}, ctx: t.Context()}
+			d := NewDeadlines(t.Context(), clock.System{}, timeout)
 			distinct := make(map[context.Context]bool)
 			const asked = 1000
 			for i := range asked {
@@ -22,7 +22,7 @@ func TestNear(t *testing.T) {
 				if i%2 == 1 { // one that has waited
 					deadline = deadline.Add(-timeout / 3)
 				}
-				ctx := e.sharedContext(deadline)
+				ctx := d.Shared(deadline)
 				distinct[ctx] = true
 				if end, ok := ctx.Deadline(); !ok || end.Before(deadline) || end.Sub(deadline) > timeout/20+1 {
 					t.Fatalf("asked for %v, got %v", deadline, end)
@@ -34,7 +34,7 @@ func TestNear(t *testing.T) {
 			}
 			time.Sleep(2 * timeout)
 			synctest.Wait()
-			if n := len(e.deadlines.open); n > 0 {
+			if n := len(d.open); n > 0 {
 				t.Errorf("%d contexts are kept", n)
 			}
 		})
