@@ -30,7 +30,7 @@ func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
 			quiet = -1
 		}
 	}
-	return d.left.Load(), nil
+	return d.left.Load() || e.index.InDoubt(), nil
 }
 
 // Deregister is the last that the store hears of the node, which is shut by then. left says

@@ -36,6 +36,9 @@ type Index struct {
 	rooms map[string]*indexed
 	// doubts counts how often the store may have lost entries.
 	doubts int
+	// addedMs is until when an entry that was written without an answer may appear, by the
+	// store's clock.
+	addedMs int64
 }
 
 // indexed is a room's entry. Guarded by the index's mu.
@@ -138,11 +141,22 @@ func (x *Index) add(ctx context.Context, room string, open bool) error {
 	if err != nil || !lacks {
 		return err
 	}
-	if err := n.Store.AddRoom(ctx, store.NodeRoom{Node: node, Room: room, ExpiresMs: n.Expiry(ctx)}); err != nil {
+	expires := n.Expiry(ctx)
+	if err := n.Store.AddRoom(ctx, store.NodeRoom{Node: node, Room: room, ExpiresMs: expires}); err != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.addedMs = max(x.addedMs, expires)
 		return err
 	}
 	x.Added(room, node, since)
 	return nil
+}
+
+// InDoubt reports whether an entry that was written without an answer may still appear.
+func (x *Index) InDoubt() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.now() <= x.addedMs
 }
 
 // Sweep removes the entries of rooms that were closed here long ago. It ends at the first
