@@ -375,3 +375,40 @@ func TestARestoreThatSomebodyIsFasterThan(t *testing.T) {
 		}
 	})
 }
+
+// A member of a node that stood still was taken over and removed, unheard by its node,
+// which restores it in another life. Then the store goes back to the takeover: the life
+// before does not take the place of the present one.
+func TestALifeBeforeDoesNotTakeThePlaceOfTheNext(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a := w.connect(w.nodes[0], "a")
+		w.connect(w.nodes[1], "b").join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":12000`)
+		l[0].SetPlan(deaf())
+		l[0].Freeze()
+		w.rest(8 * time.Second)
+		if m := w.stored("r")[0]; m.Owner != w.nodes[1].self() {
+			t.Fatalf("not taken over: %+v", m)
+		}
+		lose := mem.SaveParts()
+		w.rest(12 * time.Second)
+		l[0].Thaw()
+		w.rest(5 * time.Second)
+		l[0].SetPlan(storetest.Plan{})
+		lose(onlyRoom("r"))
+		l[1].SetPlan(hang()) // the node that knows better has no say yet
+		l[0].Interrupt(true)
+		w.rest(2 * time.Second)
+		l[1].SetPlan(storetest.Plan{})
+		l[1].Interrupt(true)
+		w.rest(10 * time.Second)
+		if ack := a.send("heartbeat", `{"roomId":"r"}`).wait(); !ack.OK {
+			t.Errorf("heartbeat: %+v", ack)
+		}
+		if m := w.stored("r")[0]; m.Owner != w.nodes[0].self() || m.UntilMs > 0 {
+			t.Errorf("stored: %+v", m)
+		}
+		w.agree("r")
+	})
+}

@@ -341,6 +341,9 @@ func TestAKickThatTheOwnerDoesNotHear(t *testing.T) {
 			if got := a.heard(); grace == "" && strings.Count(got, "leave ann@r") != 1 {
 				t.Errorf("a heard:\n%s", got)
 			}
+			if ack := a.send("heartbeat", `{"roomId":"r"}`).wait(); grace == "" && ack.Code != wire.CodeNotJoined {
+				t.Errorf("heartbeat: %+v", ack)
+			}
 			w.agree("r")
 			if n := len(w.stored("r")); n != 1 {
 				t.Errorf("%d members stand", n)
