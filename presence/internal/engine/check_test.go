@@ -314,20 +314,8 @@ func TestARestoreIsAboveATakeoverThatWasLost(t *testing.T) {
 		b.join("r", "bob", "")
 		lose := mem.SaveParts()
 		a.join("r", "ann", `,"graceMs":60000`)
-		m := a.ownedIn("r")
-		if !m.room.handoffs.TryLock(m.connID) { // checks have to wait
-			t.Fatal("the member is being moved")
-		}
-		over := w.stored("r")[0]
-		over.Owner, over.Epoch, over.Away = "far", 6, true
-		over.UntilMs = time.Now().Add(time.Minute).UnixMilli()
-		put := store.Put{Room: "r", Intent: store.IntentResume, Member: over, Fence: 1, KeepState: true}
-		if res, err := store.PutAndWait(t.Context(), mem, put); err != nil || res.Outcome != store.Applied {
-			t.Fatal(res, err)
-		}
-		w.rest(100 * time.Millisecond)
+		w.takenOverFar(mem, a, 6)
 		lose(onlyRoom("r"))
-		m.room.handoffs.Unlock(m.connID)
 		w.rest(5 * time.Second) // b complains of an epoch that falls
 		if got := w.stored("r"); len(got) != 2 || got[0].Epoch <= 6 || got[0].UntilMs > 0 {
 			t.Errorf("stored: %+v", got)
