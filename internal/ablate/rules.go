@@ -131,12 +131,16 @@ var checkRules = []rule{
 		"A node that is declared dead and has not heard of it yet restores no member under its old id."),
 	without("evidence (catches up)", "internal/engine/check.go", "ownedMember.evidence", " && !e.catchingUp()", "",
 		"A node that was declared dead restores no member before it has read what lies unread."),
-	without("giveUp (shown)", "internal/engine/check.go", "room.giveUpLocked", "shown != nil && shown.Life == m.life {", "false && shown != nil {",
+	without("giveUp (shown)", "internal/engine/check.go", "room.giveUpLocked", "if shown := r.rep.Member(m.connID); shown != nil && (", "if shown := r.rep.Member(m.connID); false && shown != nil && (",
 		"A member that somebody removed unheard is let go by a load that shows its leave."),
 	without("giveUp (gone)", "internal/engine/check.go", "room.giveUpLocked", "m.gone = reason", "",
 		"A member that somebody removed unheard is not taken for a lost one until its leave is shown."),
-	without("giveUp (tombstone)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(reason, false)", "",
+	without("giveUp (tombstone)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(m.life, reason, false)", "",
 		"The life of a member that somebody removed unheard has ended."),
+	without("giveUp (replaced life)", "internal/engine/check.go", "room.giveUpLocked", " || shown.Epoch < m.epoch.Load()", "",
+		"A member that was restored with a new life, and removed unheard, is let go in order too."),
+	without("giveUp (tombstone of the replaced life)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(shown.Life, reason, false)", "",
+		"The life that is still shown of a restored member has ended with it."),
 	without("giveUp (reads)", "internal/engine/check.go", "room.giveUpLocked", "r.resync()", "",
 		"A room in which a member was removed unheard is read, which shows its leave."),
 	without("restore (grace)", "internal/engine/check.go", "ownedMember.restore", "if m.grace != nil {", "if false {",
@@ -326,7 +330,7 @@ var roomRules = []rule{
 		"A member that is to be given up is not shown on when a load lacks it."),
 	without("updateOwned (taken over)", "internal/engine/room.go", "room.updateOwned", "r.compareOwned(m, &e.Member)", "",
 		"A node lets go of a member when it hears that another one has it."),
-	without("updateOwned (mine)", "internal/engine/room.go", "room.updateOwned", "m.noteEnd(e.Reason, true)", "",
+	without("updateOwned (mine)", "internal/engine/room.go", "room.updateOwned", "m.noteEnd(m.life, e.Reason, true)", "",
 		"The owner of a member that another node removed repeats the removal after a loss, too."),
 	without("updateOwned (epoch)", "internal/engine/room.go", "room.updateOwned", "m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch))", "",
 		"What joins after a removal is above the epoch of it."),
@@ -435,7 +439,7 @@ var leaveRules = []rule{
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(reason, true)
+	m.noteEnd(m.life, reason, true)
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}

@@ -227,9 +227,11 @@ func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store
 	if reason == "" {
 		reason = store.ReasonDisconnect
 	}
-	if shown := r.rep.Member(m.connID); shown != nil && shown.Life == m.life {
+	// What is shown may still be the life that a restore has replaced.
+	if shown := r.rep.Member(m.connID); shown != nil && (shown.Life == m.life || shown.Epoch < m.epoch.Load()) {
 		m.gone = reason
-		m.noteEnd(reason, false)
+		m.noteEnd(m.life, reason, false)
+		m.noteEnd(shown.Life, reason, false)
 		r.resync()
 		return
 	}
