@@ -110,7 +110,9 @@ func TestServerCloseUnderFire(t *testing.T) {
 			if i%2 == 0 {
 				w = e.openWS()
 			} else {
-				w = e.openPolling().probeUpgrade()
+				w = e.openPolling().dialUpgrade()
+				w.send("2probe")
+				w.want("3probe")
 				w.send("5")
 			}
 			frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("4echo"))))

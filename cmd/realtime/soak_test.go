@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/bench"
-	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 )
 
@@ -136,9 +136,13 @@ func watchMemory(t *testing.T, p *process) (end func(whole time.Duration)) {
 }
 
 func residentMB(t *testing.T, pid int) float64 {
-	used, err := procstat.Read(pid)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	var size, resident int
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &size, &resident)
+	}
 	if err != nil {
 		t.Error(err)
 	}
-	return float64(used.Resident) / (1 << 20)
+	return float64(resident) * float64(os.Getpagesize()) / (1 << 20)
 }

@@ -1,16 +1,20 @@
 // Servers whose way to Redis goes through a proxy, for tests that break it.
 
+import { after, afterEach, before, describe } from 'node:test';
+
 import { Proxy } from './proxy.mjs';
 import { Redis } from './redis.mjs';
-import { describeStack, Stack } from './stack.mjs';
+import { Stack } from './stack.mjs';
 
 export class ProxiedStack extends Stack {
   /** @type {Proxy} between the servers and Redis */ proxy;
 
   async start({ nodes = 1, env = {} }) {
+    this.redis = await Redis.start();
     this.proxy = await Proxy.start(() => this.redis && Number(new URL(this.redis.url).port));
-    const proxied = { REDIS_URL: `redis://127.0.0.1:${this.proxy.port}`, ...env };
-    await super.start({ backend: 'serve', nodes, env: proxied, redis: () => Redis.start() });
+    this.env = { REDIS_URL: `redis://127.0.0.1:${this.proxy.port}`, ...env };
+    this.backend = 'serve';
+    for (let i = 0; i < nodes; i++) await this.addNode();
   }
 
   /** Kills Redis, and starts one that is empty; to the servers it is the same. In between something may happen. */
@@ -40,5 +44,11 @@ export class ProxiedStack extends Stack {
  * @param {(stack: ProxiedStack) => void} body
  */
 export function describeProxied(name, options, body) {
-  describeStack(name, options, body, new ProxiedStack());
+  describe(name, () => {
+    const stack = new ProxiedStack();
+    before(() => stack.start(options));
+    afterEach(() => stack.finishTest());
+    after(() => stack.stop());
+    body(stack);
+  });
 }

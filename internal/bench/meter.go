@@ -3,8 +3,7 @@ package bench
 import (
 	"os"
 	"runtime"
-
-	"github.com/realtime-ai/realtime-message-go/internal/procstat"
+	"time"
 )
 
 // The processes that are measured.
@@ -18,7 +17,14 @@ const (
 type meter struct {
 	role string
 	pid  int
-	last procstat.Usage
+	last reading
+}
+
+// reading is the CPU time of a process since its start, user and system
+// together, and its resident memory in bytes.
+type reading struct {
+	cpu      time.Duration
+	resident int64
 }
 
 // newMeters opens the processes of a load. The client is among them where its
@@ -43,9 +49,9 @@ func newMeters(cfg Config) ([]*meter, error) {
 }
 
 func (m *meter) read() error {
-	used, err := procstat.Read(m.pid)
+	cpu, resident, err := readProcess(m.pid)
 	if err == nil {
-		m.last = used
+		m.last = reading{cpu, resident}
 	}
 	return err
 }

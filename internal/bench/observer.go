@@ -3,8 +3,6 @@ package bench
 import (
 	"sync"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 )
 
 // observer cuts the run into intervals and phases.
@@ -17,7 +15,7 @@ type observer struct {
 	lastErrs  int64
 	phase     string // that is under way; empty between them
 	began     time.Duration
-	beganWith []procstat.Usage
+	beganWith []reading
 	counted   tally // of this phase
 	total     tally // of the whole run, for its latencies
 	latest    time.Duration
@@ -63,9 +61,9 @@ func (o *observer) end() {
 	for i, m := range o.meters {
 		p.Processes = append(p.Processes, Usage{
 			Role: m.role, PID: m.pid,
-			CPUSeconds:     (m.last.CPU - o.beganWith[i].CPU).Seconds(),
-			ResidentBefore: o.beganWith[i].Resident,
-			ResidentAfter:  m.last.Resident,
+			CPUSeconds:     (m.last.cpu - o.beganWith[i].cpu).Seconds(),
+			ResidentBefore: o.beganWith[i].resident,
+			ResidentAfter:  m.last.resident,
 		})
 	}
 	o.phases = append(o.phases, p)
@@ -115,8 +113,8 @@ func (o *observer) cutLocked() {
 		}
 		interval.Processes = append(interval.Processes, Share{
 			Role: m.role, PID: m.pid,
-			Cores:    (m.last.CPU - before.CPU).Seconds() / max(length.Seconds(), 1e-3),
-			Resident: m.last.Resident,
+			Cores:    (m.last.cpu - before.cpu).Seconds() / max(length.Seconds(), 1e-3),
+			Resident: m.last.resident,
 		})
 	}
 	o.lastCut, o.lastErrs = now, errs

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/internal/quantile"
 )
 
 var (
@@ -33,7 +31,7 @@ func TestReap(t *testing.T) {
 	if r == nil {
 		return
 	}
-	ms := func(list []time.Duration, q float64) string { return short(quantile.Of(list, q)) }
+	ms := func(list []time.Duration, q float64) string { return short(quantile(list, q)) }
 	fmt.Printf(`
 members                     %d, grace %v; load average %s
 seen leaving                %d, twice %d

@@ -69,15 +69,12 @@ func (c *PollConn) open() error {
 
 // Next reads one packet and blocks until there is one; pings are answered
 // here. The packet is valid until the next read.
-func (c *PollConn) Next() (Packet, error) { return next(c) }
-
-// readText returns the next packet's text.
-func (c *PollConn) readText() ([]byte, error) {
+func (c *PollConn) Next() (Packet, error) {
 	for {
 		for len(c.rest) == 0 {
 			payload, err := c.do(http.MethodGet, nil)
 			if err != nil {
-				return nil, errors.Join(err, context.Cause(c.ctx))
+				return Packet{}, errors.Join(err, context.Cause(c.ctx))
 			}
 			c.rest = payload
 		}
@@ -85,11 +82,17 @@ func (c *PollConn) readText() ([]byte, error) {
 		frame, c.rest, _ = bytes.Cut(c.rest, []byte(separator))
 		switch string(frame) {
 		case "1":
-			return nil, ErrClosed
+			return Packet{}, ErrClosed
 		case "6":
 			continue
 		}
-		return frame, nil
+		p, err := ParsePacket(frame)
+		if err != nil || p.Kind != ping {
+			return p, err
+		}
+		if err := c.Write([]byte("3")); err != nil {
+			return Packet{}, err
+		}
 	}
 }
 

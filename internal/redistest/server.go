@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/internal/guard"
 )
 
 const (
@@ -35,7 +33,7 @@ type Server struct {
 	args           []string
 	cmd            *exec.Cmd // nil while it is stopped
 	paused, closed bool
-	guard          *guard.Guard
+	guard          *guard
 }
 
 // Launch runs a redis-server with the given further arguments and waits until
@@ -76,7 +74,7 @@ func launchOnce(path string, arguments func(port, dir string) ([]string, error))
 		return nil, err
 	}
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), path: path, dir: dir}
-	if s.guard, err = guard.New(dir); err != nil {
+	if s.guard, err = newGuard(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if s.args, err = arguments(port, dir); err == nil {
@@ -100,7 +98,7 @@ func (s *Server) Stop() {
 	}
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-	s.guard.Watch(0)
+	s.guard.watch(0)
 	s.cmd, s.paused = nil, false
 }
 
@@ -115,7 +113,7 @@ func (s *Server) Close() {
 	}
 	s.closed = true
 	s.Stop()
-	s.guard.End()
+	s.guard.end()
 }
 
 // StartEmpty kills the server if it runs, and starts it again at the same
@@ -205,7 +203,7 @@ func (s *Server) run() error {
 		return err
 	}
 	s.cmd, s.Pid = cmd, cmd.Process.Pid
-	s.guard.Watch(s.Pid)
+	s.guard.watch(s.Pid)
 	for end := time.Now().Add(ready); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = s.ping(); err == nil {
 			return nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -24,21 +26,28 @@ type bridge struct {
 	helpers  sync.WaitGroup
 }
 
-// channel is the queue of one room. It exists while it has a subscription.
+// channel is the queue of one room. It exists while somebody is subscribed.
 type channel struct {
 	room string
 
 	mu    sync.Mutex
-	subs  store.Subscribers
+	subs  []*subscription // replaced whole, never changed in place
 	queue []delivery
-	busy  bool // a goroutine is delivering
+	busy  bool // somebody is delivering
 }
 
-// delivery is one event or cast, for the subscriptions of that moment.
+// delivery is one event or cast for those who were subscribed at the time.
 type delivery struct {
-	to    store.Subscribers
+	to    []*subscription
 	event *store.Event
 	cast  []byte
+}
+
+type subscription struct {
+	bridge   *bridge
+	channel  *channel
+	receiver store.Receiver
+	closed   atomic.Bool
 }
 
 // Subscribe implements store.Store.
@@ -86,27 +95,31 @@ func (b *bridge) subscribe(room string, r store.Receiver) (store.Subscription, e
 		c = &channel{room: room}
 		b.channels[room] = c
 	}
-	sub := store.NewSubscriber(r, func(sub *store.Subscriber) { b.leave(c, sub) })
+	sub := &subscription{bridge: b, channel: c, receiver: r}
 	c.mu.Lock()
-	c.subs = c.subs.With(sub)
+	c.subs = append(slices.Clip(c.subs), sub)
 	c.mu.Unlock()
 	return sub, nil
 }
 
-// leave takes a subscription out of a channel; the last one takes the channel with it.
-func (b *bridge) leave(c *channel, sub *store.Subscriber) {
+// Close implements store.Subscription.
+func (s *subscription) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
+	b, c := s.bridge, s.channel
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.subs = c.subs.Without(sub)
+	c.subs = slices.DeleteFunc(slices.Clone(c.subs), func(o *subscription) bool { return o == s })
 	if len(c.subs) == 0 && b.channels[c.room] == c {
 		delete(b.channels, c.room)
 	}
 }
 
-// enqueue puts a delivery into the room's queue. It returns the channel to deliver from, or
-// nil if there is no subscription.
+// enqueue puts a delivery into the room's queue, and returns the channel to
+// deliver from, or nil when nobody is subscribed.
 func (b *bridge) enqueue(room string, d delivery) *channel {
 	b.mu.RLock()
 	c := b.channels[room]
@@ -121,7 +134,7 @@ func (b *bridge) enqueue(room string, d delivery) *channel {
 	return c
 }
 
-// deliver empties the channel's queue, unless another goroutine is delivering.
+// deliver empties the channel's queue unless somebody else is at it.
 func (b *bridge) deliver(c *channel) {
 	if c == nil || !c.claim() || !c.run(handOver) {
 		return
@@ -136,7 +149,7 @@ func (b *bridge) deliver(c *channel) {
 	}
 }
 
-// claim makes the caller the goroutine that delivers.
+// claim makes the caller the one who delivers.
 func (c *channel) claim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,10 +185,14 @@ func (c *channel) run(limit int) (more bool) {
 }
 
 func (d *delivery) hand(room string) {
-	if d.event != nil {
-		d.to.HandleEvent(d.event)
-	} else {
-		d.to.HandleCast(room, d.cast)
+	for _, s := range d.to {
+		switch {
+		case s.closed.Load():
+		case d.event != nil:
+			s.receiver.HandleEvent(*d.event)
+		default:
+			s.receiver.HandleCast(room, d.cast)
+		}
 	}
 }
 
@@ -185,7 +202,9 @@ func (b *bridge) close(ctx context.Context) error {
 	b.closed = true
 	for _, c := range b.channels {
 		c.mu.Lock()
-		c.subs.End()
+		for _, s := range c.subs {
+			s.closed.Store(true)
+		}
 		c.subs = nil
 		c.mu.Unlock()
 	}

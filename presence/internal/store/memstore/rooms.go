@@ -13,7 +13,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// rooms are the records of rooms, by id.
+// rooms are the records that say who is a member.
 type rooms map[string]*room
 
 type room struct {
@@ -22,72 +22,69 @@ type room struct {
 	users   map[string]int
 }
 
-// StartPut implements store.Store. The waiter is told before it returns.
-func (s *Store) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
-	var res store.PutResult
-	err := s.write(ctx, "put member", func(now time.Time) (ev *store.Event) {
-		res, ev = s.rooms.put(p, now)
-		return ev
+// Put implements store.Store.
+func (s *Store) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
+	var c *channel
+	err = s.do(ctx, "put member", 0, func(now time.Time) {
+		var ev *store.Event
+		res, ev = s.rooms.put(&p, now)
+		c = s.enqueue(ev)
 	})
-	w.PutDone(res, err)
-}
-
-// Enter implements store.Store.
-func (s *Store) Enter(ctx context.Context, q store.EnterRequest) (store.PutResult, error) {
-	return store.Steps(ctx, s, q)
-}
-
-// Remove implements store.Store.
-func (s *Store) Remove(ctx context.Context, r store.Remove) (res store.Outcome, err error) {
-	err = s.write(ctx, "remove member", func(now time.Time) (ev *store.Event) {
-		res, ev = s.rooms.remove(&r, now)
-		return ev
-	})
+	s.bridge.deliver(c)
 	return res, err
 }
 
-// write changes a room and delivers the event, if there is one. Events queue with the lock
-// held, and so in seq order.
-func (s *Store) write(ctx context.Context, what string, step func(now time.Time) *store.Event) error {
+// Enter implements store.Store.
+func (s *Store) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
+	return store.Steps(ctx, s, p, seenMs)
+}
+
+// Remove implements store.Store.
+func (s *Store) Remove(ctx context.Context, r store.Remove) (res store.RemoveResult, err error) {
 	var c *channel
-	err := s.do(ctx, what, 0, func(now time.Time) {
-		if ev := step(now); ev != nil {
-			c = s.bridge.enqueue(ev.Room, delivery{event: ev})
-		}
+	err = s.do(ctx, "remove member", 0, func(now time.Time) {
+		var ev *store.Event
+		res, ev = s.rooms.remove(&r, now)
+		c = s.enqueue(ev)
 	})
 	s.bridge.deliver(c)
-	return err
+	return res, err
+}
+
+// enqueue is called with the lock held, so that events queue in seq order.
+func (s *Store) enqueue(ev *store.Event) *channel {
+	if ev == nil {
+		return nil
+	}
+	return s.bridge.enqueue(ev.Room, delivery{event: ev})
 }
 
 // Load implements store.Store.
-func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
-	return s.load(ctx, "load room", id, func(r *room) []store.Member {
-		return slices.AppendSeq(make([]store.Member, 0, len(r.members)), maps.Values(r.members))
-	})
-}
-
-// LoadMembers implements store.Store.
-func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (store.Room, error) {
-	return s.load(ctx, "load members", id, func(r *room) []store.Member { return r.some(connIDs) })
-}
-
-func (s *Store) load(ctx context.Context, what, id string, members func(r *room) []store.Member) (out store.Room, err error) {
-	err = s.do(ctx, what, 0, func(time.Time) {
+func (s *Store) Load(ctx context.Context, id string) (out store.Room, err error) {
+	err = s.do(ctx, "load room", 0, func(time.Time) {
 		if r := s.rooms[id]; r != nil {
-			out = store.Room{Position: r.Position, Members: members(r)}
+			members := make([]store.Member, 0, len(r.members))
+			out = store.Room{Position: r.Position, Members: slices.AppendSeq(members, maps.Values(r.members))}
 		}
 	})
 	return out, err
 }
 
-// some are those of the members that stand.
-func (r *room) some(connIDs []string) (out []store.Member) {
-	for _, connID := range connIDs {
-		if m, ok := r.members[connID]; ok {
-			out = append(out, m)
+// LoadMembers implements store.Store.
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (out store.Room, err error) {
+	err = s.do(ctx, "load members", 0, func(time.Time) {
+		r := s.rooms[id]
+		if r == nil {
+			return
 		}
-	}
-	return out
+		out.Position = r.Position
+		for _, connID := range connIDs {
+			if m, ok := r.members[connID]; ok {
+				out.Members = append(out.Members, m)
+			}
+		}
+	})
+	return out, err
 }
 
 // Positions implements store.Store.
@@ -103,9 +100,9 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	return out, err
 }
 
-func (rs rooms) put(p *store.Put, now time.Time) (res store.PutResult, ev *store.Event) {
-	nowMs := now.UnixMilli()
-	if p.ExpiresMs != 0 && nowMs > p.ExpiresMs {
+func (rs rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event) {
+	res := store.PutResult{NowMs: now.UnixMilli()}
+	if p.ExpiresMs != 0 && res.NowMs > p.ExpiresMs {
 		res.Outcome = store.Expired
 		return res, nil
 	}
@@ -116,8 +113,13 @@ func (rs rooms) put(p *store.Put, now time.Time) (res store.PutResult, ev *store
 		res.Position = r.Position
 		stored, found = r.members[p.Member.ConnID]
 	}
-	res.Outcome, res.Member = judge(&stored, found, p, nowMs), stored
-	if res.Outcome != store.Applied {
+	res.Outcome, res.Member = judge(&stored, found, p, res.NowMs), stored
+	switch res.Outcome {
+	case store.Repeated:
+		res.UserConns = r.users[stored.UserID]
+		return res, nil
+	case store.Applied:
+	default:
 		return res, nil
 	}
 
@@ -126,21 +128,21 @@ func (rs rooms) put(p *store.Put, now time.Time) (res store.PutResult, ev *store
 		r = &room{members: make(map[string]store.Member), users: make(map[string]int)}
 		rs[p.Room] = r
 	}
-	reset := r.advance(p.From, p.Quiet, now)
+	res.Reset = r.advance(p.From, p.Quiet, now)
 	res.Position = r.Position
-	publish := !p.Quiet || reset
-	res.Member = merge(&stored, found, p, nowMs)
+	publish := !p.Quiet || res.Reset
+	res.Member = merge(&stored, found, p, res.NowMs)
 	if publish {
 		res.Member.Seq = r.Seq
 	}
-	conns := r.set(res.Member, stored.UserID, found)
-	if publish {
-		ev = &store.Event{
-			Room: p.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: p.Intent,
-			AtMs: nowMs, UserConns: conns, Member: res.Member,
-		}
+	res.UserConns = r.set(res.Member, stored.UserID, found)
+	if !publish {
+		return res, nil
 	}
-	return res, ev
+	return res, &store.Event{
+		Room: p.Room, Position: res.Position, Prev: prev, Reset: res.Reset, Intent: p.Intent,
+		AtMs: res.NowMs, UserConns: res.UserConns, Member: res.Member,
+	}
 }
 
 // judge says what becomes of a Put; it is Applied when the write may go on.
@@ -152,8 +154,8 @@ func judge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Ou
 	case !found:
 		return store.Missing
 	case resume && (m.Token == store.Digest{} || m.Token != stored.Token || m.UserID != stored.UserID):
-		// This comes before the check for a repeat: without the token, guessing an epoch
-		// must reveal nothing.
+		// Before the question of a repeat: whoever lacks the token learns
+		// nothing from guessing an epoch.
 		return store.Fenced
 	case stored.Epoch == m.Epoch && stored.Owner == m.Owner && stored.Write >= m.Write:
 		return store.Repeated
@@ -187,8 +189,8 @@ func merge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Me
 	return m
 }
 
-// advance moves the room to the position of its next write. It reports whether the record
-// had to start again because it is not the one that the caller knows.
+// advance moves the room to the position of its next write, and says whether
+// the record had to begin anew because it is not the one that the caller knew.
 func (r *room) advance(from store.Position, quiet bool, now time.Time) (reset bool) {
 	fresh := r.Born == ""
 	reset = from.Born != "" && (r.Seq < from.Seq || r.Born != from.Born)
@@ -225,31 +227,38 @@ func (r *room) uncount(user string) int {
 	return n
 }
 
-func (rs rooms) remove(q *store.Remove, now time.Time) (store.Outcome, *store.Event) {
-	if q.ExpiresMs != 0 && now.UnixMilli() > q.ExpiresMs {
-		return store.Expired, nil
+func (rs rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *store.Event) {
+	res := store.RemoveResult{NowMs: now.UnixMilli()}
+	if q.ExpiresMs != 0 && res.NowMs > q.ExpiresMs {
+		res.Outcome = store.Expired
+		return res, nil
 	}
 	r := rs[q.Room]
 	if r == nil {
-		return store.Missing, nil
+		res.Outcome = store.Missing
+		return res, nil
 	}
+	res.Position = r.Position
 	m, found := r.members[q.ConnID]
 	if !found {
-		return store.Missing, nil
+		res.Outcome = store.Missing
+		return res, nil
 	}
-	if q.Epoch != 0 && m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
-		return store.Fenced, nil
+	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
+		res.Outcome = store.Fenced
+		return res, nil
 	}
 	prev := r.Seq
 	reset := r.advance(q.From, false, now)
+	res.Outcome, res.Position = store.Applied, r.Position
 	delete(r.members, q.ConnID)
-	conns := r.uncount(m.UserID)
+	res.UserConns = r.uncount(m.UserID)
 	if len(r.members) == 0 {
 		delete(rs, q.Room)
 	}
-	return store.Applied, &store.Event{
-		Room: q.Room, Position: r.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
-		AtMs: now.UnixMilli(), UserConns: conns, Reason: q.Reason,
+	return res, &store.Event{
+		Room: q.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
+		AtMs: res.NowMs, UserConns: res.UserConns, Reason: q.Reason,
 		Member: store.Member{
 			ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch, Life: m.Life, JoinedMs: m.JoinedMs,
 		},

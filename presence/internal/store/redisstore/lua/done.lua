@@ -1,5 +1,0 @@
--- Ends a script whose work put_usual.lua has done.
-if done then
-  return done
-end
-
