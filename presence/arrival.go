@@ -84,7 +84,7 @@ func (a *arrival) wait(ctx context.Context, r *room) error {
 	}
 }
 
-// readIfQuiet reads the room again if it hears nothing of late; it reports
+// readIfQuiet reads the room again if it hears nothing lately; it reports
 // whether it does.
 func (r *room) readIfQuiet() bool {
 	r.mu.Lock()

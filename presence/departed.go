@@ -35,7 +35,7 @@ func (e *engine) newDeparture(room string, m *store.Member, reason Reason) depar
 	}
 }
 
-// departed are the members that this node removed of late.
+// departed are the members that this node removed lately.
 type departed struct {
 	mu   sync.Mutex
 	list []*departure // by time
@@ -78,7 +78,7 @@ func (d *departed) forget(now time.Time, most int) {
 	d.list = d.list[old:]
 }
 
-// of tells whether this node removed a member of late.
+// of tells whether this node removed a member lately.
 func (d *departed) of(room string, m *store.Member, now time.Time) (Reason, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (d *departed) recent(now time.Time) map[string][]departure {
 	return rooms
 }
 
-// ending returns the end of a life that this node removed of late.
+// ending returns the end of a life that this node removed lately.
 func (d *departed) ending(life departureText, now time.Time) (tombstone, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -146,7 +146,7 @@ func (t tombstone) ends(life departureText, now time.Time) bool {
 	return known && t.joinedMs == life.JoinedMs && t.epoch >= life.Epoch && now.Sub(t.at) <= rememberLeaves
 }
 
-// tombstones are the members that left a room of late, as its replica heard.
+// tombstones are the members that left a room lately, as its replica heard.
 type tombstones struct {
 	of    map[string]tombstone // by connId
 	swept time.Time            // when those whose time is over were last dropped
@@ -191,7 +191,7 @@ func (g *tombstones) add(connID string, t tombstone) {
 	g.of[strings.Clone(connID)] = t
 }
 
-// expire drops those whose time is over, if it was not done of late.
+// expire drops those whose time is over, if it was not done lately.
 func (g *tombstones) expire(now time.Time) {
 	if len(g.of) == 0 || now.Sub(g.swept) < rememberLeaves/2 {
 		return
@@ -236,7 +236,7 @@ func (e *engine) forgetDeparted() {
 	}
 }
 
-// left tells whether a member left of late, as this node knows, and why: by what
+// left tells whether a member left lately, as this node knows, and why: by what
 // the replica heard, or by what the node did when it had another replica.
 func (r *room) left(m *store.Member) (Reason, bool) {
 	e := r.eng

@@ -30,7 +30,7 @@ func (e *engine) noteLoss() {
 	e.lostAt.Store(&now)
 }
 
-// lostOfLate tells whether the store lost data of late, as far as is known.
+// lostOfLate tells whether the store lost data lately, as far as is known.
 func (r *room) lostOfLate() bool {
 	r.mu.Lock()
 	suspect := r.suspect
@@ -39,7 +39,7 @@ func (r *room) lostOfLate() bool {
 	return suspect || at != nil && r.eng.clock.Now().Sub(*at) < lossTime
 }
 
-// repeatLeaves removes the members again that this node removed of late, until
+// repeatLeaves removes the members again that this node removed lately, until
 // the store answers for every room or they are forgotten. Rooms with a replica
 // see to theirs by themselves; here are also those without. It blocks.
 func (e *engine) repeatLeaves() {

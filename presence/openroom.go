@@ -88,7 +88,7 @@ func (r *room) open() {
 	r.err = r.fill(ctx)
 	e.mu.Lock()
 	if r.err != nil && e.rooms[r.id] == r {
-		delete(e.rooms, r.id) // the next one who comes tries again
+		delete(e.rooms, r.id) // the next caller loads it again
 	}
 	abandoned := r.refs == 0
 	close(r.ready)

@@ -19,7 +19,7 @@ const (
 // quietBatch is how many rooms one call to the store asks for.
 const quietBatch = 256
 
-// checkQuiet compares the replicas that had no event of late with the store.
+// checkQuiet compares the replicas that had no event lately with the store.
 func (e *engine) checkQuiet() {
 	quiet := e.quietRooms()
 	for len(quiet) > 0 {

@@ -135,7 +135,7 @@ func (t *takeover) keepNewest(ctx context.Context) error {
 	return err
 }
 
-// mayBeLost reports whether the store lost data of late, so that members that
+// mayBeLost reports whether the store lost data lately, so that members that
 // it does not have may be restored any moment.
 func (st *seat) mayBeLost(ctx context.Context) (bool, error) {
 	e := st.sock.eng

@@ -139,7 +139,7 @@ func (r *room) take(e *store.Event) {
 }
 
 // epochOf is the highest epoch of a connId that the room has shown or heard to
-// leave of late.
+// leave lately.
 func (r *room) epochOf(connID string) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +219,7 @@ func (r *room) takenOverLate(e *store.Event, old *member) bool {
 		r.gone.knows(m) && r.gone.has(m, r.heardAt)
 }
 
-// refuse removes a member again that this node removed of late, and another one
+// refuse removes a member again that this node removed lately, and another one
 // restored that did not know. The lock is held.
 func (r *room) refuse(m *store.Member) {
 	if reason, ok := r.eng.departed.of(r.id, m, r.eng.clock.Now()); ok && r.owned[m.ConnID] == nil {

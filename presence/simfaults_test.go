@@ -362,7 +362,7 @@ func (s *simulation) calm() {
 	s.judge.calm = time.Now()
 	s.mu.Unlock()
 	// A member of a node that crashed right after the store forgot that node is
-	// found by those who open its room, when what hung before has given up.
+	// found by the next node that opens its room, once the calls that hang have timed out.
 	time.Sleep(testSettings.storeTimeout + slack)
 	watcher := s.connect()
 	for _, room := range simRooms {

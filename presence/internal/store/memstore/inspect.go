@@ -106,7 +106,7 @@ func (s *Store) Save() (rewind func()) {
 
 // SaveParts is Save for a store of several servers, of which one fails over:
 // lost is asked which parts go back, by "room:" and the id for each room, and by
-// "index", "conns" and "nodes" for what is kept apart from the rooms.
+// "index", "conns" and "nodes" for the records that are not in a room.
 func (s *Store) SaveParts() (rewind func(lost func(part string) bool)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

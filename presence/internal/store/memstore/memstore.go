@@ -93,8 +93,8 @@ func (s *Store) ready(ctx context.Context, what string) error {
 	return nil
 }
 
-// do runs a step with the records to itself, unless the call may not begin or the
-// time has passed after which it shall do nothing; 0: never.
+// do runs a step while it holds the lock of the records. It returns an error instead if
+// the call may not begin, or if expiresMs (Unix ms; 0: no limit) has passed.
 func (s *Store) do(ctx context.Context, what string, expiresMs int64, step func(now time.Time)) error {
 	if err := s.ready(ctx, what); err != nil {
 		return err

@@ -55,7 +55,7 @@ type chatRoom struct {
 type hearing struct {
 	mu   sync.Mutex
 	list []sound
-	lost int // interruptions of late that told that writes may be lost
+	lost int // interruptions lately that told that writes may be lost
 }
 
 type sound struct {

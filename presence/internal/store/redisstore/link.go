@@ -99,7 +99,7 @@ func (l *link) check(conn rueidis.DedicatedClient) error {
 }
 
 // node is where to connect to: the address, or without one the only server
-// there is, or any of a cluster that answered of late.
+// there is, or any of a cluster that answered lately.
 func (l *link) node() rueidis.Client {
 	b := l.b
 	switch up := b.layout.Load().up; {

@@ -122,7 +122,7 @@ func readRoom(r *store.Room, all map[string]string) error {
 	return nil
 }
 
-// readField reads a field of a room's hash, unless it is no business of those who load.
+// readField reads a field of a room's hash. Fields that a load does not return are skipped.
 func readField(r *store.Room, field, value string) (err error) {
 	if field == atField {
 		if r.Position, err = parsePosition(value); err != nil {
