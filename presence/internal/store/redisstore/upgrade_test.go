@@ -43,8 +43,36 @@ func TestTurningChannels(t *testing.T) {
 				t.Fatal("it stays plain although the masters are new")
 			}
 		}
+		all.hearsOn(t)
 	}
 	all.heal(func(int) bool { return false }, false)
+}
+
+// hearsOn waits until every room has heard three calls more. By then no message that was
+// published plain is on the bus between the masters: a subscription that moves from one
+// master to the other would hear it twice.
+func (c *chat) hearsOn(t *testing.T) {
+	t.Helper()
+	for _, r := range c.rooms {
+		before := r.heard.calls()
+		for end := time.Now().Add(healTime); r.heard.calls() < before+6; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s hears nothing since its channel has changed", r.id)
+			}
+		}
+	}
+}
+
+// calls counts the events and casts that were heard.
+func (h *hearing) calls() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.list {
+		if s.kind != 'i' {
+			n++
+		}
+	}
+	return n
 }
 
 // Of two stores that see an upgrade one after the other, neither stays deaf to the other.
