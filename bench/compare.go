@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
-	"text/tabwriter"
+
+	"github.com/realtime-ai/realtime-message-go/internal/mdtable"
 )
 
 // worseFrom is the ratio that a row's whole interval must lie above before the
@@ -135,10 +135,7 @@ var parts = []struct {
 // formatCompared writes a line for each row and part: the medians of both
 // binaries, and their ratio with its interval.
 func formatCompared(list []compared) string {
-	var out strings.Builder
-	w := tabwriter.NewWriter(&out, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| operation\t| part\t| base\t| now\t| now / base (95 %)\t| verdict\t|")
-	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	table := [][]string{{"operation", "part", "base", "now", "now / base (95 %)", "verdict"}}
 	for _, c := range list {
 		for _, p := range parts {
 			i, ok := ratioOf(c.pairs, p.of)
@@ -153,12 +150,12 @@ func formatCompared(list []compared) string {
 			for n, pair := range c.pairs {
 				base[n], own[n] = pair.base, pair.own
 			}
-			fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", c.row.name, p.name,
-				micros(median(base, p.of)), micros(median(own, p.of)), i.text(), verdict)
+			table = append(table, []string{
+				c.row.name, p.name, micros(median(base, p.of)), micros(median(own, p.of)), i.text(), verdict,
+			})
 		}
 	}
-	_ = w.Flush() // into a strings.Builder: cannot fail
-	return out.String()
+	return mdtable.Format(table)
 }
 
 // worse is an error that names the rows that became worse; nil: none did.

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/readyline"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 )
 
@@ -23,10 +22,7 @@ type server struct {
 // errMissing is a server that this machine cannot run.
 var errMissing = errors.New("not installed")
 
-// The server's first line says where it listens.
-var urlPattern = regexp.MustCompile(`http://\S+`)
-
-// startTimeout bounds the wait for that line.
+// startTimeout bounds the wait for the line in which a server says where it serves.
 const startTimeout = 15 * time.Second
 
 func (b *bench) startRealtime() (*server, error) { return startRealtime(b.binary) }
@@ -78,12 +74,9 @@ func startProcess(env []string, path string, args ...string) (*server, error) {
 		return nil, fmt.Errorf("starting %s: %w", path, err)
 	}
 	s := &server{cmd: cmd}
-	slow := time.AfterFunc(startTimeout, func() { _ = cmd.Process.Kill() })
-	defer slow.Stop()
-	text, err := bufio.NewReader(out).ReadString('\n')
-	if s.url = urlPattern.FindString(text); s.url == "" {
+	if s.url, err = readyline.Await(cmd, out, startTimeout); err != nil {
 		s.close()
-		return nil, errors.Join(fmt.Errorf("%s said %q, and no URL", path, text), err)
+		return nil, err
 	}
 	return s, nil
 }

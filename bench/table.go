@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
-	"strings"
-	"text/tabwriter"
+
+	"github.com/realtime-ai/realtime-message-go/internal/mdtable"
+	"github.com/realtime-ai/realtime-message-go/internal/quantile"
 )
 
 // line is a row with what was measured in each round.
@@ -19,11 +19,10 @@ type line struct {
 // ours would be where the budgets were set, and how many times as much the
 // others' servers cost.
 func format(lines []line) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "%s/%s, %d cores, %s; server / Redis\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	w := tabwriter.NewWriter(&out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(w, "| operation\t| budget\t| at an echo of %.1f µs\t| realtime\t| bare echo\t| Socket.IO on Node\t| realtime / echo\t| Node / realtime\t|\n", budgetEcho)
-	fmt.Fprintln(w, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	table := [][]string{{
+		"operation", "budget", fmt.Sprintf("at an echo of %.1f µs", budgetEcho), "realtime", "bare echo",
+		"Socket.IO on Node", "realtime / echo", "Node / realtime",
+	}}
 	for _, l := range lines {
 		own, echo, node := middle(l.costs[ownColumn]), middle(l.costs[echoColumn]), middle(l.costs[nodeColumn])
 		scaled := middle(l.scaled)
@@ -31,19 +30,17 @@ func format(lines []line) string {
 			scaled = own
 		}
 		withRedis := l.row.budget.redis > 0
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n",
+		table = append(table, []string{
 			l.row.name, l.row.budget.text(withRedis), scaled.text(withRedis), own.text(withRedis),
-			echo.text(false), node.text(false), ratio(own.server, echo.server), ratio(node.server, own.server))
+			echo.text(false), node.text(false), ratio(own.server, echo.server), ratio(node.server, own.server),
+		})
 	}
-	_ = w.Flush() // into a strings.Builder: cannot fail
-	return out.String()
+	return fmt.Sprintf("%s/%s, %d cores, %s; server / Redis\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()) +
+		mdtable.Format(table)
 }
 
 // middle is the median of each part; of nothing, nothing.
 func middle(list []cost) cost {
-	if len(list) == 0 {
-		return cost{}
-	}
 	return cost{median(list, func(c cost) float64 { return c.server }), median(list, func(c cost) float64 { return c.redis })}
 }
 
@@ -52,8 +49,7 @@ func median(list []cost, part func(cost) float64) float64 {
 	for i, c := range list {
 		values[i] = part(c)
 	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return quantile.Of(values, 0.5)
 }
 
 func (c cost) text(withRedis bool) string {

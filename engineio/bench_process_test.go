@@ -12,11 +12,12 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 )
 
 // clientEnv makes the test binary a client process: the server's address, how many connections to
@@ -99,7 +100,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 	const n = 5000
 	_, addr := benchServer(b, func(s *Session) Handler { return echoer{s} })
 	runtime.GC()
-	before := resident(b)
+	before := usage(b).Resident
 	withClient(b, addr, n, 1, func() {
 		for range 3 { // as a process that lives longer would
 			runtime.GC()
@@ -107,22 +108,18 @@ func BenchmarkIdleConnections(b *testing.B) {
 		}
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		b.ReportMetric(float64(resident(b)-before)/1024/n, "KiB/conn")
+		b.ReportMetric(float64(usage(b).Resident-before)/1024/n, "KiB/conn")
 		b.ReportMetric(float64(m.HeapInuse)/1024/n, "heap-KiB/conn")
 		b.ReportMetric(float64(m.StackInuse)/1024/n, "stack-KiB/conn")
 	})
 }
 
-func resident(b *testing.B) int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
+func usage(b *testing.B) procstat.Usage {
+	u, err := procstat.Read(os.Getpid())
 	if err != nil {
 		b.Fatal(err)
 	}
-	var size, pages int64
-	if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
-		b.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
+	return u
 }
 
 // BenchmarkEchoCPU reports the CPU time of the server process alone per message that is echoed,
@@ -130,9 +127,9 @@ func resident(b *testing.B) int64 {
 func BenchmarkEchoCPU(b *testing.B) {
 	const conns, messages = 50, 4000
 	_, addr := benchServer(b, func(s *Session) Handler { return echoer{s} })
-	before := cpuTime(b)
+	before := usage(b).CPU
 	withClient(b, addr, conns, messages, func() {
-		b.ReportMetric(float64(cpuTime(b)-before)/(conns*messages), "cpu-ns/msg")
+		b.ReportMetric(float64(usage(b).CPU-before)/(conns*messages), "cpu-ns/msg")
 	})
 }
 
@@ -141,16 +138,8 @@ func BenchmarkEchoCPU(b *testing.B) {
 func BenchmarkConnectCPU(b *testing.B) {
 	const conns = 5000
 	_, addr := benchServer(b, func(s *Session) Handler { return echoer{s} })
-	before := cpuTime(b)
+	before := usage(b).CPU
 	withClient(b, addr, conns, 1, func() {
-		b.ReportMetric(float64(cpuTime(b)-before)/conns, "cpu-ns/conn")
+		b.ReportMetric(float64(usage(b).CPU-before)/conns, "cpu-ns/conn")
 	})
-}
-
-func cpuTime(b *testing.B) int64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return u.Utime.Nano() + u.Stime.Nano()
 }

@@ -315,9 +315,7 @@ func TestUpgradesEndWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newPipeEnv(t, Config{})
 		poll := e.openPolling()
-		w := poll.dialUpgrade()
-		w.send("2probe")
-		w.want("3probe")
+		w := poll.probeUpgrade()
 		e.sendRaw(unfinished("POST", poll.query(), "Content-Length: 100") + "4")
 		sent := async(func() { w.send("5") })
 		synctest.Wait()

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -199,6 +201,50 @@ func TestUpdatesOfOneSubjectAreFolded(t *testing.T) {
 		}
 		if v.gaps["A"] || v.members["A/a"] != "=998" || v.members["A/b"] != "=999" || got > n/4 {
 			t.Errorf("after %d: %+v", got, v)
+		}
+	})
+}
+
+// meanwhile is a connection on which something happens while it is written to; then it fails.
+type meanwhile struct {
+	syscall.RawConn
+	do func()
+}
+
+func (m meanwhile) Write(func(fd uintptr) bool) error {
+	m.do()
+	return net.ErrClosed
+}
+
+// Updates that come while the queue is being written are folded too, with those that wait.
+func TestUpdatesDuringAFlushAreFolded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newPipeEnv(t, foldable)
+		e.openWS()
+		s := e.session().s
+		synctest.Wait() // nobody writes any more
+		i := int64(0)
+		send := func(n int) {
+			t.Helper()
+			for end := i + int64(n); i < end; i++ {
+				f := testChange{Series: "A", Subject: string(rune('a' + i%2)), State: fmt.Sprint(i), Seq: i + 1, Prev: i}.frame(5000)
+				if err := s.Send(f); err != nil {
+					t.Errorf("after %d: %v", i, err)
+					return
+				}
+			}
+		}
+		s.mu.Lock()
+		s.inline = true // as in a turn: nothing leaves
+		s.mu.Unlock()
+		send(97) // almost as much as may wait
+		s.mu.Lock()
+		s.letGo()
+		s.mu.Unlock()
+		c := wsCarrier{s: s, raw: meanwhile{do: func() { send(500) }}}
+		c.flush()
+		if i < 500 {
+			t.Errorf("%d updates were sent", i)
 		}
 	})
 }

@@ -110,9 +110,7 @@ func TestServerCloseUnderFire(t *testing.T) {
 			if i%2 == 0 {
 				w = e.openWS()
 			} else {
-				w = e.openPolling().dialUpgrade()
-				w.send("2probe")
-				w.want("3probe")
+				w = e.openPolling().probeUpgrade()
 				w.send("5")
 			}
 			frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("4echo"))))

@@ -267,59 +267,42 @@ func (s *Session) flushDirty() {
 	c.flush()
 }
 
-// takeQueue makes the caller the writer of all that is queued; nil when there is nothing to
-// write, or another goroutine writes, or the frames are meant for the end of the turn. The writer is
-// counted, as the flush loop that it may run on is not: it must call done, or hand its count on.
-func (s *Session) takeQueue() *frameQueue {
+// beginWriting makes the caller the writer of what is queued, and returns the first bytes of it as
+// next does; nil when there is nothing to write, or another goroutine writes, or the frames are meant
+// for the end of the turn. The writer is counted, as the flush loop that it may run on is not: it must
+// call done, or hand its count on.
+func (s *Session) beginWriting(buf []byte) (p []byte, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out == nil || s.writing || s.inline {
-		return nil
+		return nil, false
 	}
-	q := s.out
-	s.out, s.writing = nil, true
-	s.srv.tasks.Add(1) // a session with a queue is not closed, so Close is still waiting
-	return q
+	if p, more = s.next(buf); p != nil {
+		s.writing = true
+		s.srv.tasks.Add(1) // a session with a queue is not closed, so Close is still waiting
+	}
+	return p, more
 }
 
-// putBack returns what the writer has not taken of a queue, in front of what was queued meanwhile: it
-// can be folded there.
-func (s *Session) putBack(q *frameQueue) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case state(s.state.Load()) == stateClosed:
-		s.srv.pools.putQueue(q)
-	case s.out == nil:
-		s.out = q
-	default:
-		q.held = false
-		q.add(s.out.frames[s.out.next:]...)
-		q.fresh += s.out.fresh
-		s.srv.pools.putQueue(s.out)
-		s.out = q
-	}
-}
-
-// nextChunk takes the next bytes for the session's writer to write, into buf or uncopied; nil when
-// there are none.
-func (s *Session) nextChunk(buf []byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q := s.out
-	for q != nil && !q.held {
-		if p := q.chunk(buf); p != nil {
-			return p
+// next takes the next bytes for the session's writer to write, into buf or uncopied; nil when there are
+// none. What is left stays queued, so that it can still be folded; more tells whether there is any.
+// Called with the lock.
+func (s *Session) next(buf []byte) (p []byte, more bool) {
+	for q := s.out; q != nil && !q.held; {
+		p = q.chunk(buf)
+		if p == nil {
+			if mark := q.mark(); mark != nil {
+				s.pass(mark)
+				continue
+			}
 		}
-		mark := q.mark()
-		if mark == nil {
+		if q.empty() {
 			s.out = nil
 			s.srv.pools.putQueue(q)
-			break
 		}
-		s.pass(mark)
+		break
 	}
-	return nil
+	return p, s.out != nil
 }
 
 // wrote notes that n bytes have left, without ending the writer's role.

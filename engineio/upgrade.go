@@ -34,6 +34,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	conn.SetDeadline(time.Now().Add(s.srv.cfg.UpgradeTimeout))
 	c := newWSCarrier(s, conn, early)
+	c.boundUnsent(r)
 	c.probing = true
 	c.base64 = asksBase64(r)
 	if !s.admit(c) {

@@ -18,14 +18,21 @@ func (c pollClient) dialUpgrade() *wsClient {
 	return w
 }
 
+// probeUpgrade begins an upgrade: the probe is sent and answered.
+func (c pollClient) probeUpgrade() *wsClient {
+	c.t.Helper()
+	w := c.dialUpgrade()
+	w.send("2probe")
+	w.want("3probe")
+	return w
+}
+
 func TestUpgrade(t *testing.T) {
 	eachNet(t, func(t *testing.T, newEnv func(*testing.T, Config, ...option) *env) {
 		e := newEnv(t, Config{})
 		poll := e.openPolling()
 		s := e.session().s
-		w := poll.dialUpgrade()
-		w.send("2probe")
-		w.want("3probe")
+		w := poll.probeUpgrade()
 		poll.wantPoll(200, "6")
 		if s.Transport() != Polling {
 			t.Error("upgraded before the client said so")
@@ -48,9 +55,7 @@ func TestUpgradeReleasesPoll(t *testing.T) {
 		poll := e.openPolling()
 		done := async(func() { poll.wantPoll(200, "6") })
 		synctest.Wait()
-		w := poll.dialUpgrade()
-		w.send("2probe")
-		w.want("3probe")
+		w := poll.probeUpgrade()
 		start := time.Now()
 		done()
 		// A client that polls on is slowed down, and told by the end of the upgrade.
@@ -123,9 +128,7 @@ func TestUpgradeKeepsOrder(t *testing.T) {
 		take(body)
 	}
 	pollOnce()
-	w := poll.dialUpgrade()
-	w.send("2probe")
-	w.want("3probe")
+	w := poll.probeUpgrade()
 	pollOnce()
 	w.send("5")
 	for next < n {
@@ -182,9 +185,7 @@ func TestUpgradeFails(t *testing.T) {
 				poll.wantPost(200, "4still")
 				polled()
 				// A later attempt is as good as the first.
-				w = poll.dialUpgrade()
-				w.send("2probe")
-				w.want("3probe")
+				w = poll.probeUpgrade()
 				w.send("5", "4up")
 				w.want("4up")
 				time.Sleep(11 * time.Second) // the time limit of upgrades has no hold on it any more
@@ -210,9 +211,7 @@ func TestSessionClosesDuringUpgrade(t *testing.T) {
 		e := newPipeEnv(t, Config{})
 		poll := e.openPolling()
 		s := e.session()
-		w := poll.dialUpgrade()
-		w.send("2probe")
-		w.want("3probe")
+		w := poll.probeUpgrade()
 		s.s.Close(ReasonForcedClose)
 		s.wantClosed(t, ReasonForcedClose)
 		start := time.Now()
@@ -237,9 +236,7 @@ func TestUpgradeWaitsForPost(t *testing.T) {
 			s.Send(NewFrame(data, false))
 		}))
 		poll := e.openPolling()
-		w := poll.dialUpgrade()
-		w.send("2probe")
-		w.want("3probe")
+		w := poll.probeUpgrade()
 		done := async(func() { poll.wantPost(200, "4post") })
 		synctest.Wait()
 		sent := async(func() { w.send("5", "4socket") })
@@ -264,9 +261,7 @@ func TestServerClosesDuringUpgrade(t *testing.T) {
 				e := newPipeEnv(t, Config{})
 				poll := e.openPolling()
 				s := e.session()
-				w := poll.dialUpgrade()
-				w.send("2probe")
-				w.want("3probe")
+				w := poll.probeUpgrade()
 				s.s.Close(ReasonShutdown)
 				s.wantClosed(t, ReasonShutdown)
 				if polls {

@@ -172,6 +172,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender 
 	}
 	s := srv.newSession(r, sender)
 	c := newWSCarrier(s, conn, early)
+	c.boundUnsent(r)
 	s.carrier = c
 	s.base64 = asksBase64(r)
 	// The response leaves in one write with the open packet.
@@ -184,18 +185,25 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender 
 func newWSCarrier(s *Session, conn net.Conn, early []byte) *wsCarrier {
 	c := &wsCarrier{s: s, conn: conn, raw: rawConn(conn), handOverAt: s.srv.now() - handOverSaved}
 	c.ready = c.readable
-	if c.raw != nil {
-		unsent.Limit(c.raw)
-	} else if secured, ok := conn.(*tls.Conn); ok {
-		if raw := rawConn(secured.NetConn()); raw != nil {
-			unsent.Limit(raw)
-		}
-	}
 	if len(early) > 0 || c.raw == nil {
 		c.in = &readBuf{data: make([]byte, max(plainReadSize, len(early)))}
 		c.in.n = copy(c.in.data, early)
 	}
 	return c
+}
+
+// boundUnsent bounds what the kernel takes for the connection, unless its listener did.
+func (c *wsCarrier) boundUnsent(r *http.Request) {
+	if unsent.IsBounded(r.Context()) {
+		return
+	}
+	raw := c.raw
+	if secured, ok := c.conn.(*tls.Conn); ok {
+		raw = rawConn(secured.NetConn())
+	}
+	if raw != nil {
+		unsent.Limit(raw)
+	}
 }
 
 // run is the reading goroutine.

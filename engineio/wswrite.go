@@ -34,72 +34,51 @@ func (w *writer) try(raw syscall.RawConn, p []byte) (n int, err error) {
 // flush writes what is queued, unless another goroutine is writing. What the connection does not
 // take at once is left to a goroutine that ends when the queue is empty.
 func (c *wsCarrier) flush() {
-	q := c.s.takeQueue()
-	if q == nil {
+	s := c.s
+	w := s.srv.pools.writer()
+	p, more := s.beginWriting(w.buf)
+	if p == nil {
+		s.srv.pools.putWriter(w)
 		return
 	}
-	w := c.s.srv.pools.writer()
-	if c.raw == nil {
-		c.s.putBack(q)
-		c.s.srv.hand(func() { c.drain(w, nil) })
-		return
-	}
-	size := 0
-	for p, mark := c.take(w, q); p != nil || mark != nil; p, mark = c.take(w, q) {
-		if mark != nil {
-			c.passed(size, mark)
-			size = 0
-			continue
+	for p != nil {
+		n, err := 0, error(nil)
+		if c.raw != nil {
+			n, err = w.try(c.raw, p)
 		}
-		n, err := w.try(c.raw, p)
 		if err != nil {
-			c.s.srv.pools.putWriter(w)
-			c.s.abort(ReasonTransportClose)
-			c.s.srv.done()
-			return
+			s.abort(ReasonTransportClose)
+			break
 		}
 		if n < len(p) {
-			c.s.wrote(size + n)
-			c.s.putBack(q)
+			s.wrote(n)
 			rest := p[n:]
-			c.s.srv.hand(func() { c.drain(w, rest) })
+			s.srv.hand(func() { c.drain(w, rest) })
 			return
 		}
-		size += n
+		p, more = c.goOn(w, n, more)
 	}
-	c.s.srv.pools.putWriter(w)
-	c.s.srv.pools.putQueue(q)
-	c.endWriting(size)
-	c.s.srv.done()
+	s.srv.pools.putWriter(w)
+	s.srv.done()
 }
 
-// take takes the next bytes of a queue, or the mark at which it stands.
-func (c *wsCarrier) take(w *writer, q *frameQueue) (p []byte, mark *Frame) {
-	if p = q.chunk(w.buf); p != nil {
-		return p, nil
-	}
-	return nil, q.mark()
-}
-
-// passed notes that so many bytes, and then a mark, have left.
-func (c *wsCarrier) passed(size int, mark *Frame) {
+// goOn notes that n bytes have left, and returns the next ones if there were more behind them. If not,
+// it gives the writer's role back: what was queued meanwhile waits for the next turn of the flusher.
+func (c *wsCarrier) goOn(w *writer, n int, more bool) (p []byte, left bool) {
 	s := c.s
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left(size)
-	s.pass(mark)
-}
-
-// endWriting gives the writer's role back after a flush of size bytes. What was queued
-// meanwhile waits for the next turn of the flusher.
-func (c *wsCarrier) endWriting(size int) {
-	s := c.s
-	s.mu.Lock()
+	s.left(n)
+	if more {
+		if p, more = s.next(w.buf); p != nil {
+			s.mu.Unlock()
+			return p, more
+		}
+	}
 	s.writing = false
-	s.left(size)
 	end := c.ending()
 	s.unlock()
 	c.end(end)
+	return nil, false
 }
 
 // ending is what is left to do when everything is written.
@@ -145,15 +124,16 @@ func closeWrite(conn net.Conn) {
 func (c *wsCarrier) drain(w *writer, rest []byte) {
 	s := c.s
 	defer s.srv.pools.putWriter(w)
-	for p := rest; ; p = s.nextChunk(w.buf) {
+	for p := rest; p != nil || !c.endDrain(); {
 		if len(p) > 0 {
 			if err := c.writeAll(p); err != nil {
 				s.abort(stallReason(err))
 				return
 			}
-		} else if p == nil && c.endDrain() {
-			return
 		}
+		s.mu.Lock()
+		p, _ = s.next(w.buf)
+		s.mu.Unlock()
 	}
 }
 

@@ -21,6 +21,9 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/logtest"
 	"github.com/realtime-ai/realtime-message-go/internal/pipenet"
 	"github.com/realtime-ai/realtime-message-go/presence"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -226,6 +229,47 @@ func TestRelaysDoNotEvictSlowMembers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// slowRelays is a store whose broadcasts to rooms take some time each.
+type slowRelays struct{ store.Store }
+
+func (s slowRelays) Publish(ctx context.Context, room string, payload []byte) error {
+	time.Sleep(5 * time.Millisecond)
+	return s.Store.Publish(ctx, room, payload)
+}
+
+// A client that sends faster than its events can be relayed is read as fast as they are,
+// and none of them is refused.
+func TestAFastSenderIsNotRefused(t *testing.T) {
+	mem := memstore.New(memstore.Options{})
+	o := presence.Options{Store: storetest.Shared(slowRelays{mem}), RelayEvents: []string{"chat"}}
+	inSlowNet(t, engineio.Config{}, o, func(n *slowNet) {
+		const events = 1500 // more than may wait
+		member, sender := n.connect(-1), n.connect(-1)
+		for i, c := range []*slowClient{member, sender} {
+			c.send(fmt.Sprintf(`420["presence:join",{"roomId":"r","userId":"u%d"}]`, i))
+		}
+		synctest.Wait()
+		for i := range events {
+			sender.send(fmt.Sprintf(`42%d["chat",{"roomId":"r"},%d]`, i+1, i))
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got, _ := member.count(`"chat"`); got != events {
+			t.Errorf("%d of %d events were relayed", got, events)
+		}
+		sender.mu.Lock()
+		defer sender.mu.Unlock()
+		for _, ack := range sender.acks[1:] {
+			if !strings.HasSuffix(ack, `[{"ok":true}]`) {
+				t.Fatalf("a relay was refused: %s", ack)
+			}
+		}
+	})
+	if err := mem.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
 }
 
 // Many senders with long events do not get past the bound together either.

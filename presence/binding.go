@@ -3,17 +3,20 @@ package presence
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // sockets finds what the engine knows of a Socket.IO socket.
-var sockets = socketio.NewKey[*socket]()
+var sockets = socketio.NewKey[*engine.Socket]()
 
 // MemberOf returns the member that a socket is in a room, and false if it is in
 // none there. Its ConnID is not the socket's id after a resume. It may be called
@@ -23,25 +26,26 @@ func MemberOf(s *socketio.Socket, roomID string) (Member, bool) {
 	if !ok {
 		return Member{}, false
 	}
-	return sock.memberOf(roomID)
+	return sock.MemberOf(roomID)
 }
 
 // binding wires an engine into a Socket.IO namespace.
 type binding struct {
-	engine    *engine
+	engine    *engine.Engine
 	authorize func(ctx context.Context, s *socketio.Socket, r JoinRequest) error
 	relay     relay
+	log       *slog.Logger
 }
 
 // bind registers the handlers of the protocol. They all run inline: the engine
 // never blocks them, and a heartbeat is answered on the goroutine that read it.
-func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
+func bind(e *engine.Engine, ns *socketio.Namespace, o Options) *binding {
 	patterns, _ := eventname.Parse(o.RelayEvents) // checked by withDefaults
-	b := &binding{engine: e, authorize: o.Authorize, relay: relay{engine: e, patterns: patterns}}
+	b := &binding{engine: e, authorize: o.Authorize, relay: relay{e, o.settings().Limits, patterns}, log: o.Logger}
 	ns.OnConnect(func(_ context.Context, s *socketio.Socket) { b.connect(s) })
 	ns.OnIdentify(func(s *socketio.Socket) string {
 		if sock, ok := sockets.Get(s); ok {
-			return sock.users()
+			return sock.Users()
 		}
 		return ""
 	})
@@ -49,22 +53,22 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	// not keep a member that is gone in its rooms.
 	ns.OnDisconnecting(func(s *socketio.Socket, reason socketio.Reason) {
 		if sock, ok := sockets.Get(s); ok {
-			sock.close(lossOf(reason))
+			sock.Close(disconnectReason(reason))
 		}
 	})
-	ns.OnInline("presence:join", b.handle(func(sock *socket, s *socketio.Socket, payload []byte, a answerer) {
-		sock.join(payload, b.authorizer(s), a)
+	ns.OnInline("presence:join", b.handle(func(sock *engine.Socket, s *socketio.Socket, payload []byte, a engine.Acker) {
+		sock.Join(payload, b.authorizer(s), a)
 	}))
-	ns.OnInline("presence:heartbeat", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
-		sock.heartbeat(payload, a)
+	ns.OnInline("presence:heartbeat", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+		sock.Heartbeat(payload, a)
 	}))
-	ns.OnInline("presence:leave", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
-		sock.leave(payload, a)
+	ns.OnInline("presence:leave", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+		sock.Leave(payload, a)
 	}))
-	ns.OnInline("presence:sync", b.handle(func(sock *socket, _ *socketio.Socket, payload []byte, a answerer) {
-		sock.sync(payload, a)
+	ns.OnInline("presence:sync", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+		sock.Sync(payload, a)
 	}))
-	ns.OnInline("presence:emit", b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
+	ns.OnInline("presence:emit", b.find(func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker) {
 		b.relay.emit(sock, s, m, a)
 	}))
 	ns.WrapAny(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Handler) error {
@@ -82,39 +86,41 @@ func bind(e *engine, ns *socketio.Namespace, o Options) *binding {
 	return b
 }
 
-// unhandled answers an event that nobody wants, where silence would leave a
-// client waiting: requests of presence, metadata and storage always, since some
-// clients send those; others where the application has no handlers that might be missing.
+// unhandled answers an event that has no handler, so that its client does not wait for an
+// acknowledgement in vain. Requests of presence, metadata and storage are always answered,
+// since some clients send those. Others only if the application has no handlers that might
+// be registered later.
 func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool) {
 	event := m.Event()
-	b.engine.log.Debug("event without a handler", "event", clipped(event), "socket", s.ID())
+	b.log.Debug("event without a handler", "event", wire.Clipped(event), "socket", s.ID())
 	var refused *Error
 	switch {
 	case strings.HasPrefix(event, "metadata:"), strings.HasPrefix(event, "storage:"):
-		refused = unsupported(event)
+		refused = wire.Unsupported(event)
 	case refuse, eventname.Presence(event):
-		refused = unknownEvent(event)
+		refused = wire.UnknownEvent(event)
 	default:
 		return
 	}
-	if a := (ackAnswerer{m.Ack()}); a.wanted() {
-		a.answer(appendRefusal(nil, refused))
+	if a := (ackAnswerer{m.Ack()}); a.Wanted() {
+		a.Answer(wire.AppendRefusal(nil, refused))
 	}
 }
 
-// connect makes a socket known to the engine. It may end meanwhile: then either
-// OnDisconnecting finds what was set here, or this sees that it has ended.
-func (b *binding) connect(s *socketio.Socket) *socket {
-	sock := b.engine.connect(&socketPeer{s})
+// connect makes a socket known to the engine. The socket may end meanwhile: then either
+// OnDisconnecting finds the value that is set here, or the check below sees that it has
+// ended.
+func (b *binding) connect(s *socketio.Socket) *engine.Socket {
+	sock := b.engine.Connect(&socketPeer{s})
 	sockets.Set(s, sock)
 	if !s.Connected() {
-		sock.close(ReasonDisconnect, false) // it is in no room yet
+		sock.Close(ReasonDisconnect, false) // it is in no room yet
 	}
 	return sock
 }
 
 // find adapts a request of the engine to a Socket.IO handler.
-func (b *binding) find(f func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer)) socketio.Handler {
+func (b *binding) find(f func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker)) socketio.Handler {
 	return func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
 		sock, ok := sockets.Get(s)
 		if !ok { // connected before Init
@@ -125,63 +131,29 @@ func (b *binding) find(f func(sock *socket, s *socketio.Socket, m *socketio.Mess
 	}
 }
 
-// handle is find for a request that is its first argument and takes no
-// attachments: what stands for one in the JSON would be stored as it is.
-func (b *binding) handle(f func(sock *socket, s *socketio.Socket, payload []byte, a answerer)) socketio.Handler {
-	return b.find(func(sock *socket, s *socketio.Socket, m *socketio.Message, a answerer) {
+// handle is find for a request whose payload is the first argument and that takes no
+// attachments: their placeholders in the JSON would be stored as data.
+func (b *binding) handle(f func(sock *engine.Socket, s *socketio.Socket, payload []byte, a engine.Acker)) socketio.Handler {
+	return b.find(func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker) {
 		if len(m.Binary()) > 0 {
-			a.answer(appendRefusal(nil, errAttachments))
+			a.Answer(wire.AppendRefusal(nil, wire.ErrAttachments))
 			return
 		}
 		f(sock, s, m.Arg(0), a)
 	})
 }
 
-var errAttachments = invalid("This request takes no binary data.")
-
-// errUndecided is the answer when Authorize ran out of time: not a no for ever.
-var errUndecided = &Error{Code: CodeUnavailable, Message: "It was not decided in time whether you may join; try again in a moment."}
-
-// authorizer is Options.Authorize for one socket, its errors coded.
-func (b *binding) authorizer(s *socketio.Socket) authorizer {
+// authorizer is Options.Authorize for one socket; nil: everybody may join.
+func (b *binding) authorizer(s *socketio.Socket) engine.Authorizer {
 	if b.authorize == nil {
 		return nil
 	}
-	return func(ctx context.Context, r JoinRequest) error {
-		sock, ok := sockets.Get(s)
-		if ok && !sock.enterAuthorize(ctx) {
-			return b.undecided()
-		}
-		if ok {
-			defer sock.leaveAuthorize()
-		}
-		err := b.engine.guard(func() error { return b.authorize(ctx, s, r) })
-		var coded *Error
-		var fault *panicError
-		if err == nil || errors.As(err, &coded) || errors.As(err, &fault) {
-			return err
-		}
-		refused := ErrForbidden
-		if ctx.Err() != nil {
-			refused = b.undecided()
-		}
-		b.engine.faults.Warn("join refused", "room", clipped(r.RoomID), "user", clipped(r.UserID),
-			"code", refused.Code, "error", clippedError(err))
-		return refused
-	}
+	return func(ctx context.Context, r JoinRequest) error { return b.authorize(ctx, s, r) }
 }
 
-// undecided is the answer to a join for whose Authorize there was no time.
-func (b *binding) undecided() *Error {
-	if b.engine.draining.Load() {
-		return errShuttingDown
-	}
-	return errUndecided
-}
-
-// lossOf says what the end of a connection is to presence, and whether it was
-// a goodbye.
-func lossOf(reason socketio.Reason) (Reason, bool) {
+// disconnectReason translates the end of a connection into a reason, and reports whether the client
+// ended it cleanly.
+func disconnectReason(reason socketio.Reason) (Reason, bool) {
 	switch reason {
 	case engineio.ReasonPingTimeout:
 		return ReasonTimeout, false
@@ -196,48 +168,51 @@ func lossOf(reason socketio.Reason) (Reason, bool) {
 // ackAnswerer answers through a Socket.IO acknowledgement.
 type ackAnswerer struct{ ack socketio.Ack }
 
-func (a ackAnswerer) answer(ack []byte) {
+func (a ackAnswerer) Answer(ack []byte) {
 	_ = a.ack.SendTrusted(ack, nil, nil) // a client that is gone needs no answer
 }
 
-func (a ackAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
+func (a ackAnswerer) AnswerShared(head []byte, text engine.SharedBody, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
 	return !ok || !errors.Is(a.ack.SendTrusted(head, body, tail), socketio.ErrBusy)
 }
 
-func (a ackAnswerer) wanted() bool { return a.ack.Wanted() }
+func (a ackAnswerer) Wanted() bool { return a.ack.Wanted() }
 
 // encoderFor makes the frames of a namespace, which are packets.
-func encoderFor(namespace string) func(event []byte, c series.Change) frame {
-	return func(event []byte, c series.Change) frame { return socketio.NewTrustedChange(namespace, event, c) }
+func encoderFor(namespace string) func(event []byte, c series.Change) engine.Frame {
+	return func(event []byte, c series.Change) engine.Frame {
+		return socketio.NewTrustedChange(namespace, event, c)
+	}
 }
 
 // socketPeer is a Socket.IO socket as the engine sees it.
 type socketPeer struct{ s *socketio.Socket }
 
-func (p *socketPeer) id() string { return p.s.ID() }
+func (p *socketPeer) ID() string { return p.s.ID() }
 
-func (p *socketPeer) deliver(f frame) {
+func (p *socketPeer) Deliver(f engine.Frame) {
 	packet, ok := f.(*socketio.Packet)
 	if !ok {
 		return
 	}
-	// One that is gone hears nothing. An event that is too large for the moment would be
-	// missed unnoticed: the client comes back and joins again.
+	// A socket that has gone gets nothing. If the event is too large to send now, the
+	// client would miss it without noticing: closing the transport makes it come back and
+	// join again.
 	if errors.Is(p.s.Send(packet), socketio.ErrTooLarge) {
 		p.s.CloseTransport(engineio.ReasonSlowConsumer)
 	}
 }
 
-func (p *socketPeer) expectSender(a answerer) answerer {
+func (p *socketPeer) ExpectSender(a engine.Acker) engine.Acker {
 	return senderAnswerer{p.s, a}
 }
 
-// senderAnswerer answers with the acknowledgement from which on a socket is told
-// who sends it events.
+// senderAnswerer sends the acknowledgement after which the socket gets senders with its
+// events.
 type senderAnswerer struct {
 	s *socketio.Socket
-	a answerer
+	a engine.Acker
 }
 
 func (a senderAnswerer) ack() socketio.Ack {
@@ -245,35 +220,37 @@ func (a senderAnswerer) ack() socketio.Ack {
 	return asked.ack
 }
 
-func (a senderAnswerer) answer(ack []byte) {
+func (a senderAnswerer) Answer(ack []byte) {
 	_ = a.s.ExpectSender(a.ack(), ack, nil, nil) // a client that is gone needs no answer
 }
 
-func (a senderAnswerer) answerShared(head []byte, text sharedText, tail []byte) bool {
+func (a senderAnswerer) AnswerShared(head []byte, text engine.SharedBody, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
 	return !ok || !errors.Is(a.s.ExpectSender(a.ack(), head, body, tail), socketio.ErrBusy)
 }
 
-func (a senderAnswerer) wanted() bool { return a.a.wanted() }
+func (a senderAnswerer) Wanted() bool { return a.a.Wanted() }
 
-// enter fails for a socket that has gone, which needs no room, and for a room named
+// Enter fails for a socket that has gone, which needs no room, and for a room named
 // like the id of a socket, which is none of Socket.IO's: that name reaches the socket.
-func (p *socketPeer) enter(room string) { _ = p.s.Join(room) }
+func (p *socketPeer) Enter(room string) { _ = p.s.Join(room) }
 
-func (p *socketPeer) exit(room string) { p.s.Leave(room) }
+func (p *socketPeer) Exit(room string) { p.s.Leave(room) }
 
-func (p *socketPeer) lastPacket() time.Time { return p.s.LastPacket() }
+func (p *socketPeer) LastPacket() time.Time { return p.s.LastPacket() }
 
-func (p *socketPeer) setHeals() { p.s.SetHeals() }
+func (p *socketPeer) SetHeals() { p.s.SetHeals() }
 
-func (p *socketPeer) busy() bool { return p.s.Busy() }
+func (p *socketPeer) Busy() bool { return p.s.Busy() }
 
-func (p *socketPeer) ended() bool { return p.s.Gone() }
+func (p *socketPeer) Ended() bool { return p.s.Gone() }
 
-func (p *socketPeer) address() string { return p.s.Handshake().RemoteAddr }
+func (p *socketPeer) Address() string { return p.s.Handshake().RemoteAddr }
 
-func (p *socketPeer) onNextPacket(f func()) { p.s.OnNextPacket(f) }
+func (p *socketPeer) OnNextPacket(f func()) { p.s.OnNextPacket(f) }
 
-func (p *socketPeer) drop() { p.s.CloseTransport(engineio.ReasonPingTimeout) }
+func (p *socketPeer) Hold(done <-chan struct{}, most time.Duration) bool { return p.s.Hold(done, most) }
 
-func (p *socketPeer) disconnect() { p.s.Disconnect() }
+func (p *socketPeer) Drop() { p.s.CloseTransport(engineio.ReasonPingTimeout) }
+
+func (p *socketPeer) Disconnect() { p.s.Disconnect() }

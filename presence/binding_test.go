@@ -22,7 +22,7 @@ func TestLossOf(t *testing.T) {
 		{engineio.ReasonShutdown, ReasonShutdown, false},
 		{"of the application", ReasonDisconnect, false},
 	} {
-		if got, clean := lossOf(tc.reason); got != tc.want || clean != tc.clean {
+		if got, clean := disconnectReason(tc.reason); got != tc.want || clean != tc.clean {
 			t.Errorf("%q is %q, clean: %v", tc.reason, got, clean)
 		}
 	}

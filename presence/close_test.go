@@ -38,7 +38,7 @@ func inRuntime(t *testing.T, o presence.Options, f func(rt *presence.Runtime, ha
 		}
 		f(rt, func(room, connID string) {
 			t.Helper()
-			_, err := st.Put(context.Background(), store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
+			_, err := store.PutAndWait(context.Background(), st, store.Put{Room: room, Intent: store.IntentJoin, Member: store.Member{
 				ConnID: connID, UserID: "u", Owner: "n", Epoch: 1, Write: 1, State: []byte("{}"),
 			}})
 			if err != nil {

@@ -102,6 +102,7 @@ func TestEveryLargeMessagePasses(t *testing.T) {
 		for _, w := range []*wire{a, b} {
 			for e := w.event(); len(e) < len(long); e = w.event() {
 			}
+			w.passed()
 		}
 	}
 	if err := ns.To("r").Emit(t.Context(), "broadcast", long); err != nil {
@@ -121,6 +122,13 @@ func TestEveryLargeMessagePasses(t *testing.T) {
 	if server.Engine().Sessions() != 2 {
 		t.Errorf("%d connections are left", server.Engine().Sessions())
 	}
+}
+
+// passed waits until the server counts nothing of what was received as waiting any more. It
+// does that after it was written, and before it writes what follows.
+func (w *wire) passed() {
+	w.t.Helper()
+	w.ask("presence:heartbeat", "")
 }
 
 // Many rooms joined at once are more than a queue holds, too.
@@ -188,6 +196,8 @@ func TestRequestsAboveTheirQueueBound(t *testing.T) {
 		t.Helper()
 		for e := b.event(); len(e) < size; e = b.event() {
 		}
+		a.passed()
+		b.passed()
 	}
 	for _, request := range [][2]string{
 		{"chat", long},

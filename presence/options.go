@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
@@ -69,10 +71,10 @@ type Options struct {
 	// never are. Default none.
 	RelayEvents []string
 
-	// RefuseUnknown answers events that nobody handles with CodeUnknownEvent when
-	// their client asks for an acknowledgement: for servers without handlers of
-	// their own, since one that the application sets later comes too late. Default:
-	// they are a debug line.
+	// RefuseUnknown answers events without a handler with CodeUnknownEvent, when their
+	// client asks for an acknowledgement. It is for servers without handlers of their own:
+	// a handler that the application registers later comes too late for events that were
+	// refused. Default: such events are only a debug line.
 	RefuseUnknown bool
 
 	// RoomPrefix is put in front of a room's id to make the name of the Socket.IO
@@ -102,6 +104,9 @@ type Options struct {
 	// Logger gets what operators should know. Default: silent.
 	Logger *slog.Logger
 }
+
+// JoinRequest is what a client asks for with presence:join, as Options.Authorize sees it.
+type JoinRequest = wire.JoinRequest
 
 // withDefaults returns a copy with every default in place, or an error that
 // names the field that is wrong.
@@ -134,8 +139,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 const (
-	// maxDuration bounds times: beyond it sums of them overflow in one place or
-	// another, and nobody waits for that long.
+	// maxDuration bounds times: with larger ones, sums of them would overflow.
 	maxDuration = 30 * 24 * time.Hour
 	// maxNumber bounds sizes and counts.
 	maxNumber = 1 << 30
@@ -186,13 +190,13 @@ func (o Options) validate() error {
 	return nil
 }
 
-func (o Options) settings() settings {
-	return settings{
-		limits: limits{
-			idBytes: o.MaxIDBytes, stateBytes: o.MaxStateBytes, rooms: o.MaxRooms, graceMs: o.MaxGrace.Milliseconds(),
+func (o Options) settings() engine.Settings {
+	return engine.Settings{
+		Limits: wire.Limits{
+			IDBytes: o.MaxIDBytes, StateBytes: o.MaxStateBytes, Rooms: o.MaxRooms, GraceMs: o.MaxGrace.Milliseconds(),
 		},
-		ttl: o.TTL, reaperInterval: o.ReaperInterval, lookback: o.ReaperLookback,
-		awayAfter: o.AwayAfter, silentAfter: max(o.SilentAfter, 0), storeTimeout: o.StoreTimeout, leaseTime: o.NodeLease,
-		roomPrefix: o.RoomPrefix, log: o.Logger,
+		TTL: o.TTL, ReaperInterval: o.ReaperInterval, Lookback: o.ReaperLookback,
+		AwayAfter: o.AwayAfter, SilentAfter: max(o.SilentAfter, 0), StoreTimeout: o.StoreTimeout, LeaseTime: o.NodeLease,
+		RoomPrefix: o.RoomPrefix, Log: o.Logger,
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/closer"
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
+	"github.com/realtime-ai/realtime-message-go/internal/lograte"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/cluster"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -18,8 +22,8 @@ import (
 // Runtime is presence at work on one server. All methods may be called at the
 // same time from any goroutine.
 type Runtime struct {
-	engine  *engine
-	cluster *cluster // nil where members live in this process
+	engine  *engine.Engine
+	cluster *cluster.Adapter // nil where members live in this process
 	store   store.Store
 
 	binding     *binding
@@ -29,10 +33,9 @@ type Runtime struct {
 	closer closer.Closer
 }
 
-// closePatience is how long, beyond Options.DrainPeriod, a Close waits whose
-// context has no deadline: it may have been called from the very function of
-// the application that it waits for.
-const closePatience = 25 * time.Second
+// closeTimeout is how long, beyond Options.DrainPeriod, a Close waits whose context has no
+// deadline: it may have been called from a function of the application that it waits for.
+const closeTimeout = 25 * time.Second
 
 // Init gives the namespace of a Socket.IO server presence: it opens the store,
 // wires the handlers of presence:join, presence:heartbeat, presence:leave and
@@ -77,18 +80,22 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	if rt.store, err = openStore(ctx, o, ns.Name()); err != nil {
 		return nil, err
 	}
-	rt.engine = makeEngine(o.settings(), rt.store, systemClock{}, encoderFor(ns.Name()))
-	rt.engine.share = func(size int) sharedText { return o.IO.Engine().NewBody(size) }
-	if !o.embedded() { // before the engine runs: it may open rooms at once
-		if rt.cluster, err = newCluster(ctx, rt.engine, o.IO, ns); err == nil {
-			rt.engine.hooks = rt.cluster
+	settings := o.settings()
+	settings.Share = func(size int) engine.SharedBody { return o.IO.Engine().NewBody(size) }
+	if !o.embedded() { // before the engine opens rooms
+		rt.cluster, err = cluster.New(ctx, cluster.Options{
+			IO: o.IO, Namespace: ns, Store: rt.store, RoomPrefix: o.RoomPrefix, Timeout: o.StoreTimeout,
+			Log: lograte.Limit(o.Logger, time.Minute),
+		})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("presence: %w", err), rt.stop(context.WithoutCancel(ctx), func() error { return nil }))
 		}
+		settings.RoomObserver = rt.cluster
 	}
-	if err == nil {
-		err = rt.engine.run(ctx)
-	}
+	rt.engine = engine.New(settings, rt.store, clock.System{}, encoderFor(ns.Name()))
+	err = rt.engine.Open(ctx)
 	if err != nil {
-		return nil, errors.Join(err, rt.shut(context.WithoutCancel(ctx), func() error { return nil }))
+		return nil, errors.Join(err, rt.stop(context.WithoutCancel(ctx), func() error { return nil }))
 	}
 	rt.binding = bind(rt.engine, ns, o)
 	return rt, nil
@@ -132,7 +139,7 @@ func openStore(ctx context.Context, o Options, namespace string) (store.Store, e
 func (rt *Runtime) Close(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, rt.drainPeriod+closePatience)
+		ctx, cancel = context.WithTimeout(ctx, rt.drainPeriod+closeTimeout)
 		defer cancel()
 	}
 	return rt.closer.Close(ctx, func() error { return rt.close(ctx) })
@@ -140,20 +147,20 @@ func (rt *Runtime) Close(ctx context.Context) error {
 
 // close is the first Close.
 func (rt *Runtime) close(ctx context.Context) error {
-	rt.engine.draining.Store(true)
-	rt.disperse(ctx)
-	left, err := rt.engine.empty(ctx)
-	return errors.Join(err, rt.shut(ctx, func() error {
+	rt.engine.BeginDrain()
+	rt.closeSockets(ctx)
+	left, err := rt.engine.DrainNode(ctx)
+	return errors.Join(err, rt.stop(ctx, func() error {
 		if err != nil { // it is found dead when its lease is over
 			return nil
 		}
-		return rt.engine.signOff(ctx, left)
+		return rt.engine.Deregister(ctx, left)
 	}))
 }
 
-// disperse closes the connections of all sockets, one after the other. Half of
-// the time is kept for what the store has to be told after that.
-func (rt *Runtime) disperse(ctx context.Context) {
+// closeSockets closes the connections of all sockets one by one. It leaves half of the time for
+// the writes to the store that follow.
+func (rt *Runtime) closeSockets(ctx context.Context) {
 	period := rt.drainPeriod
 	if end, ok := ctx.Deadline(); ok {
 		period = min(period, time.Until(end)/2)
@@ -166,40 +173,32 @@ func (rt *Runtime) disperse(ctx context.Context) {
 	}
 }
 
-// shut ends what was started, in the reverse order. last is the last thing that
-// is asked of the store.
-func (rt *Runtime) shut(ctx context.Context, last func() error) error {
+// stop ends what was started, in reverse order. last is the last call to the store.
+func (rt *Runtime) stop(ctx context.Context, last func() error) error {
 	var err error
 	if rt.engine != nil {
-		if err = rt.engine.closeWithin(ctx); err != nil {
+		if err = rt.engine.Shut(ctx); err != nil {
 			err = fmt.Errorf("presence: close: %w", err)
 		}
 		err = errors.Join(err, last())
 	}
 	if rt.cluster != nil {
-		rt.cluster.close()
+		rt.cluster.Close()
 	}
 	return errors.Join(err, rt.store.Close(ctx))
 }
 
-// Members returns who is in a room now, in no order. It reads the store unless
-// this server has sockets in the room, and blocks for at most ctx.
+// Members returns the members of a room, in no order. It reads the store unless this server
+// has sockets in the room, and blocks for at most ctx.
 func (rt *Runtime) Members(ctx context.Context, roomID string) ([]Member, error) {
-	return rt.engine.membersOf(ctx, roomID)
-}
-
-// Location is a room in which a user is, and with which connection.
-type Location struct {
-	RoomID string `json:"roomId"`
-	ConnID string `json:"connId"`
-	Status Status `json:"status"`
+	return rt.engine.MembersOf(ctx, roomID)
 }
 
 // RoomsOf returns where a user is now, on all servers, in no order: one
 // Location for each of the user's connections in each room. It reads the store
 // and blocks for at most ctx.
 func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, error) {
-	return rt.engine.roomsOf(ctx, userID)
+	return rt.engine.RoomsOf(ctx, userID)
 }
 
 // Subscribe calls f with each event of a room, whether or not this server has
@@ -209,18 +208,7 @@ func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, erro
 // Subscribe blocks for at most ctx, and fails with ErrClosed once the
 // Runtime closes.
 func (rt *Runtime) Subscribe(ctx context.Context, roomID string, f func(Event)) (*Subscription, []Member, error) {
-	return rt.engine.watch(ctx, roomID, f)
-}
-
-// KickTarget says whom to kick out of which room: one connection, or all
-// connections of a user. RoomID and one of the others are required.
-type KickTarget struct {
-	RoomID string
-	ConnID string
-	UserID string
-	// Disconnect also sends a Socket.IO disconnect packet to each socket that this
-	// leaves in no room, after which clients do not reconnect by themselves.
-	Disconnect bool
+	return rt.engine.Subscribe(ctx, roomID, f)
 }
 
 // Kick removes members from a room, on whatever server they are, members in
@@ -232,7 +220,5 @@ func (rt *Runtime) Kick(ctx context.Context, t KickTarget) (int, error) {
 	if t.RoomID == "" || (t.ConnID == "") == (t.UserID == "") {
 		return 0, errors.New("presence: Kick needs a RoomID and either a ConnID or a UserID")
 	}
-	return rt.engine.kick(ctx, t)
+	return rt.engine.Kick(ctx, t)
 }
-
-var _ socketio.Adapter = (*cluster)(nil)

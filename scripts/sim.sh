@@ -10,9 +10,9 @@ batch=${BATCH:-250}
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-"$GO" test -race -c -o "$dir/race.test" ./presence
-"$GO" test -c -o "$dir/plain.test" ./presence
-cd presence # where go test would run it
+"$GO" test -race -c -o "$dir/race.test" ./presence/internal/engine
+"$GO" test -c -o "$dir/plain.test" ./presence/internal/engine
+cd presence/internal/engine # where go test would run it
 for ((from = 0; from < seeds; from += batch)); do
 	n=$((seeds - from < batch ? seeds - from : batch))
 	binary=plain.test

@@ -85,12 +85,10 @@ func (h *Held) try(b *heldSocket, now time.Time) {
 	}
 }
 
-// holdMost is the longest time that Hold blocks: the other packets of the client,
-// pongs included, must be read now and then.
-const holdMost = 5 * time.Second
-
 // Hold makes the goroutine that reads the connection wait until done is closed, but no
-// longer than 5 s. Nothing of the client is read meanwhile, and the client does not count
-// as silent. Only inline handlers may call it. It reports false when the connection has
-// ended.
-func (s *Socket) Hold(done <-chan struct{}) bool { return s.conn.session.Wait(done, holdMost) }
+// longer than most: the other packets of the client, pongs included, must be read now and
+// then. Nothing of the client is read meanwhile, and the client does not count as silent.
+// Only inline handlers may call it. It reports false when the connection has ended.
+func (s *Socket) Hold(done <-chan struct{}, most time.Duration) bool {
+	return s.conn.session.Wait(done, most)
+}

@@ -5,12 +5,13 @@ package main
 import (
 	"bytes"
 	"os/exec"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/readyline"
 )
 
 // patience bounds each wait, so that a broken command fails its test.
@@ -53,13 +54,11 @@ func startCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
 	return p
 }
 
-var urlPattern = regexp.MustCompile(`http://\S+`)
-
 // url waits for the ready line.
 func (p *process) url() string {
 	p.t.Helper()
 	line := p.stdout.await(p.t, "\n")
-	url := urlPattern.FindString(line)
+	url := readyline.URL(line)
 	if url == "" {
 		p.t.Fatalf("no URL on stdout: %q\nstderr: %s", line, p.stderr)
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/bench"
+	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 )
 
@@ -136,13 +136,9 @@ func watchMemory(t *testing.T, p *process) (end func(whole time.Duration)) {
 }
 
 func residentMB(t *testing.T, pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	var size, resident int
-	if err == nil {
-		_, err = fmt.Sscan(string(text), &size, &resident)
-	}
+	used, err := procstat.Read(pid)
 	if err != nil {
 		t.Error(err)
 	}
-	return float64(resident) * float64(os.Getpagesize()) / (1 << 20)
+	return float64(used.Resident) / (1 << 20)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
 	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
+	"github.com/realtime-ai/realtime-message-go/internal/listen"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
-	"github.com/realtime-ai/realtime-message-go/internal/unsent"
 )
 
 // socketPath is where Socket.IO is, with a slash at the end or without.
@@ -70,6 +70,7 @@ func (s *server) httpServer() *http.Server {
 		IdleTimeout:       s.cfg.IdleTimeout.Millis(),
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(newErrorLog(s.log), "", 0),
+		BaseContext:       func(net.Listener) context.Context { return listen.Context(context.Background()) },
 	}
 	s.limit.Serve(web)
 	return web
@@ -83,13 +84,8 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 	if host == "localhost" {
 		first = "127.0.0.1"
 	}
-	var config net.ListenConfig
-	config.Control = func(_, _ string, conn syscall.RawConn) error {
-		unsent.Limit(conn)
-		return nil
-	}
 	ctx := context.Background()
-	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(first, strconv.Itoa(int(port))))
+	listener, err := listen.Open(ctx, net.JoinHostPort(first, strconv.Itoa(int(port))))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen (HOST, %s): %w", setting, err)
 	}
@@ -101,7 +97,7 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the address of a listener: %w", err), listener.Close())
 	}
-	second, err := config.Listen(ctx, "tcp", net.JoinHostPort("::1", chosen))
+	second, err := listen.Open(ctx, net.JoinHostPort("::1", chosen))
 	switch {
 	case err == nil:
 		listeners = append(listeners, s.limit.Listen(second))

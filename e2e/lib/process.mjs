@@ -47,18 +47,29 @@ export class Process {
   }
 
   /** Waits until the standard output matches. */
-  async output(pattern, ms) {
-    await until(
-      `${this.name} prints ${pattern}`,
-      () => {
-        if (this.exit) throw new Error(`${this.name} ended (${JSON.stringify(this.exit)}): ${this.stderr}`);
-        return pattern.test(this.stdout);
-      },
-      ms,
-    );
-    return pattern.exec(this.stdout);
+  output(pattern, ms) {
+    return this.#prints(pattern, () => this.stdout, ms);
   }
 
+  /**
+   * Waits until the standard error matches.
+   * @param {RegExp} pattern
+   * @param {number} [ms]
+   * @returns {Promise<RegExpExecArray>}
+   */
+  errors(pattern, ms) {
+    return this.#prints(pattern, () => this.stderr, ms);
+  }
+
+  #prints(pattern, text, ms) {
+    const match = () => {
+      if (this.exit) throw new Error(`${this.name} ended (${JSON.stringify(this.exit)}): ${this.stderr}`);
+      return pattern.exec(text());
+    };
+    return until(`${this.name} prints ${pattern}`, match, ms);
+  }
+
+  /** @param {NodeJS.Signals} name */
   signal(name) {
     this.child.kill(name);
   }

@@ -25,6 +25,10 @@ export class Server {
 
   #terminated = false;
 
+  /**
+   * @param {Process} process_
+   * @param {string} url
+   */
   constructor(process_, url) {
     this.process = process_;
     this.url = url;

@@ -19,7 +19,7 @@ export const BACKENDS = REDIS_KIND === 'single' ? ['dev', 'serve'] : ['serve'];
 
 const RELAY_EVENTS = 'chat:*,cursor';
 const LEASE_MS = 4000;
-const INDEX_KEY = /^prs:1:(\{node:.*\}:conns|user:.*)$/;
+const INDEX_KEY = /^prs:1:(\{node:.*\}:rooms|user:.*)$/;
 const INDEX_SETTLED_MS = 20_000;
 
 export class Stack {
@@ -82,7 +82,7 @@ export class Stack {
     let left = [];
     const empty = async () => {
       const dead = await this.#deadNodes();
-      const expected = ['prs:1:nodes', ...dead.map((id) => `prs:1:{node:${id}}:conns`)];
+      const expected = ['prs:1:nodes', ...dead.map((id) => `prs:1:{node:${id}}:rooms`)];
       left = (await this.redis.keys()).filter((key) => !expected.includes(key));
       return left.length === 0;
     };
@@ -115,10 +115,10 @@ export class Stack {
  * @param {{ backend: 'dev' | 'serve', nodes?: number, env?: Record<string, string>, redis?: () => Promise<any> }} options
  *   redis starts the Redis of a serve process, if it shall not be the usual one
  * @param {(stack: Stack) => void} body
+ * @param {Stack} [stack]
  */
-export function describeStack(name, options, body) {
+export function describeStack(name, options, body, stack = new Stack()) {
   describe(name, () => {
-    const stack = new Stack();
     before(() => stack.start(options));
     afterEach(() => stack.finishTest());
     after(() => stack.stop());

@@ -62,7 +62,7 @@ describe('kill -9 of two of four nodes', () => {
   }
 
   const nodeOf = (connId) => stack.redis.command('HGET', `prs:conn:${connId}`, 'node_id');
-  const indexOf = (nodeId) => stack.redis.command('EXISTS', `prs:1:{node:${nodeId}}:conns`);
+  const indexOf = (nodeId) => stack.redis.command('EXISTS', `prs:1:{node:${nodeId}}:rooms`);
 
   test(`${MEMBERS} plain members leave once, within ${GONE_WITHIN_MS} ms`, async (t) => {
     const room = freshRoom();

@@ -1,7 +1,7 @@
 // Command ablate switches the repair rules of presence off, one at a time, and
-// looks what notices: seeds of the simulation, unit tests. It builds the tests of
-// presence with an overlay that can switch each of them off, so that the code itself
-// needs no switches, and writes what it found as a Markdown table.
+// looks what notices: seeds of the simulation, unit tests. It builds the tests of the
+// packages of presence with an overlay that can switch each of them off, so that the
+// code itself needs no switches, and writes what it found as a Markdown table.
 //
 // A rule that nothing notices needs a test, or is not needed. A rule whose
 // function is not there any more is an error: rules.go is kept with the code.
@@ -41,7 +41,7 @@ type config struct {
 	only     string        // parts of names; "": all
 	out      string        // the page to write; "": none
 	skip     string        // tests that do not run
-	binary   string        // of the tests
+	suites   []suite       // the tests
 }
 
 func parse(args []string) (config, error) {
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if c.binary, err = build(ctx, c, list, dir); err != nil {
+	if c.suites, err = build(ctx, c, list, dir); err != nil {
 		return err
 	}
 	if c.limit == 0 {

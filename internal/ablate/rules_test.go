@@ -26,7 +26,7 @@ func TestRulesFitTheCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", plan, "./presence")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", plan, "./presence/...")
 	cmd.Dir = "../.."
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, said)

@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/parallel"
 )
 
 // result is what noticed that a rule was switched off.
@@ -52,20 +53,11 @@ func (r *result) line() string {
 // tryAll tries some rules at a time, and tells of each when it is done.
 func tryAll(ctx context.Context, c config, list []rule) []result {
 	results := make([]result, len(list))
-	turns := make(chan struct{}, c.parallel)
-	var wg sync.WaitGroup
-	for i, r := range list {
-		wg.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			if ctx.Err() != nil {
-				return
-			}
-			results[i] = try(ctx, c, r)
-			fmt.Println(results[i].line())
-		})
-	}
-	wg.Wait()
+	_ = parallel.Each(ctx, len(list), c.parallel, func(i int) error { // errors are in the results
+		results[i] = try(ctx, c, list[i])
+		fmt.Println(results[i].line())
+		return nil
+	})
 	return results
 }
 
@@ -76,25 +68,18 @@ func try(ctx context.Context, c config, r rule) (out result) {
 	defer func() { out.took = time.Since(began) }()
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	out.trySeeds(ctx, c)
-	out.tryTests(ctx, c)
+	for _, s := range c.of(r) {
+		if s.simulates {
+			out.trySeeds(ctx, c, s)
+		}
+	}
+	for _, s := range c.of(r) {
+		if len(out.tests) < c.tests && ctx.Err() == nil {
+			out.tryTests(ctx, c, s)
+		}
+	}
 	out.late = ctx.Err() != nil && !(out.failed() > 0 && len(out.tests) > 0)
 	return out
-}
-
-// build makes the test binary.
-func build(ctx context.Context, c config, list []rule, dir string) (binary string, err error) {
-	plan, err := writeOverlay(c.root, list, dir)
-	if err != nil {
-		return "", err
-	}
-	binary = filepath.Join(dir, "presence.test")
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", plan, "-o", binary, "./presence")
-	cmd.Dir = c.root
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, said)
-	}
-	return filepath.Abs(binary)
 }
 
 // writeOverlay puts the files in which the rules can be switched off into a directory,
@@ -124,26 +109,29 @@ func writeOverlay(root string, list []rule, dir string) (plan string, err error)
 	return plan, os.WriteFile(plan, text, 0o644)
 }
 
-// command runs the binary where go test would, on one processor.
-func (r *result) command(ctx context.Context, c config, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, c.binary, append(args, "-test.timeout", c.limit.String())...)
-	cmd.Dir = filepath.Join(c.root, "presence")
+// command runs a suite where go test would, on one processor.
+func (r *result) command(ctx context.Context, c config, s suite, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.binary, append(args, "-test.timeout", c.limit.String())...)
+	cmd.Dir = filepath.Join(c.root, filepath.FromSlash(s.dir))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", ruleVariable+"="+r.rule.name)
 	cmd.WaitDelay = time.Second
 	return cmd
 }
+
+// simulationTest is what the test is called that runs seeds.
+const simulationTest = "^TestSimulation$"
 
 // seedShare is the part of a rule's time that seeds get when none fails.
 const seedShare = 2
 
 var failedSeed = regexp.MustCompile(`(?m)^\s*--- FAIL: TestSimulation/seeds/\d+/seed=(\d+) `)
 
-func (r *result) trySeeds(ctx context.Context, c config) {
+func (r *result) trySeeds(ctx context.Context, c config, s suite) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit/seedShare)
 	defer cancel()
 	for r.run < c.seeds && r.failed() == 0 && ctx.Err() == nil {
 		n := min(c.batch, c.seeds-r.run)
-		said, err := r.command(ctx, c, "-test.run", "^TestSimulation$", "-transients", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
+		said, err := r.command(ctx, c, s, "-test.run", simulationTest, "-transients", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()
 		if ctx.Err() != nil {
 			return
 		}
@@ -163,14 +151,15 @@ func seedsThatFailed(said []byte) (seeds []string) {
 	return seeds
 }
 
-func (r *result) tryTests(ctx context.Context, c config) {
+// tryTests adds the tests of a suite that fail to those that did.
+func (r *result) tryTests(ctx context.Context, c config, s suite) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	skip := "^TestSimulation$"
+	skip := simulationTest
 	if c.skip != "" {
 		skip += "|" + c.skip
 	}
-	cmd := r.command(ctx, c, "-test.v", "-test.skip", skip)
+	cmd := r.command(ctx, c, s, "-test.v", "-test.skip", skip)
 	said, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
@@ -182,16 +171,18 @@ func (r *result) tryTests(ctx context.Context, c config) {
 		done <- cmd.Wait()
 		_ = w.Close()
 	}()
-	last, failed := testsThatFailed(said, c.tests)
-	r.tests = failed
+	last, failed := testsThatFailed(said, c.tests-len(r.tests))
+	for _, name := range failed {
+		r.tests = append(r.tests, s.call(name))
+	}
 	enough := len(r.tests) == c.tests
 	cancelled := ctx.Err() != nil
 	if enough {
 		cancel()
 	}
 	_, _ = io.Copy(io.Discard, said)
-	if err := <-done; err != nil && !enough && !cancelled && ctx.Err() == nil && len(r.tests) == 0 {
-		r.tests = append(r.tests, last+" (the process ended)")
+	if err := <-done; err != nil && !enough && !cancelled && ctx.Err() == nil && len(failed) == 0 {
+		r.tests = append(r.tests, s.call(last)+" (the process ended)")
 	}
 }
 

@@ -2,9 +2,10 @@ package bench
 
 import (
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/parallel"
 )
 
 // rampUp connects everybody and joins them, unless the workload does that
@@ -15,7 +16,7 @@ func (r *run) rampUp() {
 	count := len(r.members)
 	step := r.cfg.RampUp / time.Duration(count)
 	begin := r.now()
-	r.crew(count, func(i int) {
+	r.each(count, func(i int) {
 		m, due := r.members[i], r.now()
 		if step > 0 {
 			if due = begin + time.Duration(i)*step; !r.sleepUntil(due) {
@@ -34,19 +35,12 @@ func (r *run) rampUp() {
 	r.ramping.Store(false)
 }
 
-// crew does a task for each number below n, Concurrency at a time, until the
-// load ends.
-func (r *run) crew(n int, task func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(r.cfg.Concurrency, n) {
-		workers.Go(func() {
-			for i := int(next.Add(1) - 1); i < n && r.loadCtx.Err() == nil; i = int(next.Add(1) - 1) {
-				task(i)
-			}
-		})
-	}
-	workers.Wait()
+// each calls f for each number below n, Concurrency at a time, until the load ends.
+func (r *run) each(n int, f func(i int)) {
+	_ = parallel.Each(r.loadCtx, n, r.cfg.Concurrency, func(i int) error { // which gives no error
+		f(i)
+		return nil
+	})
 }
 
 // load does what the workload is about, and measures it.
@@ -224,7 +218,7 @@ func (m *member) churn(onNewConnection bool) {
 func joinStorm(r *run) {
 	r.ramping.Store(true)
 	defer r.ramping.Store(false)
-	r.crew(len(r.members), func(i int) { _ = r.members[i].join() })
+	r.each(len(r.members), func(i int) { _ = r.members[i].join() })
 }
 
 // reconnectHerd cuts every connection at once and lets all come back.
@@ -232,7 +226,7 @@ func reconnectHerd(r *run) {
 	for _, m := range r.members {
 		m.cut()
 	}
-	r.crew(len(r.members), func(i int) {
+	r.each(len(r.members), func(i int) {
 		if m := r.members[i]; m.reconnect() == nil {
 			_ = m.join()
 		}

@@ -3,7 +3,8 @@ package bench
 import (
 	"os"
 	"runtime"
-	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 )
 
 // The processes that are measured.
@@ -17,14 +18,7 @@ const (
 type meter struct {
 	role string
 	pid  int
-	last reading
-}
-
-// reading is the CPU time of a process since its start, user and system
-// together, and its resident memory in bytes.
-type reading struct {
-	cpu      time.Duration
-	resident int64
+	last procstat.Usage
 }
 
 // newMeters opens the processes of a load. The client is among them where its
@@ -49,9 +43,9 @@ func newMeters(cfg Config) ([]*meter, error) {
 }
 
 func (m *meter) read() error {
-	cpu, resident, err := readProcess(m.pid)
+	used, err := procstat.Read(m.pid)
 	if err == nil {
-		m.last = reading{cpu, resident}
+		m.last = used
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package bench
 import (
 	"sync"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/procstat"
 )
 
 // observer cuts the run into intervals and phases.
@@ -15,7 +17,7 @@ type observer struct {
 	lastErrs  int64
 	phase     string // that is under way; empty between them
 	began     time.Duration
-	beganWith []reading
+	beganWith []procstat.Usage
 	counted   tally // of this phase
 	total     tally // of the whole run, for its latencies
 	latest    time.Duration
@@ -61,9 +63,9 @@ func (o *observer) end() {
 	for i, m := range o.meters {
 		p.Processes = append(p.Processes, Usage{
 			Role: m.role, PID: m.pid,
-			CPUSeconds:     (m.last.cpu - o.beganWith[i].cpu).Seconds(),
-			ResidentBefore: o.beganWith[i].resident,
-			ResidentAfter:  m.last.resident,
+			CPUSeconds:     (m.last.CPU - o.beganWith[i].CPU).Seconds(),
+			ResidentBefore: o.beganWith[i].Resident,
+			ResidentAfter:  m.last.Resident,
 		})
 	}
 	o.phases = append(o.phases, p)
@@ -113,8 +115,8 @@ func (o *observer) cutLocked() {
 		}
 		interval.Processes = append(interval.Processes, Share{
 			Role: m.role, PID: m.pid,
-			Cores:    (m.last.cpu - before.cpu).Seconds() / max(length.Seconds(), 1e-3),
-			Resident: m.last.resident,
+			Cores:    (m.last.CPU - before.CPU).Seconds() / max(length.Seconds(), 1e-3),
+			Resident: m.last.Resident,
 		})
 	}
 	o.lastCut, o.lastErrs = now, errs

@@ -74,7 +74,7 @@ func (c *client) rest(ctx context.Context, least, most time.Duration) {
 	c.mu.Lock()
 	d := least + time.Duration(c.dice.Int64N(int64(most-least)+1))
 	c.mu.Unlock()
-	c.w.wait(ctx, d)
+	wait(ctx, d)
 }
 
 // connect opens a socket on one of the nodes that take clients.
@@ -90,10 +90,7 @@ func (c *client) connect(ctx context.Context) *session {
 	if err != nil {
 		return nil
 	}
-	s := &session{
-		c: c, node: n, conn: conn, done: make(chan struct{}),
-		pending: make(map[uint64]*request), views: make(map[string]*view),
-	}
+	s := newSession(c, n, conn)
 	if n == nil || slot.running() != n {
 		conn.Close() // on which of two nodes is not known
 		return nil

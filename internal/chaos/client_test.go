@@ -36,10 +36,7 @@ func TestAnswersAfterTheCloseAreNotHeard(t *testing.T) {
 				w := &world{truth: newTruth(), tally: newTally("test")}
 				n := &node{name: "node"}
 				c := &client{w: w, name: "c", user: "u", grace: 5 * time.Second, lives: make(map[string]*life), want: map[string]bool{}}
-				s := &session{
-					c: c, node: n, conn: conn, done: make(chan struct{}),
-					pending: make(map[uint64]*request), views: make(map[string]*view),
-				}
+				s := newSession(c, n, conn)
 				c.sess = s
 				l := begin(w.truth, n, 5*time.Second)
 				w.truth.lost(l, time.Now(), "before")

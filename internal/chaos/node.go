@@ -3,16 +3,16 @@
 package chaos
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/guard"
+	"github.com/realtime-ai/realtime-message-go/internal/readyline"
 )
 
 // readyTime bounds the wait for a node to serve, and exitTime for one that was
@@ -30,8 +30,6 @@ type node struct {
 	log  string // the file that it logs to
 	cmd  *exec.Cmd
 
-	guards *exec.Cmd      // see guard
-	alive  io.WriteCloser // its input
 	exited chan struct{}
 	code   int // its exit code, once exited is closed
 
@@ -41,8 +39,6 @@ type node struct {
 }
 
 type span struct{ from, to time.Time }
-
-var readyLine = regexp.MustCompile(`http://(\S+)`)
 
 // startNode runs `realtime serve` and waits until it is ready.
 func startNode(binary, dir, name string, env ...string) (*node, error) {
@@ -60,47 +56,30 @@ func startNode(binary, dir, name string, env ...string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", name, err)
-	}
-	if err := n.guard(); err != nil {
-		n.signal(syscall.SIGKILL)
-		_ = n.cmd.Wait()
+	killer, err := guard.New("")
+	if err != nil {
 		return nil, err
 	}
-	line := make(chan string, 1)
+	if err := n.cmd.Start(); err != nil {
+		killer.End()
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	killer.Watch(n.cmd.Process.Pid)
+	url, notReady := readyline.Await(n.cmd, out, readyTime)
 	go func() {
 		defer close(n.exited)
-		text, _ := bufio.NewReader(out).ReadString('\n')
-		line <- text
 		_ = n.cmd.Wait()
 		n.code = n.cmd.ProcessState.ExitCode()
-		_, _ = n.alive.Write([]byte("\n"))
-		_ = n.alive.Close()
-		_ = n.guards.Wait()
+		killer.Watch(0)
+		killer.End()
 	}()
-	select {
-	case text := <-line:
-		if found := readyLine.FindStringSubmatch(text); found != nil {
-			n.addr = found[1]
-			return n, nil
-		}
-	case <-time.After(readyTime):
+	if notReady != nil {
+		n.kill()
+		said, _ := os.ReadFile(n.log)
+		return nil, fmt.Errorf("%s is not ready: %w; it said:\n%s", name, notReady, said)
 	}
-	n.kill()
-	said, _ := os.ReadFile(n.log)
-	return nil, fmt.Errorf("%s is not ready after %v; it said:\n%s", name, readyTime, said)
-}
-
-// guard starts a shell that kills the node if this process is killed, and ends
-// with the node otherwise.
-func (n *node) guard() (err error) {
-	n.guards = exec.Command("sh", "-c", `read -r line || kill -9 "$1"`, "sh", strconv.Itoa(n.cmd.Process.Pid))
-	n.guards.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt on the terminal is not for it
-	if n.alive, err = n.guards.StdinPipe(); err != nil {
-		return err
-	}
-	return n.guards.Start()
+	n.addr = strings.TrimPrefix(url, "http://")
+	return n, nil
 }
 
 // signal sends a signal; a process that is gone already takes none.

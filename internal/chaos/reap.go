@@ -15,6 +15,7 @@ import (
 	"time"
 
 	wire "github.com/realtime-ai/realtime-message-go/internal/client"
+	"github.com/realtime-ai/realtime-message-go/internal/parallel"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 )
 
@@ -83,7 +84,7 @@ func Reap(ctx context.Context, cfg ReapConfig) (*ReapReport, error) {
 		return nil, err
 	}
 	defer patches.stop()
-	r.sleep(ctx, leaseTime+8*time.Second) // until the others may judge
+	wait(ctx, leaseTime+8*time.Second) // until the others may judge
 	report := &ReapReport{Members: cfg.Connections * cfg.RoomsEach}
 	before := time.Now().Add(-5 * time.Second)
 	for _, cmd := range [][]string{{"CONFIG", "RESETSTAT"}, {"SLOWLOG", "RESET"}} {
@@ -95,7 +96,7 @@ func Reap(ctx context.Context, cfg ReapConfig) (*ReapReport, error) {
 	r.nodes[0].kill()
 	r.await(ctx, report.Members)
 	report.Before, report.During = patches.between(before, killed), patches.between(killed, time.Now())
-	r.sleep(ctx, 2*time.Second) // for what comes too much
+	wait(ctx, 2*time.Second) // for what comes too much
 	r.mu.Lock()
 	report.Left, report.Twice = len(r.seen), r.twice
 	report.First, report.Gone = r.first.Sub(killed)-cfg.Grace, r.last.Sub(killed)-cfg.Grace
@@ -108,6 +109,9 @@ func Reap(ctx context.Context, cfg ReapConfig) (*ReapReport, error) {
 	}
 	return report, err
 }
+
+// atOnce is how many clients are started at a time.
+const atOnce = 16
 
 // start brings everything up: the node to be killed is full in the end, and
 // in each room there is one more member, on another node.
@@ -126,35 +130,18 @@ func (r *reaping) start(ctx context.Context) (err error) {
 	start := time.Now()
 	perWatcher := r.cfg.RoomsEach
 	watchers := (r.rooms + perWatcher - 1) / perWatcher
-	err = r.each(watchers, func(i int) error {
+	err = parallel.Each(ctx, watchers, atOnce, func(i int) error {
 		first := i * perWatcher
 		return r.member(ctx, r.nodes[1], "watcher", i, first, min(perWatcher, r.rooms-first), 0, r.watch)
 	})
 	if err != nil {
 		return err
 	}
-	err = r.each(r.cfg.Connections, func(i int) error {
+	err = parallel.Each(ctx, r.cfg.Connections, atOnce, func(i int) error {
 		return r.member(ctx, r.nodes[0], "user", i, i*r.cfg.RoomsEach, r.cfg.RoomsEach, r.cfg.Grace, func([]byte) {})
 	})
 	r.cfg.Log("%d members in %d rooms after %v", r.cfg.Connections*r.cfg.RoomsEach, r.rooms, time.Since(start).Round(time.Millisecond))
 	return err
-}
-
-// each runs f for 0 to n-1, several at a time.
-func (r *reaping) each(n int, f func(i int) error) error {
-	const atOnce = 16
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	errs := make([]error, atOnce)
-	for w := range atOnce {
-		workers.Go(func() {
-			for i := int(next.Add(1) - 1); i < n && errs[w] == nil; i = int(next.Add(1) - 1) {
-				errs[w] = f(i)
-			}
-		})
-	}
-	workers.Wait()
-	return errors.Join(errs...)
 }
 
 // member connects and joins count rooms from first on; then it hears events
@@ -246,14 +233,7 @@ func (r *reaping) await(ctx context.Context, members int) {
 		if n >= members || time.Since(last) > longest {
 			return
 		}
-		r.sleep(ctx, 20*time.Millisecond)
-	}
-}
-
-func (r *reaping) sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+		wait(ctx, 20*time.Millisecond)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/quantile"
 )
 
 var (
@@ -31,7 +33,7 @@ func TestReap(t *testing.T) {
 	if r == nil {
 		return
 	}
-	ms := func(list []time.Duration, q float64) string { return short(quantile(list, q)) }
+	ms := func(list []time.Duration, q float64) string { return short(quantile.Of(list, q)) }
 	fmt.Printf(`
 members                     %d, grace %v; load average %s
 seen leaving                %d, twice %d

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/quantile"
 )
 
 // work is how long clients work undisturbed before each fault.
@@ -137,9 +139,9 @@ func (w *world) fill(r *Row, over time.Time) {
 			beats = append(beats, b.took)
 		}
 	}
-	r.BeatP99, r.BeatMax = quantile(beats, 0.99), quantile(beats, 1)
+	r.BeatP99, r.BeatMax = quantile.Of(beats, 0.99), quantile.Of(beats, 1)
 	w.cfg.Log("slowest answers: %v", t.slowest)
-	r.GoneP50, r.GoneP99, r.GoneMax = quantile(r.gone, 0.5), quantile(r.gone, 0.99), quantile(r.gone, 1)
+	r.GoneP50, r.GoneP99, r.GoneMax = quantile.Of(r.gone, 0.5), quantile.Of(r.gone, 0.99), quantile.Of(r.gone, 1)
 	r.Load, r.Stall = loadAverage(), w.stalls.take()
 }
 

@@ -23,6 +23,13 @@ type session struct {
 	dropping bool // the client itself closes it
 }
 
+func newSession(c *client, n *node, conn *wire.Conn) *session {
+	return &session{
+		c: c, node: n, conn: conn, done: make(chan struct{}),
+		pending: make(map[uint64]*request), views: make(map[string]*view),
+	}
+}
+
 // request is one that waits for its answer.
 type request struct {
 	name, room string

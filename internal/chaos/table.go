@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/mdtable"
 )
 
 // Failed is how many promises were broken in all rows.
@@ -39,24 +40,7 @@ func (r *Report) Write(out io.Writer) {
 	for i := range r.Rows {
 		table = append(table, r.Rows[i].cells())
 	}
-	widths := make([]int, len(columns))
-	for _, line := range table {
-		for i, cell := range line {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	for n, line := range table {
-		for i, cell := range line {
-			fmt.Fprintf(out, "| %-*s ", widths[i], cell)
-		}
-		fmt.Fprintln(out, "|")
-		if n == 0 {
-			for i := range line {
-				fmt.Fprintf(out, "| %s ", strings.Repeat("-", widths[i]))
-			}
-			fmt.Fprintln(out, "|")
-		}
-	}
+	fmt.Fprint(out, mdtable.Format(table))
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if row.Stall > time.Second {

@@ -4,7 +4,6 @@ package chaos
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -109,15 +108,6 @@ func (t *tally) takeSights() []sight {
 	list := t.sights
 	t.sights = nil
 	return list
-}
-
-// quantile of durations; it sorts them. 0 if there are none.
-func quantile(list []time.Duration, q float64) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	slices.Sort(list)
-	return list[min(int(q*float64(len(list))), len(list)-1)]
 }
 
 // observer is the witness of a session's view of a room.

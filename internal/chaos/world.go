@@ -121,7 +121,7 @@ func (w *world) addClient(i int) {
 	}
 	w.clients = append(w.clients, c)
 	w.going.Go(func() {
-		w.wait(w.ctx, time.Duration(c.dice.Int64N(int64(time.Second)))) // not all at once
+		wait(w.ctx, time.Duration(c.dice.Int64N(int64(time.Second)))) // not all at once
 		c.run(w.ctx)
 	})
 }
@@ -178,7 +178,7 @@ func (w *world) startNode(s *slot) error {
 }
 
 // wait lets time pass, or ends early with ctx.
-func (w *world) wait(ctx context.Context, d time.Duration) {
+func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
@@ -186,7 +186,7 @@ func (w *world) wait(ctx context.Context, d time.Duration) {
 }
 
 // pause lets time pass in a fault.
-func (w *world) pause(d time.Duration) { w.wait(w.ctx, d) }
+func (w *world) pause(d time.Duration) { wait(w.ctx, d) }
 
 // dropped judges the loss of a connection that the client did not end.
 func (w *world) dropped(c *client, s *session, err error) {

@@ -102,21 +102,7 @@ func (c *Conn) Await(kind Kind) (Packet, error) {
 
 // Next reads one packet and blocks until there is one; pings are answered
 // here. The packet is valid until the next read.
-func (c *Conn) Next() (Packet, error) {
-	for {
-		frame, err := c.readText()
-		if err != nil {
-			return Packet{}, err
-		}
-		p, err := ParsePacket(frame)
-		if err != nil || p.Kind != ping {
-			return p, err
-		}
-		if err := c.Write([]byte("3")); err != nil {
-			return Packet{}, err
-		}
-	}
-}
+func (c *Conn) Next() (Packet, error) { return next(c) }
 
 // readText returns the payload of the next text frame.
 func (c *Conn) readText() ([]byte, error) {

@@ -31,6 +31,29 @@ type Packet struct {
 	Body []byte
 }
 
+// texts is a connection below its packets.
+type texts interface {
+	readText() ([]byte, error)
+	Write(text []byte) error
+}
+
+// next reads up to a packet that is no ping, and answers those.
+func next(c texts) (Packet, error) {
+	for {
+		text, err := c.readText()
+		if err != nil {
+			return Packet{}, err
+		}
+		p, err := ParsePacket(text)
+		if err != nil || p.Kind != ping {
+			return p, err
+		}
+		if err := c.Write([]byte("3")); err != nil {
+			return Packet{}, err
+		}
+	}
+}
+
 // ParsePacket tells what a text frame is. The body shares the frame's bytes.
 // Frames that no presence client expects are errors.
 func ParsePacket(frame []byte) (Packet, error) {

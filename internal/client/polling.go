@@ -69,12 +69,15 @@ func (c *PollConn) open() error {
 
 // Next reads one packet and blocks until there is one; pings are answered
 // here. The packet is valid until the next read.
-func (c *PollConn) Next() (Packet, error) {
+func (c *PollConn) Next() (Packet, error) { return next(c) }
+
+// readText returns the next packet's text.
+func (c *PollConn) readText() ([]byte, error) {
 	for {
 		for len(c.rest) == 0 {
 			payload, err := c.do(http.MethodGet, nil)
 			if err != nil {
-				return Packet{}, errors.Join(err, context.Cause(c.ctx))
+				return nil, errors.Join(err, context.Cause(c.ctx))
 			}
 			c.rest = payload
 		}
@@ -82,17 +85,11 @@ func (c *PollConn) Next() (Packet, error) {
 		frame, c.rest, _ = bytes.Cut(c.rest, []byte(separator))
 		switch string(frame) {
 		case "1":
-			return Packet{}, ErrClosed
+			return nil, ErrClosed
 		case "6":
 			continue
 		}
-		p, err := ParsePacket(frame)
-		if err != nil || p.Kind != ping {
-			return p, err
-		}
-		if err := c.Write([]byte("3")); err != nil {
-			return Packet{}, err
-		}
+		return frame, nil
 	}
 }
 

@@ -14,8 +14,6 @@ import (
 	"testing"
 )
 
-const module = "github.com/realtime-ai/realtime-message-go/"
-
 // blockPackages are what blocks of the documents may use.
 var blockPackages = map[string]string{
 	"context": "context", "errors": "errors", "http": "net/http", "json": "encoding/json", "os": "os", "slog": "log/slog", "time": "time",

@@ -14,6 +14,9 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/goast"
 )
 
+// module is the path of the module, before those of its packages.
+const module = "github.com/realtime-ai/realtime-message-go/"
+
 // A report is what was found in one package.
 type report struct {
 	dir     string
@@ -45,7 +48,7 @@ func checkModule(root string) ([]*report, error) {
 		if packages[dir] == nil {
 			packages[dir] = &checker{report: report{dir: dir}}
 		}
-		packages[dir].file(fset, file)
+		packages[dir].check(fset, file)
 		return nil
 	})
 	if err != nil {
@@ -54,6 +57,11 @@ func checkModule(root string) ([]*report, error) {
 	var reports []*report
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		p := packages[dir]
+		for _, a := range p.aliases {
+			if err := p.follow(root, a); err != nil {
+				return nil, err
+			}
+		}
 		if !p.documented {
 			p.missing = append(p.missing, "package "+dir)
 		}
@@ -75,11 +83,13 @@ func skipDir(path, root, name string) error {
 type checker struct {
 	report
 	documented bool // the package itself
+	aliases    []alias
 	fset       *token.FileSet
+	file       *ast.File
 }
 
-func (c *checker) file(fset *token.FileSet, file *ast.File) {
-	c.fset = fset
+func (c *checker) check(fset *token.FileSet, file *ast.File) {
+	c.fset, c.file = fset, file
 	c.documented = c.documented || file.Doc != nil
 	for _, decl := range file.Decls {
 		switch d := decl.(type) {
@@ -120,11 +130,21 @@ func (c *checker) spec(group *ast.GenDecl, spec ast.Spec) {
 		}
 		documented := s.Doc != nil || (group.Doc != nil && !group.Lparen.IsValid())
 		c.name(s.Name, "type", documented)
-		switch t := s.Type.(type) {
-		case *ast.StructType:
-			c.fields(s.Name.Name, "field", t.Fields, documented)
-		case *ast.InterfaceType:
-			c.fields(s.Name.Name, "method", t.Methods, false)
+		c.typeMembers(s.Name.Name, s, documented)
+	}
+}
+
+// typeMembers checks the fields or methods that a type is declared with, and notes an
+// alias for follow.
+func (c *checker) typeMembers(owner string, s *ast.TypeSpec, documented bool) {
+	switch t := s.Type.(type) {
+	case *ast.StructType:
+		c.fields(owner, "field", t.Fields, documented)
+	case *ast.InterfaceType:
+		c.fields(owner, "method", t.Methods, false)
+	case *ast.SelectorExpr:
+		if dir := c.internalDir(t); s.Assign.IsValid() && dir != "" {
+			c.aliases = append(c.aliases, alias{owner: owner, dir: dir, of: t.Sel.Name})
 		}
 	}
 }

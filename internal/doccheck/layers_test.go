@@ -17,18 +17,22 @@ import (
 // those of layers below its own, so that imports go one way. A path that ends with
 // /... stands for all packages below it that no longer path names.
 //
-// The packages below presence/internal are under socketio and engineio: presence
-// alone brings the two together. Nobody else can import them, whatever stands here.
+// The packages below presence/internal are under socketio and engineio, but for the
+// cluster adapter: presence alone brings the two together. Nobody else can import them,
+// whatever stands here.
 var layers = [][]string{
 	{"cmd/...", "examples/...", "bench", "internal/redistest/redisrig", "internal/ablate", "internal/doccheck"},
-	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest"},
+	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest", "internal/listen"},
 	{"internal/client", "internal/redistest"},
 	{"presence/redis"},
 	{"presence"},
+	{"presence/internal/cluster"},
 	{"socketio"},
 	{"engineio"},
-	{"presence/internal/store/..."},
-	{"presence/internal/store"},
+	{"presence/internal/engine"},
+	{"presence/internal/replica", "presence/internal/member", "presence/internal/node"},
+	{"presence/internal/wire", "presence/internal/serial", "presence/internal/store/..."},
+	{"presence/internal/store", "presence/internal/clock"},
 	{"internal/..."},
 }
 

@@ -1,5 +1,6 @@
 // Command doccheck fails when an exported name of a package that others can
-// import has no doc comment, and counts those names.
+// import has no doc comment, and counts those names. What such a package takes from an
+// internal one by an alias of a type is public too.
 package main
 
 import (

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/guard"
 )
 
 const (
@@ -33,7 +35,7 @@ type Server struct {
 	args           []string
 	cmd            *exec.Cmd // nil while it is stopped
 	paused, closed bool
-	guard          *guard
+	guard          *guard.Guard
 }
 
 // Launch runs a redis-server with the given further arguments and waits until
@@ -74,7 +76,7 @@ func launchOnce(path string, arguments func(port, dir string) ([]string, error))
 		return nil, err
 	}
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), path: path, dir: dir}
-	if s.guard, err = newGuard(dir); err != nil {
+	if s.guard, err = guard.New(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if s.args, err = arguments(port, dir); err == nil {
@@ -98,7 +100,7 @@ func (s *Server) Stop() {
 	}
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-	s.guard.watch(0)
+	s.guard.Watch(0)
 	s.cmd, s.paused = nil, false
 }
 
@@ -113,7 +115,7 @@ func (s *Server) Close() {
 	}
 	s.closed = true
 	s.Stop()
-	s.guard.end()
+	s.guard.End()
 }
 
 // StartEmpty kills the server if it runs, and starts it again at the same
@@ -203,7 +205,7 @@ func (s *Server) run() error {
 		return err
 	}
 	s.cmd, s.Pid = cmd, cmd.Process.Pid
-	s.guard.watch(s.Pid)
+	s.guard.Watch(s.Pid)
 	for end := time.Now().Add(ready); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = s.ping(); err == nil {
 			return nil

@@ -10,6 +10,6 @@ import "syscall"
 // most is how many bytes of a connection may wait in the kernel, those that are on their way apart.
 const most = 256 << 10
 
-// Limit bounds what the kernel holds back for a TCP connection, or for those that a TCP listener
-// accepts. For other sockets, and where the system has no such bound, it does nothing.
+// Limit bounds what the kernel holds back for a TCP connection, or for those that a TCP listener accepts
+// if it hands its options on. For other sockets, and where the system has no such bound, it does nothing.
 func Limit(conn syscall.RawConn) { limit(conn) }

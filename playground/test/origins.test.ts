@@ -1,20 +1,17 @@
 // Which pages may connect, as a browser sees it: one that a development server serves at another port, and strangers.
 
-import { createServer, type Server as WebServer } from "node:http";
-import type { AddressInfo } from "node:net";
-
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { Server } from "../../realtime-message-sdk/test/e2e/lib/processes.js";
 import { launch } from "./lib/browser.js";
+import { serve, type Site } from "./lib/site.js";
 
 let browser: Browser;
-let pages: WebServer;
+let pages: Site;
 
 beforeAll(async () => {
-  pages = createServer((_, response) => response.setHeader("Content-Type", "text/html").end("<title>elsewhere</title>"));
-  pages.listen(0, "127.0.0.1");
+  pages = await serve((_, response) => response.setHeader("Content-Type", "text/html").end("<title>elsewhere</title>"));
   browser = await launch();
 });
 afterAll(async () => {
@@ -31,8 +28,7 @@ interface Access {
 /** What a page of a host may do at a server. */
 async function access(host: string, url: string): Promise<Access> {
   const page: Page = await browser.newPage();
-  const { port } = pages.address() as AddressInfo;
-  await page.goto(`http://${host}:${port}/`);
+  await page.goto(`http://${host}:${pages.port}/`);
   const result = await page.evaluate(async (address) => {
     const poll = (credentials: RequestCredentials): Promise<boolean> =>
       fetch(`${address}/socket.io/?EIO=4&transport=polling`, { credentials }).then(

@@ -1,6 +1,5 @@
 // The SDK where there is no page: in a service worker and in a worker, in Chromium.
 
-import { createServer, type Server as HttpServer } from "node:http";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
@@ -11,12 +10,13 @@ import { RealtimeClient } from "../../realtime-message-sdk/src/index.js";
 import { Server } from "../../realtime-message-sdk/test/e2e/lib/processes.js";
 import { until } from "../../realtime-message-sdk/test/e2e/lib/until.js";
 import { launch } from "./lib/browser.js";
+import { serve, type Site } from "./lib/site.js";
 
 const ROOM = "workers";
 
 let browser: Browser;
 let server: Server;
-let site: HttpServer; // the page is not the realtime server's own: what it asks is asked across origins
+let site: Site; // the page is not the realtime server's own: what it asks is asked across origins
 let origin: string;
 let bundle = "";
 let page: Page;
@@ -32,13 +32,12 @@ const script = (url: string) => `
   });`;
 
 beforeAll(async () => {
-  site = createServer((request, response) => {
+  site = await serve((request, response) => {
     const isScript = request.url === "/worker.js";
     response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
     response.end(isScript ? bundle : "<!doctype html><title>a page</title>");
-  }).listen(0, "127.0.0.1");
-  await until("the site listens", () => site.listening);
-  origin = `http://127.0.0.1:${String((site.address() as { port: number }).port)}`;
+  });
+  origin = `http://127.0.0.1:${site.port}`;
   [browser, server] = await Promise.all([launch(), Server.start({ env: { CORS_ORIGINS: origin } })]);
   const stdin = { contents: script(server.url), resolveDir: fileURLToPath(new URL("..", import.meta.url)) };
   const { outputFiles } = await build({ stdin, bundle: true, write: false, format: "iife", platform: "browser", target: "es2022" });
@@ -52,7 +51,6 @@ afterEach(() => {
 afterAll(async () => {
   await browser.close();
   await server.stop();
-  site.closeAllConnections();
   site.close();
 });
 

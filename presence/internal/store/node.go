@@ -60,7 +60,7 @@ type NodeState byte
 const (
 	// NodeUnknown: there is no life sign of it, nor a mark.
 	NodeUnknown NodeState = iota
-	// NodeAlive: nobody has marked it dead.
+	// NodeAlive: it is not marked dead.
 	NodeAlive
 	// NodeDead: it was marked dead within MarkTime.
 	NodeDead

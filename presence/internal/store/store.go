@@ -3,9 +3,9 @@
 // and every store can import it without importing each other.
 //
 // A store keeps three kinds of record: rooms (the truth about who is a member),
-// connections (prs:conn, for outside readers) and two indexes (what a node
-// holds, where a user is). Each method is one step against one of them; the
-// engine decides their order and what to do when a step fails.
+// connections (prs:conn, for outside readers) and two indexes (in which rooms a
+// node may have members, where a user is). Each method is one step against one of
+// them; the engine decides their order and what to do when a step fails.
 package store
 
 import (
@@ -29,26 +29,37 @@ var (
 // Stores keep the byte slices of a request only until the call returns. The
 // slices that they hand out may share memory with others: nobody writes to them.
 type Store interface {
-	// Put writes one member into its room and, unless the request is Quiet,
-	// raises the room's seq and publishes the event in the same atomic step.
-	Put(ctx context.Context, p Put) (PutResult, error)
-	// Enter is what makes a new member: Register, Put and ConnJoin, in this
-	// order, with Put's outcome as the result. Nothing follows a step that
-	// failed, or a Put that was neither Applied nor Repeated. With an error, or
-	// any other outcome but these, what comes before may stand; to come after
-	// ExpiresMs is an error. The Put is one with IntentJoin and no Fence; seenMs,
-	// in Unix ms, is for the connection's record. A store that can makes it a
-	// single step; Steps is for the others.
-	Enter(ctx context.Context, p Put, seenMs int64) (PutResult, error)
+	// StartPut writes one member into its room and, unless the request is Quiet,
+	// raises the room's seq and publishes the event in the same atomic step. It does
+	// not block. The waiter is told once what became of it: by StartPut itself or
+	// later, some 50 ms after the context ended at the latest. The store keeps p, which
+	// nobody may change, until then. PutAndWait is for callers that wait.
+	StartPut(ctx context.Context, p *Put, w PutWaiter)
+	// Enter is what makes a new member: AddRoom if it is asked for, a put, AddUser and
+	// ConnJoin, in this order, with the put's outcome as the result. Nothing follows a
+	// step that failed, or a put that was neither Applied nor Repeated. So the room's
+	// entry may be left behind without the member, and the member without the entry of
+	// its user, but never the other way round. To come after ExpiresMs is an error. A
+	// store that can makes it a single step; Steps is for the others.
+	Enter(ctx context.Context, q EnterRequest) (PutResult, error)
 	// Remove takes one member out of its room, raises seq and publishes. The
-	// last one out takes the room's record with it.
-	Remove(ctx context.Context, r Remove) (RemoveResult, error)
+	// last one out takes the room's record with it. A Remove that runs twice is
+	// Missing the second time.
+	Remove(ctx context.Context, r Remove) (Outcome, error)
 	// Load reads a whole room. A room without a record is a Room with a zero
 	// Position and no members.
 	Load(ctx context.Context, room string) (Room, error)
 	// LoadMembers reads some members of a room, by connId, as Load would; those
 	// that do not stand are left out.
 	LoadMembers(ctx context.Context, room string, connIDs []string) (Room, error)
+	// ScanMembers reads a page of a room's members, about limit of them, in no
+	// particular order. The cursor "" begins, and next is the cursor of the page after
+	// this one, or "" when this is the last; a page before the last may be empty. A
+	// member that stands from the first page to the last is in at least one of them,
+	// and may be in two; others may be left out. That does not hold across a failover
+	// of the store. The work of one page is bounded by limit and not by the room, and a
+	// member that cannot be read is left out.
+	ScanMembers(ctx context.Context, room, cursor string, limit int) (members []Member, next string, err error)
 	// Positions reads where rooms stand, in the order asked; a room without a
 	// record is the zero Position.
 	Positions(ctx context.Context, rooms []string) ([]Position, error)
@@ -62,32 +73,31 @@ type Store interface {
 	Subscribe(ctx context.Context, room string, r Receiver) (Subscription, error)
 	// SubscribeNodes delivers what PublishNodes sends, on every node.
 	SubscribeNodes(ctx context.Context, r Receiver) (Subscription, error)
-	// Publish sends a cast (an opaque payload) to all who are subscribed to
-	// the room, the caller included.
+	// Publish sends a cast (an opaque payload) to all subscriptions of the room, the
+	// caller's included.
 	Publish(ctx context.Context, room string, payload []byte) error
 	// PublishNodes sends a cast to every node, the caller included.
 	PublishNodes(ctx context.Context, payload []byte) error
 
-	// Register writes the index entries of a member: what its node holds, and
-	// where its user is. Running it twice is harmless. This and every other
-	// write that carries an ExpiresMs does nothing, or only a part, when it
-	// runs after that, and then returns an error that wraps ErrUnavailable.
-	//
-	// The two indexes say the same thing in two directions: a user's entry names
-	// the nodes that hold the member for this user, and goes with the last of
-	// them. A node holds a member for one user: to register it for another is to
-	// unregister it for the one before. So whatever moment a store that lost its
-	// last writes returns to, each entry of a user is found by a node that holds it.
-	// Where the two lie on different servers, as on a Redis Cluster, one may return
-	// without the other: what is left then of a user names no member, and is skipped
-	// by those who look the user up.
-	Register(ctx context.Context, e Entry) error
-	// Unregister removes the node's entry of a member, and the node from the
-	// entry of its user. What other nodes hold, and what the node holds for
-	// another user, stays.
-	Unregister(ctx context.Context, e Entry) error
+	// AddUser notes where a user is, and renews the time to live (UserTTL) of all
+	// entries of that user. It replaces the entry of another life in the same place.
+	// This and every other write that carries an ExpiresMs does nothing when it runs
+	// after that, and then returns an error that wraps ErrUnavailable, unless it has an
+	// Outcome to say so.
+	AddUser(ctx context.Context, u UserEntry) error
+	// RemoveUser removes the entry of a user if it is of that life.
+	RemoveUser(ctx context.Context, u UserEntry) error
 	// UserMembers reads where a user is, in no particular order.
 	UserMembers(ctx context.Context, userID string) ([]Location, error)
+
+	// AddRoom notes that a node may have members in a room: what there is to look
+	// through if the node dies. Running it twice is harmless.
+	AddRoom(ctx context.Context, n NodeRoom) error
+	// RemoveRoom takes that back.
+	RemoveRoom(ctx context.Context, n NodeRoom) error
+	// NodeRooms reads a page of the rooms in which a node may have members, with the
+	// cursor, limit and promise of ScanMembers.
+	NodeRooms(ctx context.Context, node, cursor string, limit int) (rooms []string, next string, err error)
 
 	// ConnJoin adds a room to the connection's record and makes the node its
 	// owner, creating the record if need be and renewing its time to live.
@@ -101,14 +111,14 @@ type Store interface {
 	// returns the connections whose record was missing, for ConnJoin.
 	ConnRefresh(ctx context.Context, node string, seen []Seen) (missing []string, err error)
 
-	// Beat gives a node's life sign, may judge the others by theirs, and returns
-	// the store's time and who is dead, in one atomic step.
+	// Beat writes a node's life sign, may mark others dead by theirs, and returns the
+	// store's time and the dead nodes, in one atomic step.
 	Beat(ctx context.Context, b BeatRequest) (Beat, error)
-	// MarkDead marks a node dead at once: what it does last when it stops and
-	// leaves members behind. A node whose life sign is missing is marked too.
+	// MarkDead marks a node dead at once. A node does that last when it stops and leaves
+	// members behind. It also marks a node whose life sign is missing.
 	MarkDead(ctx context.Context, node string) error
-	// Retire removes the node's life sign, or its mark, when it has nothing
-	// left to reap.
+	// Retire removes the node's life sign, or its mark, and its rooms, when it has
+	// nothing left to reap.
 	Retire(ctx context.Context, node string) error
 	// NodeStates reads how nodes stand, in the order asked.
 	NodeStates(ctx context.Context, nodes []string) ([]NodeState, error)
@@ -116,12 +126,7 @@ type Store interface {
 	// that. It is false when another one holds the claim. A claim ends by
 	// itself, or with NodeDone.
 	Claim(ctx context.Context, dead, by string) (bool, error)
-	// NodeEntries reads some index entries of a node, about limit of them, in
-	// no particular order; an entry may be there twice. None means that the
-	// node has none. The work of one step in the store is bounded by limit
-	// (or some hundreds, where those lie together), not by what the node holds.
-	NodeEntries(ctx context.Context, node string, limit int) ([]Entry, error)
-	// NodeDone ends the claim of a dead node that has no entries left. The
+	// NodeDone ends the claim of a dead node that has no rooms left. The
 	// node stays marked for MarkTime.
 	NodeDone(ctx context.Context, dead string) error
 
@@ -266,14 +271,25 @@ type Put struct {
 	// Quiet writes without raising seq or publishing: for what no client and
 	// no replica needs to hear. A write that resets is never quiet.
 	Quiet bool
-	// From is where the caller's replica stands. A record that is missing,
-	// behind it or of another birth was lost: the write then starts a new one
-	// above both, and its event says so. A Seq without Born expects nothing: it
-	// is only a floor, above which a record starts that there was none of.
+	// From is the position of the caller's replica. A record that is missing, behind it or
+	// of another generation was lost: the write then starts a new one above both, and its
+	// event says so. A Seq without Born expects nothing: it is only a lower bound for the
+	// seq of a new record.
 	From Position
 	// ExpiresMs is the store's time, in Unix ms, after which the write does
 	// nothing; 0: never.
 	ExpiresMs int64
+}
+
+// EnterRequest asks for a new member.
+type EnterRequest struct {
+	// Put has IntentJoin and no Fence.
+	Put
+	// SeenMs is when the connection last sent something, Unix ms: for its record.
+	SeenMs int64
+	// AddRoom adds the room to those of the member's owner, before the member is
+	// written.
+	AddRoom bool
 }
 
 // Outcome says what became of a write.
@@ -283,12 +299,11 @@ type Outcome byte
 const (
 	// Applied: the write took effect now.
 	Applied Outcome = iota + 1
-	// Repeated: the same write had taken effect before; the result is that one's.
+	// Repeated: the same write took effect before; the result is that of the first time.
 	Repeated
-	// Fenced: a member of another epoch, owner or token stands; nothing was
-	// changed.
+	// Fenced: the member has another epoch, owner or token; nothing was changed.
 	Fenced
-	// Missing: no such member stands; nothing was changed.
+	// Missing: there is no such member; nothing was changed.
 	Missing
 	// Expired: it ran after ExpiresMs; nothing was changed.
 	Expired
@@ -297,16 +312,9 @@ const (
 // PutResult is what became of a Put.
 type PutResult struct {
 	Outcome Outcome
-	// Position is where the room stands after the write; zero when Expired.
+	// Position is the room's position after the write; zero when Expired.
 	Position
-	// Reset is set when the write began a record anew (see Put.From).
-	Reset bool
-	// NowMs is when it was decided, Unix ms of the store's clock.
-	NowMs int64
-	// UserConns is the number of members that the user has, when Applied or
-	// Repeated.
-	UserConns int
-	// Member is what stands now, unless Missing or Expired.
+	// Member is the record after the write, unless Missing or Expired.
 	Member Member
 }
 
@@ -315,7 +323,7 @@ type Remove struct {
 	Room   string
 	ConnID string
 	// Epoch is the one that the stored member must have, Owner its owner and Life
-	// its life; empty: any.
+	// its life; 0 or empty: any.
 	Epoch  int64
 	Owner  string
 	Life   string
@@ -323,17 +331,6 @@ type Remove struct {
 	// From and ExpiresMs are those of Put.
 	From      Position
 	ExpiresMs int64
-}
-
-// RemoveResult is what became of a Remove. A Remove that runs twice is Missing
-// the second time.
-type RemoveResult struct {
-	Outcome Outcome
-	Position
-	// NowMs is when it was decided, Unix ms of the store's clock.
-	NowMs int64
-	// UserConns is the number of members that the user has left, when Applied.
-	UserConns int
 }
 
 // Event is one published write of a room.
@@ -353,25 +350,6 @@ type Event struct {
 	Member Member
 	// Reason is set with IntentLeave.
 	Reason Reason
-}
-
-// Entry names a member in the indexes.
-type Entry struct {
-	Node   string
-	Room   string
-	ConnID string
-	UserID string
-	Epoch  int64
-	Life   string
-	// ExpiresMs is the store's time, in Unix ms, after which a write of the
-	// entry does nothing; 0: never.
-	ExpiresMs int64
-}
-
-// Location is where a user is.
-type Location struct {
-	Room   string
-	ConnID string
 }
 
 // Conn is one room of a connection's record, whose room_id is the room's id or,

@@ -281,13 +281,7 @@ describe("the own state", () => {
   test("patches faster than the wire go together, one in flight, the latest of a key winning", async () => {
     const channel = await s.scene.joined();
     const { server } = s.scene;
-    const waiting: (() => void)[] = [];
-    server.answer = (request) => {
-      waiting.push(() => {
-        request.ack(server.carryOut(request));
-      });
-      return null;
-    };
+    const waiting = server.holdAnswers();
     const patches = [1, 2, 3, 4].map((n) => channel.updateState({ n, [`k${String(n)}`]: n }));
     const sent = () => server.named("presence:heartbeat").map((request) => request.payload.patchState);
     expect(sent()).toEqual([{ n: 1, k1: 1 }]);

@@ -227,6 +227,18 @@ export class FakeServer {
     request.ack(answer ?? this.carryOut(request));
   }
 
+  /** From now on answers wait: each is given when its function in the list is called. */
+  holdAnswers(): (() => void)[] {
+    const waiting: (() => void)[] = [];
+    this.answer = (request) => {
+      waiting.push(() => {
+        request.ack(this.carryOut(request));
+      });
+      return null;
+    };
+    return waiting;
+  }
+
   /** What the server does by itself. */
   carryOut({ connection, event, payload }: Request): unknown {
     const room = this.room(String(payload.roomId));

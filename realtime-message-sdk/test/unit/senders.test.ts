@@ -16,12 +16,17 @@ function heard(channel: PresenceChannel): unknown[][] {
 }
 
 describe("a server that names senders", () => {
-  test("is heard by the channel of the sender's room alone, whatever the arguments are", async () => {
+  /** A client in the rooms one and two, and what its channels hear. */
+  async function inTwoRooms() {
     const { server } = s.scene;
     server.namesSenders = true;
     const client = s.scene.client();
     const [one, two] = [await s.scene.joined({ roomId: "one" }, client), await s.scene.joined({ roomId: "two" }, client)];
-    const [first, second] = [heard(one), heard(two)];
+    return { server, client, first: heard(one), second: heard(two) };
+  }
+
+  test("is heard by the channel of the sender's room alone, whatever the arguments are", async () => {
+    const { server, client, first, second } = await inTwoRooms();
     const all: unknown[][] = [];
     const end = client.on("chat", (...args) => all.push(args));
     const forged = { connId: "a", userId: "ann", roomId: "two", ts: 9 };
@@ -38,11 +43,7 @@ describe("a server that names senders", () => {
   });
 
   test("has none for what it sends itself: that is heard by the room in it, else by all", async () => {
-    const { server } = s.scene;
-    server.namesSenders = true;
-    const client = s.scene.client();
-    const [one, two] = [await s.scene.joined({ roomId: "one" }, client), await s.scene.joined({ roomId: "two" }, client)];
-    const [first, second] = [heard(one), heard(two)];
+    const { server, first, second } = await inTwoRooms();
     server.last.emit("chat", { roomId: "two" }, null);
     server.last.emit("chat", "all", null);
     await settle();

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -26,28 +24,21 @@ type bridge struct {
 	helpers  sync.WaitGroup
 }
 
-// channel is the queue of one room. It exists while somebody is subscribed.
+// channel is the queue of one room. It exists while it has a subscription.
 type channel struct {
 	room string
 
 	mu    sync.Mutex
-	subs  []*subscription // replaced whole, never changed in place
+	subs  store.Subscribers
 	queue []delivery
-	busy  bool // somebody is delivering
+	busy  bool // a goroutine is delivering
 }
 
-// delivery is one event or cast for those who were subscribed at the time.
+// delivery is one event or cast, for the subscriptions of that moment.
 type delivery struct {
-	to    []*subscription
+	to    store.Subscribers
 	event *store.Event
 	cast  []byte
-}
-
-type subscription struct {
-	bridge   *bridge
-	channel  *channel
-	receiver store.Receiver
-	closed   atomic.Bool
 }
 
 // Subscribe implements store.Store.
@@ -95,31 +86,27 @@ func (b *bridge) subscribe(room string, r store.Receiver) (store.Subscription, e
 		c = &channel{room: room}
 		b.channels[room] = c
 	}
-	sub := &subscription{bridge: b, channel: c, receiver: r}
+	sub := store.NewSubscriber(r, func(sub *store.Subscriber) { b.leave(c, sub) })
 	c.mu.Lock()
-	c.subs = append(slices.Clip(c.subs), sub)
+	c.subs = c.subs.With(sub)
 	c.mu.Unlock()
 	return sub, nil
 }
 
-// Close implements store.Subscription.
-func (s *subscription) Close() {
-	if s.closed.Swap(true) {
-		return
-	}
-	b, c := s.bridge, s.channel
+// leave takes a subscription out of a channel; the last one takes the channel with it.
+func (b *bridge) leave(c *channel, sub *store.Subscriber) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.subs = slices.DeleteFunc(slices.Clone(c.subs), func(o *subscription) bool { return o == s })
+	c.subs = c.subs.Without(sub)
 	if len(c.subs) == 0 && b.channels[c.room] == c {
 		delete(b.channels, c.room)
 	}
 }
 
-// enqueue puts a delivery into the room's queue, and returns the channel to
-// deliver from, or nil when nobody is subscribed.
+// enqueue puts a delivery into the room's queue. It returns the channel to deliver from, or
+// nil if there is no subscription.
 func (b *bridge) enqueue(room string, d delivery) *channel {
 	b.mu.RLock()
 	c := b.channels[room]
@@ -134,7 +121,7 @@ func (b *bridge) enqueue(room string, d delivery) *channel {
 	return c
 }
 
-// deliver empties the channel's queue unless somebody else is at it.
+// deliver empties the channel's queue, unless another goroutine is delivering.
 func (b *bridge) deliver(c *channel) {
 	if c == nil || !c.claim() || !c.run(handOver) {
 		return
@@ -149,7 +136,7 @@ func (b *bridge) deliver(c *channel) {
 	}
 }
 
-// claim makes the caller the one who delivers.
+// claim makes the caller the goroutine that delivers.
 func (c *channel) claim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,14 +172,10 @@ func (c *channel) run(limit int) (more bool) {
 }
 
 func (d *delivery) hand(room string) {
-	for _, s := range d.to {
-		switch {
-		case s.closed.Load():
-		case d.event != nil:
-			s.receiver.HandleEvent(*d.event)
-		default:
-			s.receiver.HandleCast(room, d.cast)
-		}
+	if d.event != nil {
+		d.to.HandleEvent(d.event)
+	} else {
+		d.to.HandleCast(room, d.cast)
 	}
 }
 
@@ -202,9 +185,7 @@ func (b *bridge) close(ctx context.Context) error {
 	b.closed = true
 	for _, c := range b.channels {
 		c.mu.Lock()
-		for _, s := range c.subs {
-			s.closed.Store(true)
-		}
+		c.subs.End()
 		c.subs = nil
 		c.mu.Unlock()
 	}

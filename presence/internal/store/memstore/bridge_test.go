@@ -60,20 +60,20 @@ func TestReceiverMayCallTheStore(t *testing.T) {
 			return
 		}
 		inner = true
-		if _, err := s.Put(ctx, join("b")); err != nil {
+		if _, err := store.PutAndWait(ctx, s, join("b")); err != nil {
 			t.Error(err)
 		}
 		if len(rec.events) != 1 {
 			t.Error("the second event came before the first was done")
 		}
 	}
-	if _, err := s.Put(ctx, join("a")); err != nil {
+	if _, err := store.PutAndWait(ctx, s, join("a")); err != nil {
 		t.Fatal(err)
 	}
 	if len(rec.events) != 2 || rec.events[1].Member.ConnID != "b" {
 		t.Fatalf("events: %+v", rec.events)
 	}
-	if _, err := s.Put(ctx, join("c")); err != nil {
+	if _, err := store.PutAndWait(ctx, s, join("c")); err != nil {
 		t.Fatal(err)
 	}
 	if len(rec.events) != 2 || len(s.bridge.channels) != 0 {

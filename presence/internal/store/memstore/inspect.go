@@ -21,11 +21,13 @@ func (s *Store) Keys() (out []string) {
 	for id := range s.rooms {
 		out = append(out, "{room:"+id+"}")
 	}
-	for id := range s.held {
-		out = append(out, "{node:"+id+"}:conns")
+	for id := range s.nodeRooms {
+		out = append(out, "{node:"+id+"}:rooms")
 	}
-	for id := range s.users {
-		out = append(out, "user:"+id)
+	for id, u := range s.users {
+		if now.Before(u.expires) {
+			out = append(out, "user:"+id)
+		}
 	}
 	for id, r := range s.conns {
 		if now.Before(r.expires) {
@@ -79,7 +81,7 @@ func (s *Store) Wipe() {
 	s.data = newData()
 }
 
-// Age makes every life sign, mark of a dead node and claim older by d.
+// Age makes every life sign, mark of a dead node, claim and entry of a user older by d.
 func (s *Store) Age(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,6 +95,9 @@ func (s *Store) Age(d time.Duration) {
 	for id, c := range s.claims {
 		c.ends = c.ends.Add(-d)
 		s.claims[id] = c
+	}
+	for _, u := range s.users {
+		u.expires = u.expires.Add(-d)
 	}
 }
 
@@ -121,7 +126,7 @@ func (s *Store) SaveParts() (rewind func(lost func(part string) bool)) {
 			}
 		}
 		if lost("index") {
-			s.held, s.users = saved.held, saved.users
+			s.nodeRooms, s.users = saved.nodeRooms, saved.users
 		}
 		if lost("conns") {
 			s.conns = saved.conns
@@ -137,11 +142,11 @@ func (d *data) clone() data {
 	for id, r := range d.rooms {
 		c.rooms[id] = &room{Position: r.Position, members: maps.Clone(r.members), users: maps.Clone(r.users)}
 	}
-	for id, entries := range d.held {
-		c.held[id] = maps.Clone(entries)
+	for id, rooms := range d.nodeRooms {
+		c.nodeRooms[id] = maps.Clone(rooms)
 	}
-	for id, at := range d.users {
-		c.users[id] = maps.Clone(at)
+	for id, u := range d.users {
+		c.users[id] = &user{maps.Clone(u.lives), u.expires}
 	}
 	for id, r := range d.conns {
 		copied := *r

@@ -26,7 +26,7 @@ type Options struct {
 // only matter when they have ended before the call.
 //
 // Events and casts are delivered on the goroutine of a publisher: a receiver
-// may be called from inside Put, Remove, Publish or PublishNodes, and may call
+// may be called from inside StartPut, Remove, Publish or PublishNodes, and may call
 // the store again. Callers must therefore hold no lock that their receivers
 // take. Events of one room arrive one at a time in seq order; a publisher that
 // finds another one delivering leaves its event to that one.
@@ -42,11 +42,10 @@ type Store struct {
 
 // data are all records. The Store's mu guards them.
 type data struct {
-	rooms rooms
-	// held[n][p] is for user u exactly if n is one of users[u][p].
-	held  map[string]map[place]store.Entry       // by node
-	users map[string]map[store.Location][]string // to the ids of the nodes; nobody writes to the slices
-	conns map[string]*record
+	rooms     rooms
+	nodeRooms map[string]map[string]struct{} // in which a node may have members, by node
+	users     map[string]*user               // where they are
+	conns     map[string]*record
 	// signs are when the nodes gave their last life sign, Unix ms, or minus when they
 	// were marked dead.
 	signs  map[string]int64
@@ -55,8 +54,7 @@ type data struct {
 
 func newData() data {
 	return data{
-		rooms: make(rooms),
-		held:  make(map[string]map[place]store.Entry), users: make(map[string]map[store.Location][]string),
+		rooms: make(rooms), nodeRooms: make(map[string]map[string]struct{}), users: make(map[string]*user),
 		conns: make(map[string]*record),
 		signs: make(map[string]int64), claims: make(map[string]claim),
 	}

@@ -36,7 +36,7 @@ func (s *Store) Beat(ctx context.Context, b store.BeatRequest) (out store.Beat, 
 	return out, err
 }
 
-// judge marks those dead who gave no life sign for the lease.
+// judge marks nodes dead whose life sign is older than the lease.
 func (d *data) judge(now, leaseMs int64) {
 	marked := 0
 	for id, sign := range d.signs {
@@ -76,7 +76,10 @@ func (s *Store) MarkDead(ctx context.Context, node string) error {
 
 // Retire implements store.Store.
 func (s *Store) Retire(ctx context.Context, node string) error {
-	return s.do(ctx, "retire node", 0, func(time.Time) { delete(s.signs, node) })
+	return s.do(ctx, "retire node", 0, func(time.Time) {
+		delete(s.signs, node)
+		delete(s.nodeRooms, node)
+	})
 }
 
 // NodeStates implements store.Store.

@@ -17,7 +17,7 @@ func TestSavePartsPutsSomeBack(t *testing.T) {
 	defer func() { _ = s.Close(ctx) }()
 	enter := func(room, connID string) {
 		m := store.Member{ConnID: connID, UserID: "u", Owner: "n", Epoch: 1, Write: 1, State: []byte("{}")}
-		if _, err := s.Enter(ctx, store.Put{Room: room, Intent: store.IntentJoin, Member: m}, 1); err != nil {
+		if _, err := s.Enter(ctx, store.EnterRequest{Put: store.Put{Room: room, Intent: store.IntentJoin, Member: m}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func TestSavePartsPutsSomeBack(t *testing.T) {
 			t.Errorf("room %s has %v, %v, want %d", room, loaded.Members, err, want)
 		}
 	}
-	if entries, err := s.NodeEntries(ctx, "n", 10); err != nil || len(entries) != 5 {
+	if entries, err := s.UserMembers(ctx, "u"); err != nil || len(entries) != 5 {
 		t.Errorf("the index has %v, %v, want all 5", entries, err)
 	}
 	if keys := s.Keys(); !slices.Contains(keys, "conn:b") {

@@ -13,7 +13,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
-// rooms are the records that say who is a member.
+// rooms are the records of rooms, by id.
 type rooms map[string]*room
 
 type room struct {
@@ -22,69 +22,72 @@ type room struct {
 	users   map[string]int
 }
 
-// Put implements store.Store.
-func (s *Store) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
-	var c *channel
-	err = s.do(ctx, "put member", 0, func(now time.Time) {
-		var ev *store.Event
-		res, ev = s.rooms.put(&p, now)
-		c = s.enqueue(ev)
+// StartPut implements store.Store. The waiter is told before it returns.
+func (s *Store) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
+	var res store.PutResult
+	err := s.write(ctx, "put member", func(now time.Time) (ev *store.Event) {
+		res, ev = s.rooms.put(p, now)
+		return ev
 	})
-	s.bridge.deliver(c)
-	return res, err
+	w.PutDone(res, err)
 }
 
 // Enter implements store.Store.
-func (s *Store) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
-	return store.Steps(ctx, s, p, seenMs)
+func (s *Store) Enter(ctx context.Context, q store.EnterRequest) (store.PutResult, error) {
+	return store.Steps(ctx, s, q)
 }
 
 // Remove implements store.Store.
-func (s *Store) Remove(ctx context.Context, r store.Remove) (res store.RemoveResult, err error) {
-	var c *channel
-	err = s.do(ctx, "remove member", 0, func(now time.Time) {
-		var ev *store.Event
+func (s *Store) Remove(ctx context.Context, r store.Remove) (res store.Outcome, err error) {
+	err = s.write(ctx, "remove member", func(now time.Time) (ev *store.Event) {
 		res, ev = s.rooms.remove(&r, now)
-		c = s.enqueue(ev)
+		return ev
 	})
-	s.bridge.deliver(c)
 	return res, err
 }
 
-// enqueue is called with the lock held, so that events queue in seq order.
-func (s *Store) enqueue(ev *store.Event) *channel {
-	if ev == nil {
-		return nil
-	}
-	return s.bridge.enqueue(ev.Room, delivery{event: ev})
+// write changes a room and delivers the event, if there is one. Events queue with the lock
+// held, and so in seq order.
+func (s *Store) write(ctx context.Context, what string, step func(now time.Time) *store.Event) error {
+	var c *channel
+	err := s.do(ctx, what, 0, func(now time.Time) {
+		if ev := step(now); ev != nil {
+			c = s.bridge.enqueue(ev.Room, delivery{event: ev})
+		}
+	})
+	s.bridge.deliver(c)
+	return err
 }
 
 // Load implements store.Store.
-func (s *Store) Load(ctx context.Context, id string) (out store.Room, err error) {
-	err = s.do(ctx, "load room", 0, func(time.Time) {
+func (s *Store) Load(ctx context.Context, id string) (store.Room, error) {
+	return s.load(ctx, "load room", id, func(r *room) []store.Member {
+		return slices.AppendSeq(make([]store.Member, 0, len(r.members)), maps.Values(r.members))
+	})
+}
+
+// LoadMembers implements store.Store.
+func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (store.Room, error) {
+	return s.load(ctx, "load members", id, func(r *room) []store.Member { return r.some(connIDs) })
+}
+
+func (s *Store) load(ctx context.Context, what, id string, members func(r *room) []store.Member) (out store.Room, err error) {
+	err = s.do(ctx, what, 0, func(time.Time) {
 		if r := s.rooms[id]; r != nil {
-			members := make([]store.Member, 0, len(r.members))
-			out = store.Room{Position: r.Position, Members: slices.AppendSeq(members, maps.Values(r.members))}
+			out = store.Room{Position: r.Position, Members: members(r)}
 		}
 	})
 	return out, err
 }
 
-// LoadMembers implements store.Store.
-func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (out store.Room, err error) {
-	err = s.do(ctx, "load members", 0, func(time.Time) {
-		r := s.rooms[id]
-		if r == nil {
-			return
+// some are those of the members that stand.
+func (r *room) some(connIDs []string) (out []store.Member) {
+	for _, connID := range connIDs {
+		if m, ok := r.members[connID]; ok {
+			out = append(out, m)
 		}
-		out.Position = r.Position
-		for _, connID := range connIDs {
-			if m, ok := r.members[connID]; ok {
-				out.Members = append(out.Members, m)
-			}
-		}
-	})
-	return out, err
+	}
+	return out
 }
 
 // Positions implements store.Store.
@@ -100,9 +103,9 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	return out, err
 }
 
-func (rs rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event) {
-	res := store.PutResult{NowMs: now.UnixMilli()}
-	if p.ExpiresMs != 0 && res.NowMs > p.ExpiresMs {
+func (rs rooms) put(p *store.Put, now time.Time) (res store.PutResult, ev *store.Event) {
+	nowMs := now.UnixMilli()
+	if p.ExpiresMs != 0 && nowMs > p.ExpiresMs {
 		res.Outcome = store.Expired
 		return res, nil
 	}
@@ -113,13 +116,8 @@ func (rs rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event)
 		res.Position = r.Position
 		stored, found = r.members[p.Member.ConnID]
 	}
-	res.Outcome, res.Member = judge(&stored, found, p, res.NowMs), stored
-	switch res.Outcome {
-	case store.Repeated:
-		res.UserConns = r.users[stored.UserID]
-		return res, nil
-	case store.Applied:
-	default:
+	res.Outcome, res.Member = judge(&stored, found, p, nowMs), stored
+	if res.Outcome != store.Applied {
 		return res, nil
 	}
 
@@ -128,21 +126,21 @@ func (rs rooms) put(p *store.Put, now time.Time) (store.PutResult, *store.Event)
 		r = &room{members: make(map[string]store.Member), users: make(map[string]int)}
 		rs[p.Room] = r
 	}
-	res.Reset = r.advance(p.From, p.Quiet, now)
+	reset := r.advance(p.From, p.Quiet, now)
 	res.Position = r.Position
-	publish := !p.Quiet || res.Reset
-	res.Member = merge(&stored, found, p, res.NowMs)
+	publish := !p.Quiet || reset
+	res.Member = merge(&stored, found, p, nowMs)
 	if publish {
 		res.Member.Seq = r.Seq
 	}
-	res.UserConns = r.set(res.Member, stored.UserID, found)
-	if !publish {
-		return res, nil
+	conns := r.set(res.Member, stored.UserID, found)
+	if publish {
+		ev = &store.Event{
+			Room: p.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: p.Intent,
+			AtMs: nowMs, UserConns: conns, Member: res.Member,
+		}
 	}
-	return res, &store.Event{
-		Room: p.Room, Position: res.Position, Prev: prev, Reset: res.Reset, Intent: p.Intent,
-		AtMs: res.NowMs, UserConns: res.UserConns, Member: res.Member,
-	}
+	return res, ev
 }
 
 // judge says what becomes of a Put; it is Applied when the write may go on.
@@ -154,8 +152,8 @@ func judge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Ou
 	case !found:
 		return store.Missing
 	case resume && (m.Token == store.Digest{} || m.Token != stored.Token || m.UserID != stored.UserID):
-		// Before the question of a repeat: whoever lacks the token learns
-		// nothing from guessing an epoch.
+		// This comes before the check for a repeat: without the token, guessing an epoch
+		// must reveal nothing.
 		return store.Fenced
 	case stored.Epoch == m.Epoch && stored.Owner == m.Owner && stored.Write >= m.Write:
 		return store.Repeated
@@ -189,8 +187,8 @@ func merge(stored *store.Member, found bool, p *store.Put, nowMs int64) store.Me
 	return m
 }
 
-// advance moves the room to the position of its next write, and says whether
-// the record had to begin anew because it is not the one that the caller knew.
+// advance moves the room to the position of its next write. It reports whether the record
+// had to start again because it is not the one that the caller knows.
 func (r *room) advance(from store.Position, quiet bool, now time.Time) (reset bool) {
 	fresh := r.Born == ""
 	reset = from.Born != "" && (r.Seq < from.Seq || r.Born != from.Born)
@@ -227,38 +225,31 @@ func (r *room) uncount(user string) int {
 	return n
 }
 
-func (rs rooms) remove(q *store.Remove, now time.Time) (store.RemoveResult, *store.Event) {
-	res := store.RemoveResult{NowMs: now.UnixMilli()}
-	if q.ExpiresMs != 0 && res.NowMs > q.ExpiresMs {
-		res.Outcome = store.Expired
-		return res, nil
+func (rs rooms) remove(q *store.Remove, now time.Time) (store.Outcome, *store.Event) {
+	if q.ExpiresMs != 0 && now.UnixMilli() > q.ExpiresMs {
+		return store.Expired, nil
 	}
 	r := rs[q.Room]
 	if r == nil {
-		res.Outcome = store.Missing
-		return res, nil
+		return store.Missing, nil
 	}
-	res.Position = r.Position
 	m, found := r.members[q.ConnID]
 	if !found {
-		res.Outcome = store.Missing
-		return res, nil
+		return store.Missing, nil
 	}
-	if m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
-		res.Outcome = store.Fenced
-		return res, nil
+	if q.Epoch != 0 && m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
+		return store.Fenced, nil
 	}
 	prev := r.Seq
 	reset := r.advance(q.From, false, now)
-	res.Outcome, res.Position = store.Applied, r.Position
 	delete(r.members, q.ConnID)
-	res.UserConns = r.uncount(m.UserID)
+	conns := r.uncount(m.UserID)
 	if len(r.members) == 0 {
 		delete(rs, q.Room)
 	}
-	return res, &store.Event{
-		Room: q.Room, Position: res.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
-		AtMs: res.NowMs, UserConns: res.UserConns, Reason: q.Reason,
+	return store.Applied, &store.Event{
+		Room: q.Room, Position: r.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
+		AtMs: now.UnixMilli(), UserConns: conns, Reason: q.Reason,
 		Member: store.Member{
 			ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch, Life: m.Life, JoinedMs: m.JoinedMs,
 		},

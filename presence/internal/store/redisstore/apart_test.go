@@ -38,8 +38,10 @@ func TestDeploymentsAreApart(t *testing.T) {
 	for i, s := range stores {
 		must(t, s.Publish(t.Context(), "r", []byte{'a' + byte(i)}))
 		must(t, s.PublishNodes(t.Context(), []byte{'a' + byte(i)}))
-		_, err := s.Put(t.Context(), join("r", "c"+string('a'+rune(i))))
+		_, err := store.PutAndWait(t.Context(), s, join("r", "c"+string('a'+rune(i))))
 		must(t, err)
+		must(t, s.AddUser(t.Context(), store.UserEntry{UserID: "u", Room: "r", ConnID: "c" + string('a'+rune(i)), Life: "l"}))
+		must(t, s.AddRoom(t.Context(), store.NodeRoom{Node: "n", Room: "r" + string('a'+rune(i))}))
 	}
 	for i, s := range stores {
 		own := string('a' + rune(i))
@@ -50,6 +52,16 @@ func TestDeploymentsAreApart(t *testing.T) {
 		must(t, err)
 		if len(room.Members) != 1 {
 			t.Errorf("store %d has %d members", i, len(room.Members))
+		}
+		at, err := s.UserMembers(t.Context(), "u")
+		must(t, err)
+		if len(at) != 1 || at[0].ConnID != "c"+own {
+			t.Errorf("store %d has entries of the user: %+v", i, at)
+		}
+		list, _, err := s.NodeRooms(t.Context(), "n", "", 10)
+		must(t, err)
+		if len(list) != 1 || list[0] != "r"+own {
+			t.Errorf("store %d has rooms of the node: %q", i, list)
 		}
 		// Its own removals are heard, by it alone.
 		_, err = s.Remove(t.Context(), store.Remove{Room: "r", ConnID: room.Members[0].ConnID, Epoch: 1, Owner: "n"})

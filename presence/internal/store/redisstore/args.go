@@ -7,7 +7,7 @@ import (
 )
 
 // maxArgs bounds what args builds.
-const maxArgs = 19
+const maxArgs = 20
 
 // args builds a key and the arguments of a script in one piece of memory.
 type args struct {

@@ -127,50 +127,82 @@ func BenchmarkPatch(b *testing.B) {
 		if _, err := s.Subscribe(context.Background(), room, silent{}); err != nil {
 			b.Fatal(err)
 		}
-		res, err := s.Put(context.Background(), join(room, "connection-"+strconv.Itoa(c)))
+		res, err := store.PutAndWait(context.Background(), s, join(room, "connection-"+strconv.Itoa(c)))
 		if err != nil {
 			b.Fatal(err)
 		}
 		members[c], at[c] = res.Member, res.Position
 	}
+	puts, told := make([]store.Put, callers), make([]chan result, callers)
+	for c := range told {
+		told[c] = make(chan result, 1)
+	}
 	measure(b, s, func(ctx context.Context, c, i int) error {
 		m := members[c]
 		m.Write++
 		m.State = []byte(`{"cursor":{"x":` + strconv.Itoa(i) + `,"y":200},"name":"Someone"}`)
-		res, err := s.Put(ctx, store.Put{
+		puts[c] = store.Put{
 			Room: "room " + strconv.Itoa(c), Intent: store.IntentUpdate, Member: m, Fence: m.Epoch,
 			From: at[c], ExpiresMs: 1 << 50,
-		})
-		members[c], at[c] = res.Member, res.Position
-		return err
+		}
+		s.StartPut(ctx, &puts[c], resultOf(told[c]))
+		r := <-told[c]
+		members[c], at[c] = r.Member, r.Position
+		return r.err
 	})
 }
 
-// BenchmarkJoin is what a join writes: index, room, connection. Two members
-// come into each room; the first of them begins it.
-func BenchmarkJoin(b *testing.B) {
-	s := open(b, Options{URL: redistest.Start(b).URL()})
-	at := make([]store.Position, callers)
-	measure(b, s, func(ctx context.Context, c, i int) error {
-		conn, user := "connection-"+strconv.Itoa(i), "user-"+strconv.Itoa(i)
-		room := "room " + strconv.Itoa(c) + "." + strconv.Itoa(i/callers/2)
-		e := store.Entry{Node: "node", Room: room, ConnID: conn, UserID: user, Epoch: 1, ExpiresMs: 1 << 50}
-		if err := s.Register(ctx, e); err != nil {
-			return err
+// result is what a put came to.
+type result struct {
+	store.PutResult
+	err error
+}
+
+// resultOf is a store.PutWaiter.
+type resultOf chan result
+
+// PutDone implements store.PutWaiter.
+func (w resultOf) PutDone(res store.PutResult, err error) { w <- result{res, err} }
+
+// enters measures joins of rooms of two over a number of nodes: the first of a node in a
+// room adds it to the rooms of the node.
+func enters(b *testing.B, how func(s *backend, ctx context.Context, q store.EnterRequest) (store.PutResult, error)) {
+	for nodes, name := range []string{1: "one node", 2: "two nodes"} {
+		if nodes == 0 {
+			continue
 		}
-		p := join(room, conn)
-		p.Member.UserID, p.ExpiresMs = user, 1<<50
-		if i/callers%2 == 1 {
-			p.From = at[c]
-		}
-		res, err := s.Put(ctx, p)
-		if err != nil {
-			return err
-		}
-		at[c] = res.Position
-		return s.ConnJoin(ctx, store.Conn{
-			ConnID: conn, UserID: user, Room: room, Node: "node", Epoch: 1, SeenMs: 1 << 40, ExpiresMs: 1 << 50,
+		b.Run(name, func(b *testing.B) {
+			s := open(b, Options{URL: redistest.Start(b).URL()})
+			at := make([]store.Position, callers)
+			measure(b, s, func(ctx context.Context, c, i int) error {
+				room := "room " + strconv.Itoa(c) + "." + strconv.Itoa(i/callers/2)
+				q := store.EnterRequest{Put: join(room, "connection-"+strconv.Itoa(i)), SeenMs: 1 << 40, AddRoom: true}
+				q.Member.UserID, q.ExpiresMs = "user-"+strconv.Itoa(i), 1<<50
+				if second := i/callers%2 == 1; second {
+					q.From = at[c]
+					q.Member.Owner = "n" + strconv.Itoa(nodes)
+					q.AddRoom = nodes == 2
+				}
+				res, err := how(s, ctx, q)
+				at[c] = res.Position
+				return err
+			})
 		})
+	}
+}
+
+// BenchmarkJoin is what a join writes, step by step: room of the node, room, user,
+// connection.
+func BenchmarkJoin(b *testing.B) {
+	enters(b, func(s *backend, ctx context.Context, q store.EnterRequest) (store.PutResult, error) {
+		return store.Steps(ctx, s, q)
+	})
+}
+
+// BenchmarkEnter is BenchmarkJoin in one step.
+func BenchmarkEnter(b *testing.B) {
+	enters(b, func(s *backend, ctx context.Context, q store.EnterRequest) (store.PutResult, error) {
+		return s.Enter(ctx, q)
 	})
 }
 
@@ -179,24 +211,17 @@ func BenchmarkJoinLeave(b *testing.B) {
 	s := open(b, Options{URL: redistest.Start(b).URL()})
 	measure(b, s, func(ctx context.Context, c, _ int) error {
 		n := strconv.Itoa(c)
-		e := store.Entry{Node: "node", Room: "room " + n, ConnID: "connection-" + n, UserID: "u", Epoch: 1}
-		k := store.Conn{ConnID: e.ConnID, UserID: "u", Room: e.Room, Node: "node", Epoch: 1, SeenMs: 1 << 40}
-		if err := s.Register(ctx, e); err != nil {
+		p := join("room "+n, "connection-"+n)
+		if _, err := store.Steps(ctx, s, store.EnterRequest{Put: p, SeenMs: 1 << 40}); err != nil {
 			return err
 		}
-		if _, err := s.Put(ctx, join(e.Room, e.ConnID)); err != nil {
+		if err := s.RemoveUser(ctx, p.UserEntry()); err != nil {
 			return err
 		}
-		if err := s.ConnJoin(ctx, k); err != nil {
+		if _, err := s.Remove(ctx, store.Remove{Room: p.Room, ConnID: p.Member.ConnID, Epoch: 1}); err != nil {
 			return err
 		}
-		if _, err := s.Remove(ctx, store.Remove{Room: e.Room, ConnID: e.ConnID, Epoch: 1}); err != nil {
-			return err
-		}
-		if err := s.ConnLeave(ctx, k); err != nil {
-			return err
-		}
-		return s.Unregister(ctx, e)
+		return s.ConnLeave(ctx, p.Conn(0))
 	})
 }
 

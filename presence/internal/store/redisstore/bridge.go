@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -61,21 +60,14 @@ const (
 // channel is a channel of Redis with its subscriptions. The bridge's mu guards it.
 type channel struct {
 	name, room string
-	slot       uint16          // 0 unless on a cluster
-	subs       []*subscription // replaced whole, never changed in place
+	slot       uint16 // 0 unless on a cluster
+	subs       store.Subscribers
+	live       store.Subscribers // those that were told that events flow
 	link       *link
 	state      state
 	ready      chan struct{} // closed once the channel is on
 	lost       bool          // it was on, and what came since was missed
 	doubt      bool          // its master is another process than when it was on
-}
-
-type subscription struct {
-	bridge   *bridge
-	channel  *channel
-	receiver store.Receiver
-	closed   atomic.Bool
-	live     bool // was told that events flow; guarded by the bridge's mu
 }
 
 // newBridge returns a bridge that start has follow the layout, which is known by then.
@@ -112,8 +104,11 @@ func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Recei
 		}
 		b.channels[name] = c
 	}
-	sub := &subscription{bridge: b, channel: c, receiver: r, live: c.state == on}
-	c.subs = append(slices.Clip(c.subs), sub)
+	sub := store.NewSubscriber(r, func(sub *store.Subscriber) { b.leave(c, sub) })
+	c.subs = c.subs.With(sub)
+	if c.state == on {
+		c.live = c.subs
+	}
 	b.settle(c)
 	ready := c.ready
 	b.mu.Unlock()
@@ -129,15 +124,11 @@ func (b *bridge) subscribe(ctx context.Context, name, room string, r store.Recei
 	}
 }
 
-// Close implements store.Subscription.
-func (s *subscription) Close() {
-	if s.closed.Swap(true) {
-		return
-	}
-	b, c := s.bridge, s.channel
+// leave takes a subscription out of a channel.
+func (b *bridge) leave(c *channel, sub *store.Subscriber) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.subs = slices.DeleteFunc(slices.Clone(c.subs), func(o *subscription) bool { return o == s })
+	c.subs, c.live = c.subs.Without(sub), c.live.Without(sub)
 	if len(c.subs) == 0 {
 		b.settle(c)
 	}
@@ -184,8 +175,8 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 		b.mu.Unlock()
 		return
 	}
-	var interrupted []*subscription
-	doubt := false
+	var interrupted store.Subscribers
+	doubt := c.doubt
 	switch {
 	case s.Kind == "subscribe" || s.Kind == "ssubscribe":
 		if c.state != opening {
@@ -193,14 +184,10 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 		}
 		c.state, b.failures = on, 0
 		close(c.ready)
-		for _, sub := range c.subs {
-			if sub.live && c.lost {
-				interrupted = append(interrupted, sub)
-			}
-			sub.live = true
+		if c.lost {
+			interrupted = c.live
 		}
-		doubt = c.doubt
-		c.lost, c.doubt = false, false
+		c.live, c.lost, c.doubt = c.subs, false, false
 		if len(c.subs) == 0 {
 			b.settle(c)
 		}
@@ -219,11 +206,7 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 		wake(b.kick)
 	}
 	b.mu.Unlock()
-	for _, sub := range interrupted {
-		if !sub.closed.Load() {
-			sub.receiver.HandleInterrupt(c.room, doubt)
-		}
-	}
+	interrupted.HandleInterrupt(c.room, doubt)
 }
 
 // received hands a message to the receivers, on the link's reader.
@@ -244,14 +227,10 @@ func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
 		b.log.Warn("message from another node skipped", "room", room, "error", err)
 		return
 	}
-	for _, s := range subs {
-		switch {
-		case s.closed.Load():
-		case msg.event != nil:
-			s.receiver.HandleEvent(*msg.event)
-		default:
-			s.receiver.HandleCast(room, msg.payload)
-		}
+	if msg.event != nil {
+		subs.HandleEvent(msg.event)
+	} else {
+		subs.HandleCast(room, msg.payload)
 	}
 }
 
@@ -260,9 +239,7 @@ func (b *bridge) close() {
 	b.mu.Lock()
 	b.closed = true
 	for _, c := range b.channels {
-		for _, s := range c.subs {
-			s.closed.Store(true)
-		}
+		c.subs.End()
 	}
 	b.mu.Unlock()
 	b.end()

@@ -148,7 +148,7 @@ func (r *chatRoom) say(ctx context.Context) bool {
 	e1 := r.call(ctx, func(ctx context.Context) error {
 		p := join(r.id, "c")
 		p.Intent, p.Fence, p.From, p.Member.Write = store.IntentRestore, 1, r.at, int64(r.n)
-		res, err := r.store.Put(ctx, p)
+		res, err := store.PutAndWait(ctx, r.store, p)
 		if err == nil && res.Outcome != store.Applied {
 			r.t.Errorf("%s: write %d in %s: %+v", r.name, r.n, r.id, res)
 		}

@@ -186,14 +186,16 @@ func FuzzParseMessage(f *testing.F) {
 // What a script answers is not trusted blindly.
 func FuzzParseAnswer(f *testing.F) {
 	for _, r := range someRecords {
-		f.Add(string(wholeRecord([]byte("f\t5 b\t1\t2\t3\n"), &r)))
+		f.Add(string(wholeRecord([]byte("f\t5 b\n"), &r)))
 	}
-	f.Add("x\t0 \t1\t2\t0\n")
+	f.Add("+5 b\t1\t2\t3")
+	f.Add("m\t0 \n")
+	f.Add("x")
 	f.Fuzz(func(t *testing.T, s string) {
-		var a answer
-		err := a.read("r", s)
-		if err == nil && (a.outcome == 0 || a.Seq < 0 || a.AtMs < 0) {
-			t.Errorf("%q: %+v", s, a)
+		var res store.PutResult
+		err := readPut(&store.Put{Room: "r"}, s, &res)
+		if err == nil && (res.Outcome == 0 || res.Seq < 0) {
+			t.Errorf("%q: %+v", s, res)
 		}
 	})
 }

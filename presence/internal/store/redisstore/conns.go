@@ -9,8 +9,8 @@ import (
 
 // ConnJoin implements store.Store.
 func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
-	err := s.pipe.write(ctx, &s.scripts.connJoin, run{[]string{s.keys.conn(c.ConnID)},
-		[]string{expiry(s.expires(c.ExpiresMs, s.keys.conn, c.ConnID)), c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl}})
+	err := s.write(ctx, &s.scripts.connJoin, s.keys.conn, c.ConnID, c.ExpiresMs,
+		c.UserID, c.Room, c.Node, num(c.Epoch), num(c.SeenMs), s.ttl)
 	if err != nil {
 		return fmt.Errorf("note connection %q in room %q: %w", c.ConnID, c.Room, err)
 	}
@@ -19,8 +19,7 @@ func (s *Store) ConnJoin(ctx context.Context, c store.Conn) error {
 
 // ConnLeave implements store.Store.
 func (s *Store) ConnLeave(ctx context.Context, c store.Conn) error {
-	err := s.pipe.write(ctx, &s.scripts.connLeave, run{[]string{s.keys.conn(c.ConnID)},
-		[]string{expiry(s.expires(c.ExpiresMs, s.keys.conn, c.ConnID)), c.Room, c.Node, num(c.Epoch)}})
+	err := s.write(ctx, &s.scripts.connLeave, s.keys.conn, c.ConnID, c.ExpiresMs, c.Room, c.Node, num(c.Epoch))
 	if err != nil {
 		return fmt.Errorf("note connection %q out of room %q: %w", c.ConnID, c.Room, err)
 	}

@@ -117,31 +117,21 @@ func (b *backend) Age(d time.Duration) {
 		must(b.t, b.raw.Do(ctx, b.raw.B().Zadd().Key(b.keys.nodes()).ScoreMember().ScoreMember(score, n.Member).Build()).Error())
 	}
 	for _, name := range b.Keys() {
-		id, ok := strings.CutSuffix(name, "}:claim")
-		if !ok {
+		key := ""
+		if id, ok := strings.CutSuffix(name, "}:claim"); ok {
+			key = b.keys.claim(strings.TrimPrefix(id, "{node:"))
+		} else if id, ok := strings.CutPrefix(name, "user:"); ok {
+			key = b.keys.user(id)
+		} else {
 			continue
 		}
-		key := b.keys.claim(strings.TrimPrefix(id, "{node:"))
 		left, err := b.raw.Do(ctx, b.raw.B().Pttl().Key(key).Build()).AsInt64()
 		must(b.t, err)
 		if left <= 0 {
-			b.t.Errorf("claim %s does not end", name)
+			b.t.Errorf("%s does not end", name)
 		}
 		must(b.t, b.raw.Do(ctx, b.raw.B().Pexpire().Key(key).Milliseconds(left-ms).Build()).Error())
 	}
-}
-
-// starter is a backend whose calls of Put are of StartPut.
-type starter struct{ *backend }
-
-func (s starter) Put(ctx context.Context, p store.Put) (res store.PutResult, err error) {
-	done := make(chan struct{})
-	s.StartPut(ctx, &p, waiter(func(r store.PutResult, e error) {
-		res, err = r, e
-		close(done)
-	}))
-	<-done
-	return res, err
 }
 
 // waiter is a store.PutWaiter.

@@ -11,9 +11,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// dials makes the connections that the client library uses, and cuts those to
-// an address behind which the wrong server was found: the client library then
-// dials it again, and whoever is there by now answers.
+// dials opens the connections that the client library uses. It closes those to an address
+// behind which the wrong server was found: the client library then dials the address again
+// and reaches the server that is there now.
 type dials struct {
 	network   string      // tcp or unix
 	host      string      // in the URL
@@ -103,8 +103,8 @@ func (d *dials) secure(ctx context.Context, conn net.Conn, addr string, c *tls.C
 	return s, nil
 }
 
-// cut closes the connections to an address, those of subscriptions included;
-// an empty address stands for all there are. It returns how many it closed.
+// cut closes the connections to an address, subscriptions included; an empty address means
+// all. It returns how many it closed.
 func (d *dials) cut(addr string) int {
 	d.mu.Lock()
 	var list []*dialed

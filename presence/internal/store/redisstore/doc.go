@@ -14,9 +14,9 @@
 //	P V {room:R}:events        channel of the room: records, as they were written, and casts
 //	P V nodes         zset     node → last life sign, Unix ms; negative: when it was marked dead
 //	P V nodes:events           channel of all nodes: casts
-//	P V {node:N}:conns hash    "CONN ROOM" → epoch, life, user: what to reap if the node dies
+//	P V {node:N}:rooms set     rooms in which the node may have members: what to look through if it dies
 //	P V {node:N}:claim string  who reaps the node
-//	P V user:USER     hash     "CONN ROOM" → ids of the nodes that hold it
+//	P V user:USER     hash     "CONN ROOM" → life; store.UserTTL
 //
 // A record has a header, ended by a line break; the state, which scripts do not read; and
 // after another line break the last line, below 150 bytes, which scripts write. Tabs
@@ -45,8 +45,7 @@
 //	 5 before    the seq before; left out if it is one less
 //	 6 reset     r: the write began the room's record again
 //
-// A cast has the header "1", "c", and the payload after its line break. What a node holds
-// has a header alone: epoch, life, user.
+// A cast has the header "1", "c", and the payload after its line break.
 //
 // # How it may change
 //

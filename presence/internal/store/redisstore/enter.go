@@ -10,57 +10,60 @@ import (
 
 // Enter implements store.Store: in one step where the keys lie together and
 // nothing is out of the ordinary.
-func (s *Store) Enter(ctx context.Context, p store.Put, seenMs int64) (store.PutResult, error) {
-	if s.cluster {
-		return store.Steps(ctx, s, p, seenMs)
+func (s *Store) Enter(ctx context.Context, q store.EnterRequest) (res store.PutResult, err error) {
+	text := ""
+	if !s.cluster {
+		text, err = s.enter(ctx, &q)
 	}
-	var res store.PutResult
-	done, err := s.enter(ctx, &p, seenMs, &res)
-	switch {
-	case err != nil:
-		return store.PutResult{}, fmt.Errorf("enter member %q in room %q: %w", p.Member.ConnID, p.Room, err)
-	case !done:
-		return store.Steps(ctx, s, p, seenMs)
-	case res.Outcome == store.Expired:
-		return store.PutResult{}, fmt.Errorf("enter member %q in room %q: %w", p.Member.ConnID, p.Room, errLate)
+	if text == "" && err == nil { // nothing was written
+		return store.Steps(ctx, s, q)
+	}
+	text, connLacks := strings.CutPrefix(text, "c")
+	if err == nil {
+		err = readPut(&q.Put, text, &res)
+	}
+	if err == nil && res.Outcome == store.Expired {
+		err = errLate
+	}
+	if err == nil && connLacks {
+		err = s.ConnJoin(ctx, q.Conn(q.SeenMs))
+	}
+	if err != nil {
+		return store.PutResult{}, fmt.Errorf("enter member %q in room %q: %w", q.Member.ConnID, q.Room, err)
 	}
 	return res, nil
 }
 
-// enterKeys is how many of the arguments of enter.lua are keys.
-const enterKeys = 4
-
-// enter runs enter.lua; it reports false when that wrote nothing.
-func (s *Store) enter(ctx context.Context, p *store.Put, seenMs int64, res *store.PutResult) (bool, error) {
-	if err := checkPut(p); err != nil {
-		return false, err
+// enter runs enter.lua.
+func (s *Store) enter(ctx context.Context, q *store.EnterRequest) (string, error) {
+	if err := checkPut(&q.Put); err != nil {
+		return "", err
 	}
-	if strings.Contains(p.Member.ConnID, " ") {
-		return false, errSpace
+	if strings.Contains(q.Member.ConnID, " ") {
+		return "", errSpace
 	}
 	var list [maxArgs]string
-	all := s.enterArgs(list[:0], p, seenMs)
-	msg, err := s.pipe.exec(ctx, &s.publishing.Load().enter, run{all[:enterKeys], all[enterKeys:]})
+	all, keys := s.enterArgs(list[:0], q)
+	msg, err := s.pipe.exec(ctx, &s.publishing.Load().enter, run{all[:keys], all[keys:]})
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	text, err := msg.ToString()
-	if text == "" {
-		return false, err
-	}
-	return true, readPut(p, text, res)
+	return msg.ToString()
 }
 
-// enterArgs are KEYS and ARGV of enter.lua.
-func (s *Store) enterArgs(dst []string, p *store.Put, seenMs int64) []string {
-	m := &p.Member
-	a := newArgs(512 + 4*len(p.Room) + 6*len(m.ConnID) + 6*len(m.UserID) + 4*len(m.Owner) + len(m.State))
-	a.buf = s.keys.appendRoom(a.buf, p.Room)
-	a.end().text(s.keys.node(m.Owner)).text(s.keys.user(m.UserID)).text(s.keys.conn(m.ConnID))
-	s.putTail(&a, p)
-	a.buf = append(append(append(a.buf, m.ConnID...), ' '), p.Room...)
-	a.end()
-	a.buf = appendEntry(a.buf, m.Epoch, m.Life, m.UserID)
-	a.end().text(m.Owner).text(m.UserID).text(p.Room).num(m.Epoch).num(seenMs).text(s.ttl)
-	return a.list(dst)
+// enterArgs are KEYS and ARGV of enter.lua, and how many of them are keys.
+func (s *Store) enterArgs(dst []string, q *store.EnterRequest) (all []string, keys int) {
+	m := &q.Member
+	a := newArgs(512 + 4*len(q.Room) + 6*len(m.ConnID) + 5*len(m.UserID) + 4*len(m.Owner) + len(m.State))
+	a.buf = s.keys.appendRoom(a.buf, q.Room)
+	a.end().text(s.keys.user(m.UserID)).text(s.keys.conn(m.ConnID))
+	if q.AddRoom {
+		a.text(s.keys.nodeRooms(m.Owner))
+	}
+	keys = a.n
+	s.putTail(&a, &q.Put)
+	a.buf = append(append(append(a.buf, m.ConnID...), ' '), q.Room...)
+	a.end().text(m.Life).text(userTTL)
+	a.text(m.Owner).text(m.UserID).text(q.Room).num(m.Epoch).num(q.SeenMs).text(s.ttl)
+	return a.list(dst), keys
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,12 +78,8 @@ func TestStalledRedis(t *testing.T) {
 	}
 	for i := range lanes * batchSize {
 		wg.Go(func() {
-			_, err := (starter{s}).Put(ctx, join("r", "s"+strconv.Itoa(i)))
-			unavailable(err)
-		})
-		wg.Go(func() {
-			_, err := s.Put(ctx, join("r", "c"+strconv.Itoa(i)))
-			unavailable(err, s.Register(ctx, store.Entry{}), s.Publish(ctx, "r", nil))
+			_, err := store.PutAndWait(ctx, s, join("r", "c"+strconv.Itoa(i)))
+			unavailable(err, s.AddUser(ctx, store.UserEntry{}), s.Publish(ctx, "r", nil))
 		})
 	}
 	for i := range 10 { // these are many commands each
@@ -123,10 +120,10 @@ func TestScriptsAreLoadedAgain(t *testing.T) {
 		if err != nil || len(missing) != 2 {
 			t.Errorf("refresh: %v %v", missing, err)
 		}
-		_, err = s.Put(t.Context(), join("r", "c"))
+		_, err = store.PutAndWait(t.Context(), s, join("r", "c"))
 		must(t, err)
 		must(t, s.raw.Do(t.Context(), s.raw.B().ScriptFlush().Build()).Error())
-		_, err = starter{s}.Put(t.Context(), join("r", "d"))
+		_, err = s.Enter(t.Context(), store.EnterRequest{Put: join("r", "d")})
 		must(t, err)
 	}
 }
@@ -183,7 +180,7 @@ func TestRestartedRedis(t *testing.T) {
 	srv := redistest.Start(t)
 	s := open(t, Options{URL: srv.URL()})
 	heard := listen(t, s, "r")
-	before, err := s.Put(t.Context(), join("r", "c"))
+	before, err := store.PutAndWait(t.Context(), s, join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
 	nodes := newEar()
@@ -195,12 +192,12 @@ func TestRestartedRedis(t *testing.T) {
 	p := join("r", "c")
 	p.From = before.Position
 	for {
-		after, err := s.Put(t.Context(), p)
+		after, err := store.PutAndWait(t.Context(), s, p)
 		if errors.Is(err, store.ErrUnavailable) {
 			continue // the first call finds that the connection is gone
 		}
 		must(t, err)
-		if !after.Reset || after.Seq <= before.Seq {
+		if after.Born == before.Born || after.Seq <= before.Seq {
 			t.Errorf("%+v after %+v", after, before)
 		}
 		break
@@ -222,9 +219,9 @@ func TestTwoVersionsSideBySide(t *testing.T) {
 
 	p := join("r", "c")
 	p.Member.Token = store.Digest{1}
-	res, err := next.Enter(t.Context(), p, 1)
+	res, err := next.Enter(t.Context(), store.EnterRequest{Put: p})
 	must(t, err)
-	if _, err := next.Put(t.Context(), store.Put{
+	if _, err := store.PutAndWait(t.Context(), next, store.Put{
 		Room: "r", Intent: store.IntentUpdate, Member: patched(res.Member), Fence: 1, From: res.Position,
 	}); err != nil {
 		t.Fatal(err)
@@ -235,7 +232,7 @@ func TestTwoVersionsSideBySide(t *testing.T) {
 		t.Fatalf("%+v", room.Members)
 	}
 	m := room.Members[0]
-	res, err = old.Put(t.Context(), store.Put{Room: "r", Intent: store.IntentResume, Fence: 1, KeepState: true, Member: store.Member{
+	res, err = store.PutAndWait(t.Context(), old, store.Put{Room: "r", Intent: store.IntentResume, Fence: 1, KeepState: true, Member: store.Member{
 		ConnID: "c", UserID: "u", Owner: "o", Epoch: 2, Write: 1, Token: m.Token,
 	}})
 	must(t, err)
@@ -269,7 +266,7 @@ func TestUnreadableRecord(t *testing.T) {
 	var log strings.Builder
 	s := open(t, Options{URL: srv.URL(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	heard := listen(t, s, "r")
-	_, err := s.Put(t.Context(), join("r", "c"))
+	_, err := store.PutAndWait(t.Context(), s, join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
 	do(t, srv, "PUBLISH", "prs:1:{room:r}:events", "what")
@@ -280,15 +277,47 @@ func TestUnreadableRecord(t *testing.T) {
 	}
 	do(t, srv, "HSET", "prs:1:{room:r}", "m:c", "what")
 	_, e1 := s.Load(t.Context(), "r")
-	_, e2 := s.Put(t.Context(), join("r", "c"))
+	_, e2 := store.PutAndWait(t.Context(), s, join("r", "c"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "c", Epoch: 1})
 	for _, err := range []error{e1, e2, e3} {
 		if err == nil || !strings.Contains(err.Error(), `room "r"`) {
 			t.Errorf("error %v", err)
 		}
 	}
-	_, err = s.Put(t.Context(), join("r", "other"))
+	_, err = store.PutAndWait(t.Context(), s, join("r", "other"))
 	must(t, err)
+	page, _, err := s.ScanMembers(t.Context(), "r", "", 10)
+	must(t, err)
+	if len(page) != 1 || page[0].ConnID != "other" {
+		t.Errorf("a page of %+v", page)
+	}
+}
+
+// A join that ends in its middle leaves no member without the entry of its node, and no
+// entry of a user without the member.
+func TestEnterThatEndsInItsMiddle(t *testing.T) {
+	srv := redistest.Start(t)
+	s := open(t, Options{URL: srv.URL()})
+	q := store.EnterRequest{Put: join("r", "c"), AddRoom: true}
+	for _, c := range []struct {
+		blocked string
+		left    []string
+	}{
+		{s.keys.nodeRooms("n"), nil},
+		{s.keys.room("r"), nil},
+		{s.keys.user("u"), []string{"{node:n}:rooms", "{room:r}"}},
+		{s.keys.conn("c"), []string{"user:u", "{node:n}:rooms", "{room:r}"}},
+	} {
+		do(t, srv, "SET", c.blocked, "none of ours")
+		if _, err := s.Enter(t.Context(), q); err == nil {
+			t.Errorf("%s cannot be written, and nothing is said", c.blocked)
+		}
+		do(t, srv, "DEL", c.blocked)
+		if keys := s.Keys(); !slices.Equal(keys, c.left) {
+			t.Errorf("%s cannot be written: left are %q, want %q", c.blocked, keys, c.left)
+		}
+		s.Wipe()
+	}
 }
 
 // Servers from before keys had a version would not see the members of this one.
@@ -318,18 +347,19 @@ func TestControlCharactersAreRefused(t *testing.T) {
 	s := open(t, Options{URL: srv.URL()})
 	p := join("r", "c")
 	p.Member.UserID = "a\tb"
-	_, e1 := s.Put(t.Context(), p)
-	_, e2 := s.Put(t.Context(), join("r", "a\nb"))
+	_, e1 := store.PutAndWait(t.Context(), s, p)
+	_, e2 := store.PutAndWait(t.Context(), s, join("r", "a\nb"))
 	_, e3 := s.Remove(t.Context(), store.Remove{Room: "r", ConnID: "a\nb"})
-	e4 := s.Register(t.Context(), store.Entry{ConnID: "a b"})
-	_, e5 := starter{s}.Put(t.Context(), p)
+	e4 := s.AddUser(t.Context(), store.UserEntry{ConnID: "a b"})
+	_, e5 := s.Enter(t.Context(), store.EnterRequest{Put: p})
+	_, e6 := s.Enter(t.Context(), store.EnterRequest{Put: join("r", "a b")})
 	for _, err := range []error{e1, e2, e3, e5} {
 		if !errors.Is(err, errControl) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if !errors.Is(e4, errSpace) {
-		t.Errorf("error %v", e4)
+	if !errors.Is(e4, errSpace) || !errors.Is(e6, errSpace) {
+		t.Errorf("errors %v, %v", e4, e6)
 	}
 	if k := s.Keys(); len(k) != 0 {
 		t.Errorf("left behind: %q", k)
@@ -342,11 +372,11 @@ func TestStateLikeARecord(t *testing.T) {
 	p := join("r", "c")
 	p.Member.Epoch = 2
 	p.Member.State = []byte("{}1\t1\t1\tn\tu\t")
-	a, err := s.Put(t.Context(), p)
+	a, err := store.PutAndWait(t.Context(), s, p)
 	must(t, err)
 	late := store.Put{Room: "r", Intent: store.IntentUpdate, Member: a.Member, Fence: 1, From: a.Position}
 	late.Member.Epoch, late.Member.Write = 1, 2
-	res, err := s.Put(t.Context(), late)
+	res, err := store.PutAndWait(t.Context(), s, late)
 	must(t, err)
 	if res.Outcome != store.Fenced {
 		t.Errorf("%+v", res)
@@ -358,18 +388,18 @@ func TestNothingIsSentTwice(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	s := open(t, Options{URL: srv.URL()})
-	_, err := s.Put(t.Context(), join("r", "first"))
+	_, err := store.PutAndWait(t.Context(), s, join("r", "first"))
 	must(t, err)
 	must(t, s.raw.Do(t.Context(), s.raw.B().ConfigResetstat().Build()).Error())
 	must(t, srv.Pause())
 	ctx, cancel := context.WithTimeout(t.Context(), stallTime+3*time.Second) // until after the connection is cut
 	defer cancel()
-	if _, err := s.Put(ctx, join("r", "second")); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := store.PutAndWait(ctx, s, join("r", "second")); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
 	must(t, srv.Resume())
-	for _, err = s.Put(t.Context(), join("r", "third")); errors.Is(err, store.ErrUnavailable); {
-		_, err = s.Put(t.Context(), join("r", "third"))
+	for _, err = store.PutAndWait(t.Context(), s, join("r", "third")); errors.Is(err, store.ErrUnavailable); {
+		_, err = store.PutAndWait(t.Context(), s, join("r", "third"))
 	}
 	must(t, err)
 	info, err := s.raw.Do(t.Context(), s.raw.B().Info().Section("commandstats").Build()).ToString()

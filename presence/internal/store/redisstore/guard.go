@@ -19,10 +19,10 @@ const (
 	calmTime = 30 * time.Second
 )
 
-// guard acts on answers that say that a server or a connection is of no use:
-// it logs what to do about it, and cuts connections that are better dialled
-// again. A server at the end of a connection may change its role while the
-// address already leads to another one; without a cut nobody would ever go there.
+// guard handles answers that say that a server or a connection is of no use. It logs what
+// to do about it, and closes connections that should be dialled again. A server may become
+// a replica while the address already leads to another one: without closing, the old
+// connections would be used forever.
 type guard struct {
 	dials *dials
 	first string       // the addresses of the URL

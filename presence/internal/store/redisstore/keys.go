@@ -34,12 +34,14 @@ func newKeys(base, namespace string, db int) keys {
 
 func (k keys) room(id string) string    { return string(k.appendRoom(nil, id)) }
 func (k keys) channel(id string) string { return k.room(id) + k.events }
-func (k keys) node(id string) string    { return k.own + "{node:" + escape(id) + "}:conns" }
-func (k keys) claim(id string) string   { return k.own + "{node:" + escape(id) + "}:claim" }
-func (k keys) user(id string) string    { return k.own + "user:" + id }
-func (k keys) conn(id string) string    { return k.prefix + "conn:" + id }
-func (k keys) nodes() string            { return k.own + "nodes" }
-func (k keys) nodesEvents() string      { return k.own + "nodes" + k.events }
+func (k keys) nodeRooms(id string) string {
+	return k.own + "{node:" + escape(id) + "}:rooms"
+}
+func (k keys) claim(id string) string { return k.own + "{node:" + escape(id) + "}:claim" }
+func (k keys) user(id string) string  { return k.own + "user:" + id }
+func (k keys) conn(id string) string  { return k.prefix + "conn:" + id }
+func (k keys) nodes() string          { return k.own + "nodes" }
+func (k keys) nodesEvents() string    { return k.own + "nodes" + k.events }
 
 // former is where life signs were before keys had a version.
 func (k keys) former() string { return k.base + "nodes" }

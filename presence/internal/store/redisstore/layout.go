@@ -157,8 +157,8 @@ func parseSlots(ranges []rueidis.RedisMessage, asked string) (*layout, error) {
 var errNoHost = errors.New("a server of the cluster does not say where it is (its host is ?): " +
 	"set its cluster-announce-hostname, or cluster-preferred-endpoint-type to ip")
 
-// endpoint reads host and port of a node; one whose host is empty is at the host
-// that was asked. The result is empty when the cluster does not know the host.
+// endpoint reads host and port of a node. An empty host means the host that was asked. The
+// result is empty when the cluster does not know the host.
 func endpoint(msg *rueidis.RedisMessage, asked string) (string, error) {
 	node, err := msg.ToArray()
 	if err != nil || len(node) < 2 {

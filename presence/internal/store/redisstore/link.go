@@ -17,8 +17,8 @@ const (
 	channelsPerCommand = 500
 )
 
-// link is one connection that channels are open on. It ends when the
-// connection does; its channels are then placed anew.
+// link is one connection on which channels are subscribed. It ends when the connection
+// ends; its channels are then placed on another one.
 type link struct {
 	b       *bridge
 	addr    string
@@ -98,8 +98,8 @@ func (l *link) check(conn rueidis.DedicatedClient) error {
 	return nil
 }
 
-// node is where to connect to: the address, or without one the only server
-// there is, or any of a cluster that answered lately.
+// node is the server to connect to: that of the address, or without an address the only
+// server there is, or any server of a cluster that answered the last time.
 func (l *link) node() rueidis.Client {
 	b := l.b
 	switch up := b.layout.Load().up; {

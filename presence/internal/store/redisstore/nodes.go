@@ -2,10 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/redis/rueidis"
@@ -31,8 +29,6 @@ func (s *Store) Beat(ctx context.Context, b store.BeatRequest) (store.Beat, erro
 	return out, nil
 }
 
-var errBeat = errors.New("the answer of the script is not understood")
-
 func parseBeat(msg *rueidis.RedisMessage) (b store.Beat, err error) {
 	list, err := msg.AsStrSlice()
 	if err != nil {
@@ -42,7 +38,7 @@ func parseBeat(msg *rueidis.RedisMessage) (b store.Beat, err error) {
 		return b, errLate
 	}
 	if b.NowMs, err = strconv.ParseInt(list[0], 10, 64); err != nil || len(list) < 2 {
-		return b, errBeat
+		return b, errAnswer
 	}
 	switch list[1] {
 	case "r":
@@ -52,7 +48,7 @@ func parseBeat(msg *rueidis.RedisMessage) (b store.Beat, err error) {
 	case "d":
 		b.Status = store.BeatReaped
 	default:
-		return b, errBeat
+		return b, errAnswer
 	}
 	b.Dead = list[2:]
 	return b, nil
@@ -66,9 +62,14 @@ func (s *Store) MarkDead(ctx context.Context, node string) error {
 	return nil
 }
 
-// Retire implements store.Store.
+// Retire implements store.Store. The rooms go first: nobody would look for them later.
 func (s *Store) Retire(ctx context.Context, node string) error {
-	if _, err := s.pipe.do(ctx, s.client.B().Zrem().Key(s.keys.nodes()).Member(node).Build()); err != nil {
+	b := s.client.B()
+	_, err := s.pipe.do(ctx, b.Unlink().Key(s.keys.nodeRooms(node)).Build())
+	if err == nil {
+		_, err = s.pipe.do(ctx, b.Zrem().Key(s.keys.nodes()).Member(node).Build())
+	}
+	if err != nil {
 		return fmt.Errorf("retire node: %w", err)
 	}
 	return nil
@@ -121,47 +122,4 @@ func (s *Store) NodeDone(ctx context.Context, dead string) error {
 		return fmt.Errorf("end claim on node %q: %w", dead, err)
 	}
 	return nil
-}
-
-// scanCount bounds what one command reads of an index: some ten thousand entries
-// at once would hold up everybody for tens of milliseconds.
-const scanCount = 256
-
-// NodeEntries implements store.Store.
-func (s *Store) NodeEntries(ctx context.Context, node string, limit int) ([]store.Entry, error) {
-	var out []store.Entry
-	for cursor := uint64(0); ; {
-		count := min(max(limit, 1), scanCount)
-		cmd := s.client.B().Hscan().Key(s.keys.node(node)).Cursor(cursor).Count(int64(count)).Build()
-		msg, err := s.pipe.do(ctx, cmd)
-		if err != nil {
-			return nil, fmt.Errorf("read entries of node %q: %w", node, err)
-		}
-		page, err := msg.AsScanEntry()
-		if err != nil {
-			return nil, fmt.Errorf("read entries of node %q: %w", node, err)
-		}
-		out = append(out, s.parseEntries(node, page.Elements)...)
-		if len(out) >= limit || page.Cursor == 0 {
-			return out, nil
-		}
-		cursor = page.Cursor
-	}
-}
-
-// parseEntries reads fields and values of a node's index. One that cannot be read
-// must not keep the others from being read.
-func (s *Store) parseEntries(node string, list []string) []store.Entry {
-	out := make([]store.Entry, 0, len(list)/2)
-	for ; len(list) >= 2; list = list[2:] {
-		conn, room, isMember := strings.Cut(list[0], " ")
-		f := fields{rest: list[1]}
-		e := store.Entry{Node: node, Room: room, ConnID: conn, Epoch: f.num(), Life: f.text(), UserID: f.text()}
-		if !isMember || f.err != nil {
-			s.log.Warn("index entry skipped", "node", node, "entry", list[0])
-			continue
-		}
-		out = append(out, e)
-	}
-	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 func TestOpenFails(t *testing.T) {
@@ -50,7 +51,7 @@ func TestOpenWithPasswordAndDatabase(t *testing.T) {
 	s, err := Open(t.Context(), Options{URL: "redis://:hidden@" + srv.Addr + "/3"})
 	must(t, err)
 	heard := listen(t, s, "r")
-	_, err = s.Put(t.Context(), join("r", "c"))
+	_, err = store.PutAndWait(t.Context(), s, join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
 	must(t, s.Close(t.Context()))

@@ -30,9 +30,8 @@ type Options struct {
 	Namespace string
 	// Lease is how old the life sign of a node that lives may be; default 4 s.
 	Lease time.Duration
-	// Logger is told of lost subscriptions, of messages that cannot be read, and
-	// of answers of Redis that need somebody's attention: a line that repeats
-	// is written once a minute. Default: silent.
+	// Logger gets lost subscriptions, messages that cannot be read, and answers of Redis
+	// that need attention. A line that repeats is written once a minute. Default: silent.
 	Logger *slog.Logger
 
 	// Ahead makes the store write as one of a later version: the number of that and the
@@ -45,8 +44,8 @@ type Options struct {
 // checked once a second.
 const stallTime = 2 * time.Second
 
-// refreshTime is how often the client library looks for new masters by itself.
-// What it is told by those that are there is quicker, but may get lost.
+// refreshTime is how often the client library looks for new masters by itself. Notices of
+// the servers come earlier, but may get lost.
 const refreshTime = 2 * time.Second
 
 // buffer is the size of read and write buffers. A connection has one of each.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/workers"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/redis/rueidis"
 )
@@ -36,6 +37,7 @@ type pipeline struct {
 	masterOf func(slot uint16) string
 	guard    *guard
 	calls    sync.Pool // of *call
+	batches  sync.Pool // of *batch
 
 	mu     sync.Mutex
 	lines  map[string]*line // by master
@@ -44,20 +46,16 @@ type pipeline struct {
 	unattended unattended
 	ends       context.Context
 	end        context.CancelFunc
-	wg         sync.WaitGroup
+	senders    workers.Pool
 }
 
 // line is the queue to one master.
 type line struct {
-	addr    string
-	queue   []*call
-	busy    int             // lanes in use
-	resting []chan struct{} // of lanes that wait for more; the last to come goes first
+	addr  string
+	queue []*call
+	busy  int    // lanes in use
+	send  func() // sends what is in the queue: one lane
 }
-
-// restTime is how long a lane waits for more before it ends: a goroutine that
-// begins has to grow its stack, which costs more than a wait.
-const restTime = 5 * time.Second
 
 // call is one caller's commands to one master; done has room for the answer.
 type call struct {
@@ -66,7 +64,7 @@ type call struct {
 	one  [1]rueidis.Completed
 	done chan []rueidis.RedisResult
 
-	then  attendant // if set, it is told, and nobody waits
+	then  attendant // if set, it is called with the answer, and no goroutine waits
 	place int       // among the unattended, from 1; theirs
 }
 
@@ -80,8 +78,8 @@ func (p *pipeline) newCall(ctx context.Context) *call {
 	return c
 }
 
-// free takes a call back that was answered. One whose caller left may be
-// answered yet.
+// free takes a call back that was answered. A call whose caller has left must not be freed,
+// since it may still be answered.
 func (p *pipeline) free(c *call) {
 	c.ctx, c.cmds, c.one[0], c.then = nil, nil, rueidis.Completed{}, nil
 	p.calls.Put(c)
@@ -118,25 +116,30 @@ func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]ruei
 	if len(cmds) == 0 {
 		return nil, nil
 	}
-	if p.together(cmds) {
-		c, err := p.postMany(ctx, cmds)
-		if err != nil {
-			return nil, err
-		}
-		return p.awaitMany(c)
-	}
 	parts := p.split(cmds)
 	for i := range parts {
-		var err error
-		if parts[i].call, err = p.postMany(ctx, parts[i].cmds); err != nil {
+		c := p.newCall(ctx)
+		c.cmds = parts[i].cmds
+		if err := p.post(c); err != nil {
 			return nil, err
 		}
+		parts[i].call = c
 	}
-	all := make([]rueidis.RedisResult, len(cmds))
+	var all []rueidis.RedisResult
 	for _, part := range parts {
-		res, err := p.awaitMany(part.call)
+		res, err := p.await(part.call)
 		if err != nil {
 			return nil, err
+		}
+		p.free(part.call)
+		if i := slices.IndexFunc(res, unanswered); i >= 0 {
+			return nil, p.wrap(res[i].NonRedisError())
+		}
+		if len(parts) == 1 {
+			return res, nil
+		}
+		if all == nil {
+			all = make([]rueidis.RedisResult, len(cmds))
 		}
 		for i, at := range part.at {
 			all[at] = res[i]
@@ -145,37 +148,8 @@ func (p *pipeline) doMany(ctx context.Context, cmds []rueidis.Completed) ([]ruei
 	return all, nil
 }
 
-func (p *pipeline) postMany(ctx context.Context, cmds []rueidis.Completed) (*call, error) {
-	c := p.newCall(ctx)
-	c.cmds = cmds
-	return c, p.post(c)
-}
-
-func (p *pipeline) awaitMany(c *call) ([]rueidis.RedisResult, error) {
-	res, err := p.await(c)
-	if err != nil {
-		return nil, err
-	}
-	p.free(c)
-	for i := range res {
-		if err := res[i].NonRedisError(); err != nil && !rueidis.IsRedisNil(err) {
-			return nil, p.wrap(err)
-		}
-	}
-	return res, nil
-}
-
-// together tells whether commands go to one master, the usual case.
-func (p *pipeline) together(cmds []rueidis.Completed) bool {
-	for i := 1; i < len(cmds); i++ {
-		if p.masterOf(cmds[i].Slot()) != p.masterOf(cmds[0].Slot()) {
-			return false
-		}
-	}
-	return true
-}
-
-// part is what of many commands one master gets; at says where they were.
+// part is what of many commands one master gets; at says where they were, unless it is all
+// of them.
 type part struct {
 	cmds []rueidis.Completed
 	at   []int
@@ -184,6 +158,10 @@ type part struct {
 
 // split sorts commands by master, keeping their order.
 func (p *pipeline) split(cmds []rueidis.Completed) []part {
+	first := p.masterOf(cmds[0].Slot())
+	if !slices.ContainsFunc(cmds, func(c rueidis.Completed) bool { return p.masterOf(c.Slot()) != first }) {
+		return []part{{cmds: cmds}}
+	}
 	var parts []part
 	index := make(map[string]int, 4)
 	for i, cmd := range cmds {
@@ -214,17 +192,13 @@ func (p *pipeline) post(c *call) error {
 	l := p.lines[addr]
 	if l == nil {
 		l = &line{addr: addr}
+		l.send = func() { p.lane(l) }
 		p.lines[addr] = l
 	}
 	l.queue = append(l.queue, c)
-	switch last := len(l.resting) - 1; {
-	case last >= 0:
+	if l.busy < lanes {
 		l.busy++
-		l.resting[last] <- struct{}{} // it has room
-		l.resting = l.resting[:last]
-	case l.busy < lanes:
-		l.busy++
-		p.wg.Go(func() { p.lane(l) })
+		p.senders.Go(l.send)
 	}
 	return nil
 }
@@ -241,80 +215,62 @@ func (p *pipeline) await(c *call) ([]rueidis.RedisResult, error) {
 	}
 }
 
-// lane sends batches until there are none for a while.
+// batch is what goes to a master at once.
+type batch struct {
+	calls []*call
+	cmds  []rueidis.Completed
+}
+
+// lane sends batches until there is nothing to send.
 func (p *pipeline) lane(l *line) {
-	var calls []*call
-	var cmds []rueidis.Completed
-	wake, over := make(chan struct{}, 1), time.NewTimer(restTime)
-	defer over.Stop()
-	for {
-		if calls = p.take(l, calls[:0], wake); len(calls) == 0 {
-			if !p.rest(l, wake, over) {
-				return
-			}
-			continue
-		}
-		cmds = cmds[:0]
-		for _, c := range calls {
-			cmds = append(cmds, c.cmds...)
+	b, ok := p.batches.Get().(*batch)
+	if !ok {
+		b = new(batch)
+	}
+	for p.take(l, b) {
+		b.cmds = b.cmds[:0]
+		for _, c := range b.calls {
+			b.cmds = append(b.cmds, c.cmds...)
 		}
 		ctx, cancel := context.WithTimeout(p.ends, batchTime)
-		res := p.client.DoMulti(ctx, cmds...)
+		res := p.client.DoMulti(ctx, b.cmds...)
 		cancel()
 		p.guard.inspect(l.addr, res)
 		if lost(res) {
-			cmds = nil
+			b.cmds = nil
 		}
-		for i, c := range calls {
+		for i, c := range b.calls {
 			n := len(c.cmds)
 			if c.then != nil {
 				p.hand(c, res[0])
 			} else {
 				c.done <- res[:n:n]
 			}
-			res, calls[i] = res[n:], nil
+			res, b.calls[i] = res[n:], nil
 		}
 	}
+	p.batches.Put(b)
 }
 
 // lost tells whether a command got no answer. The client library may be writing the
 // batch still, then.
-func lost(res []rueidis.RedisResult) bool {
-	return slices.ContainsFunc(res, func(r rueidis.RedisResult) bool { return r.NonRedisError() != nil })
-}
+func lost(res []rueidis.RedisResult) bool { return slices.ContainsFunc(res, unanswered) }
 
-// rest waits until the lane has something to do; it reports false at its end.
-func (p *pipeline) rest(l *line, wake chan struct{}, over *time.Timer) bool {
-	over.Reset(restTime)
-	select {
-	case <-wake:
-		return true
-	case <-over.C:
-	case <-p.ends.Done():
-	}
+func unanswered(r rueidis.RedisResult) bool { return r.NonRedisError() != nil }
+
+// take moves calls that are still waited for into a batch. When there are none it
+// reports false, and the lane is free again.
+func (p *pipeline) take(l *line, b *batch) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.Index(l.resting, wake)
-	if i < 0 { // it was called just now
-		<-wake
-		return true
-	}
-	l.resting = slices.Delete(l.resting, i, i+1)
-	return false
-}
-
-// take moves calls that are still waited for into a batch. When there are none
-// the lane is free again: whoever has work for it says so with wake.
-func (p *pipeline) take(l *line, batch []*call, wake chan struct{}) []*call {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	b.calls = b.calls[:0]
 	n, size := 0, 0
 	for n < len(l.queue) && size < batchSize && !p.closed {
 		c := l.queue[n]
 		l.queue[n] = nil
 		n++
 		if c.ctx.Err() == nil {
-			batch = append(batch, c)
+			b.calls = append(b.calls, c)
 			size += len(c.cmds)
 		}
 	}
@@ -323,11 +279,10 @@ func (p *pipeline) take(l *line, batch []*call, wake chan struct{}) []*call {
 	} else {
 		l.queue = l.queue[n:]
 	}
-	if len(batch) == 0 {
+	if len(b.calls) == 0 {
 		l.busy--
-		l.resting = append(l.resting, wake)
 	}
-	return batch
+	return len(b.calls) > 0
 }
 
 func (p *pipeline) isClosed() bool {
@@ -342,7 +297,8 @@ func (p *pipeline) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.end()
-	p.wg.Wait()
+	p.senders.Close()
+	_ = p.senders.Wait(context.Background(), 0) // which does not end
 	p.unattended.close()
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// watchTime is how often it is looked whether masters have changed.
+// watchTime is how often the topology is checked.
 const watchTime = time.Second
 
 // place gives channels without a link one, waiting longer the more attempts
@@ -67,9 +67,9 @@ func (b *bridge) shards(next *layout) bool {
 	return true
 }
 
-// arrange brings the channels to where their masters are now, and has those
-// confirmed anew whose master is another process: the receivers learn of it
-// with the confirmation, in order with all that they hear.
+// arrange moves the channels to their present masters. Channels whose master is another
+// process are subscribed again: receivers learn of the change with the confirmation, in
+// order with all other messages.
 func (b *bridge) arrange(next *layout, sharded bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,47 +12,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Put implements store.Store.
-func (s *Store) Put(ctx context.Context, p store.Put) (store.PutResult, error) {
-	var res store.PutResult
-	if err := s.put(ctx, &p, &res); err != nil {
-		return store.PutResult{}, putError(&p, err)
-	}
-	return res, nil
-}
-
-func putError(p *store.Put, err error) error {
-	return fmt.Errorf("put member %q in room %q: %w", p.Member.ConnID, p.Room, err)
-}
-
-func (s *Store) put(ctx context.Context, p *store.Put, res *store.PutResult) error {
-	if err := checkPut(p); err != nil {
-		return err
-	}
-	var list [maxArgs]string
-	all := s.putArgs(list[:0], p)
-	msg, err := s.pipe.exec(ctx, &s.publishing.Load().put, run{all[:1], all[1:]})
-	if err != nil {
-		return err
-	}
-	text, err := msg.ToString()
-	if err != nil {
-		return err
-	}
-	return readPut(p, text, res)
-}
-
-// StartPut implements store.Starter.
+// StartPut implements store.Store.
 func (s *Store) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
+	u := &unattendedPut{store: s, ctx: ctx, put: p, waiter: w}
 	if err := checkPut(p); err != nil {
-		w.PutDone(store.PutResult{}, putError(p, err))
+		u.answered(rueidis.RedisMessage{}, err)
 		return
 	}
-	u := &unattendedPut{store: s, ctx: ctx, put: p, waiter: w}
 	u.send()
 }
 
-// unattendedPut is a Put that no goroutine waits for.
+// unattendedPut is a put that no goroutine waits for.
 type unattendedPut struct {
 	store    *Store
 	ctx      context.Context
@@ -89,7 +59,7 @@ func (u *unattendedPut) answered(msg rueidis.RedisMessage, err error) {
 		err = readPut(u.put, text, &res)
 	}
 	if err != nil {
-		res, err = store.PutResult{}, putError(u.put, err)
+		res, err = store.PutResult{}, fmt.Errorf("put member %q in room %q: %w", u.put.Member.ConnID, u.put.Room, err)
 	}
 	u.waiter.PutDone(res, err)
 }
@@ -104,37 +74,48 @@ func checkPut(p *store.Put) error {
 	return nil
 }
 
-// readPut reads the answer to a Put.
+// readPut reads the answer to a put.
 func readPut(p *store.Put, text string, res *store.PutResult) error {
 	if line, ok := strings.CutPrefix(text, "+"); ok {
 		return readUsual(p, line, res)
 	}
-	var a answer
-	if err := a.read(p.Room, text); err != nil {
-		return err
+	record := text
+	if text == "" || text[0] < '0' || '9' < text[0] { // it does not begin as a record
+		head, stands, _ := strings.Cut(text, "\n")
+		f := fields{rest: head}
+		if res.Outcome = f.outcome(); res.Outcome != store.Expired {
+			res.Position = f.position()
+		}
+		if f.err != nil {
+			return errAnswer
+		}
+		record = stands
 	}
-	res.Outcome, res.Position, res.Reset, res.NowMs = a.outcome, a.Position, a.Reset, a.AtMs
-	if a.outcome == store.Applied || a.outcome == store.Repeated {
-		res.UserConns = a.UserConns
-	}
-	if a.outcome == store.Expired || a.outcome == store.Missing {
+	if record == "" {
 		return nil
 	}
-	res.Member = a.Member
-	if a.outcome == store.Applied && len(a.Member.State) < len(p.Member.State) && !p.KeepState {
+	var e store.Event
+	if err := readRecord(&e, p.Room, record); err != nil {
+		return fmt.Errorf("member that stands: %w", err)
+	}
+	if res.Outcome == 0 {
+		res.Outcome, res.Position = store.Applied, e.Position
+	}
+	res.Member = e.Member
+	if res.Outcome == store.Applied && len(e.Member.State) < len(p.Member.State) && !p.KeepState {
 		res.Member.State = bytes.Clone(p.Member.State) // the script left it out
 	}
 	return nil
 }
 
-// readUsual reads the last line of a record whose rest is as the caller has it.
+// readUsual reads the last line of a record. The rest of the record is what the caller has
+// sent.
 func readUsual(p *store.Put, line string, res *store.PutResult) error {
 	var last store.Event
 	if err := readLast(&last, line); err != nil {
 		return fmt.Errorf("answer of a script: %w", err)
 	}
-	res.Outcome, res.Position, res.Reset = store.Applied, last.Position, last.Reset
-	res.NowMs, res.UserConns, res.Member = last.AtMs, last.UserConns, p.Member
+	res.Outcome, res.Position, res.Member = store.Applied, last.Position, p.Member
 	m := &res.Member
 	m.Seq, m.State = last.Seq, bytes.Clone(m.State) // which is the caller's
 	if m.JoinedMs == 0 {
@@ -190,7 +171,7 @@ func (a *args) how(p *store.Put, newer string, shift int64) *args {
 	return a.end()
 }
 
-// from adds where the caller stands, and would stand one further.
+// from adds the position of the caller's replica, and the position after it.
 func (a *args) from(p store.Position) *args {
 	a.buf = appendPosition(a.buf, p.Seq, p.Born)
 	a.end()
@@ -203,42 +184,6 @@ func flag(set bool, as byte) byte {
 		return as
 	}
 	return '-'
-}
-
-// answer is what the scripts of a room return.
-type answer struct {
-	outcome store.Outcome
-	store.Event
-}
-
-// read reads the record of a write that was published, or else an outcome with
-// where the room stands and what stands in it, into an empty answer.
-func (a *answer) read(room, text string) error {
-	if text == "" {
-		return errAnswer
-	}
-	if '0' <= text[0] && text[0] <= '9' { // a version
-		if err := readRecord(&a.Event, room, text); err != nil {
-			return fmt.Errorf("answer of a script: %w", err)
-		}
-		a.outcome = store.Applied
-		return nil
-	}
-	head, stands, _ := strings.Cut(text, "\n")
-	f := fields{rest: head}
-	a.outcome = f.outcome()
-	at := f.position()
-	now, conns := f.millis(), int(f.num())
-	if f.err != nil {
-		return errAnswer
-	}
-	if stands != "" {
-		if err := readRecord(&a.Event, room, stands); err != nil {
-			return fmt.Errorf("member that stands: %w", err)
-		}
-	}
-	a.Position, a.Reset, a.AtMs, a.UserConns = at, false, now, conns
-	return nil
 }
 
 var errAnswer = fmt.Errorf("answer of a script: %w", errFields)

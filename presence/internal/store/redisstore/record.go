@@ -53,7 +53,7 @@ func appendKnown(dst []byte, number string, m *store.Member, epoch, write int64)
 	return append(append(dst, m.UserID...), '\t')
 }
 
-// appendPosition appends where a room stands, as its field "at" has it.
+// appendPosition appends a position, in the form of the field "at".
 func appendPosition(dst []byte, seq int64, born string) []byte {
 	dst = append(strconv.AppendInt(dst, seq, 10), ' ')
 	return append(dst, born...)
@@ -158,7 +158,7 @@ func (f *fields) position() store.Position {
 	return p
 }
 
-// bytesOf are the bytes of a text, for those who do not write to them.
+// bytesOf returns the bytes of a text without copying. They must not be written to.
 func bytesOf(s string) []byte {
 	if s == "" {
 		return nil

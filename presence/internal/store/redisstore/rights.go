@@ -15,7 +15,8 @@ var (
 	usedCommands = []string{
 		"PING", "INFO", "TIME", "EVAL x 1 K", "EVALSHA x 1 K",
 		"DEL K", "EXISTS K", "GET K", "SET K x", "PEXPIRE K 1",
-		"HDEL K x", "HGET K x", "HGETALL K", "HINCRBY K x 1", "HKEYS K", "HLEN K", "HMGET K x", "HSCAN K 0", "HSET K x x", "HSETNX K x x",
+		"HDEL K x", "HGET K x", "HGETALL K", "HINCRBY K x 1", "HKEYS K", "HLEN K", "HMGET K x", "HSCAN K 0", "HSET K x x",
+		"SADD K x", "SREM K x", "SSCAN K 0", "UNLINK K",
 		"ZADD K 1 x", "ZRANGEBYSCORE K 0 1", "ZREM K x", "ZREMRANGEBYSCORE K 0 1", "ZSCORE K x",
 		"PUBLISH C x", "SUBSCRIBE C", "UNSUBSCRIBE C",
 	}

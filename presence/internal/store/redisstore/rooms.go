@@ -21,33 +21,33 @@ const (
 var errControl = errors.New("an id has a tab or a line break")
 
 // Remove implements store.Store.
-func (s *Store) Remove(ctx context.Context, r store.Remove) (store.RemoveResult, error) {
+func (s *Store) Remove(ctx context.Context, r store.Remove) (store.Outcome, error) {
 	res, err := s.remove(ctx, &r)
 	if err != nil {
-		return store.RemoveResult{}, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
+		return 0, fmt.Errorf("remove member %q from room %q: %w", r.ConnID, r.Room, err)
 	}
 	return res, nil
 }
 
-func (s *Store) remove(ctx context.Context, r *store.Remove) (store.RemoveResult, error) {
+func (s *Store) remove(ctx context.Context, r *store.Remove) (store.Outcome, error) {
 	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) || !plain(r.Owner) || !plain(r.Life) {
-		return store.RemoveResult{}, errControl
+		return 0, errControl
 	}
 	var list [maxArgs]string
 	all := s.removeArgs(list[:0], r)
 	msg, err := s.pipe.exec(ctx, &s.publishing.Load().remove, run{all[:1], all[1:]})
 	if err != nil {
-		return store.RemoveResult{}, err
+		return 0, err
 	}
 	text, err := msg.ToString()
 	if err != nil {
-		return store.RemoveResult{}, err
+		return 0, err
 	}
-	var a answer
-	if err := a.read(r.Room, text); err != nil {
-		return store.RemoveResult{}, err
+	f := fields{rest: text}
+	if res := f.outcome(); f.err == nil {
+		return res, nil
 	}
-	return store.RemoveResult{Outcome: a.outcome, Position: a.Position, NowMs: a.AtMs, UserConns: a.UserConns}, nil
+	return 0, errAnswer
 }
 
 // removeArgs are KEYS and ARGV of remove.lua.
@@ -68,7 +68,7 @@ func (s *Store) Load(ctx context.Context, id string) (r store.Room, err error) {
 			err = readRoom(&r, all)
 		}
 	}
-	if err != nil { // with half a room nobody is served
+	if err != nil { // a part of a room must not be shown
 		return store.Room{}, fmt.Errorf("load room %q: %w", id, err)
 	}
 	return r, nil

@@ -16,9 +16,9 @@ import (
 const (
 	// askTime is how long servers may take to say how the cluster is laid out.
 	askTime = time.Second
-	// witnesses is how many servers of a cluster are asked for its layout: what
-	// most of them say is believed, so that one that was cut off, and thinks
-	// itself a master still, misleads nobody.
+	// witnesses is how many servers of a cluster are asked for its layout. The majority is
+	// believed, so that a server that was cut off, and still thinks that it is a master,
+	// misleads no node.
 	witnesses = 5
 )
 
@@ -71,8 +71,8 @@ func (st *statement) master(addr string, before *layout) master {
 // before its connections are cut: the layout learns of a failover sooner.
 const roleTime = 3 * time.Second
 
-// look asks for the layout, which is complete only together with the one
-// before. It fails if nobody answers, or if the answers are not understood.
+// look asks for the layout. The answer is complete only together with the layout before. It
+// fails if no server answers, or if the answers cannot be read.
 func (s *scout) look(ctx context.Context, before *layout) (*layout, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -166,8 +166,8 @@ func readStatement(answers []rueidis.RedisResult) (st statement, err error) {
 	}, nil
 }
 
-// agreed is the layout that most servers report, with what each master says of
-// itself; nil if nobody reports any.
+// agreed is the layout that most servers report, with what each master says of itself; nil
+// if no server reports one.
 func agreed(reports []report, before *layout) *layout {
 	var best *layout
 	most := 0
@@ -198,8 +198,8 @@ func agreed(reports []report, before *layout) *layout {
 	return best
 }
 
-// survey asks the masters for their run, and some servers for the layout. The
-// error says why somebody gave no layout.
+// survey asks the masters for their run id, and some servers for the layout. The error says
+// why a server gave no layout.
 func (s *scout) survey(ctx context.Context, before *layout) (reports []report, err error) {
 	nodes := s.nodes()
 	asked := slices.Collect(maps.Keys(nodes))
@@ -229,7 +229,7 @@ func (s *scout) survey(ctx context.Context, before *layout) (reports []report, e
 				err = fmt.Errorf("ask %s: %w", r.addr, r.err)
 			}
 			reports = append(reports, r)
-		case <-ctx.Done(): // those who are late are not waited for
+		case <-ctx.Done(): // late answers are not waited for
 			return reports, fmt.Errorf("ask the cluster: %w", ctx.Err())
 		}
 	}

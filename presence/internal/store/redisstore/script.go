@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -18,15 +19,16 @@ var luaFiles embed.FS
 // scripts are the Lua scripts of a store that publish nothing. On a cluster each touches one
 // key.
 type scripts struct {
-	indexSet, indexDel               script
+	nodeRoom, userAdd, userRemove    script
 	connJoin, connLeave, connRefresh script
 	beat, markDead, claim, rights    script
 }
 
 func loadScripts() scripts {
 	return scripts{
-		indexSet:    newScript("expiry", "index_set"),
-		indexDel:    newScript("expiry", "index_del"),
+		nodeRoom:    newScript("expiry", "node_room"),
+		userAdd:     newScript("expiry", "user_add"),
+		userRemove:  newScript("expiry", "user_remove"),
 		connJoin:    newScript("expiry", "conn_join_usual", "conn_prelude", "conn_join"),
 		connLeave:   newScript("expiry", "conn_prelude", "conn_leave"),
 		connRefresh: newScript("conn_refresh"),
@@ -51,9 +53,9 @@ func newPublishing(sharded bool, events string) *publishing {
 		p.command = "SPUBLISH"
 	}
 	head := "local PUBLISH, EVENTS = '" + p.command + "', '" + events + "'\n"
-	p.put = newScript("room", "put_usual", "put").after(head)
-	p.enter = newScript("room", "enter", "put_usual").after(head)
-	p.remove = newScript("room", "remove").after(head)
+	p.put = newScript("room", "put_usual", "done", "record", "put").after(head)
+	p.enter = newScript("room", "enter_room", "put_usual", "enter").after(head)
+	p.remove = newScript("room", "record", "remove").after(head)
 	return p
 }
 
@@ -100,58 +102,40 @@ func (p *pipeline) exec(ctx context.Context, s *script, r run) (rueidis.RedisMes
 	return res, err
 }
 
-// execMany runs a script many times in one go; errs[i] is nil where msgs[i] is
-// an answer.
+// execMany runs a script many times in one go. It must be one that may run twice: all of
+// them are sent again when some server does not have it.
 func (p *pipeline) execMany(ctx context.Context, s *script, runs []run) ([]rueidis.RedisResult, error) {
-	b := p.client.B()
+	res, err := p.sendMany(ctx, s.bySha, runs)
+	if err == nil && slices.ContainsFunc(res, func(r rueidis.RedisResult) bool { return isNoScript(r.Error()) }) {
+		res, err = p.sendMany(ctx, s.byText, runs)
+	}
+	return res, err
+}
+
+func (p *pipeline) sendMany(ctx context.Context, command func(rueidis.Builder, run) rueidis.Completed, runs []run) ([]rueidis.RedisResult, error) {
 	cmds := make([]rueidis.Completed, len(runs))
 	for i, r := range runs {
-		cmds[i] = s.bySha(b, r)
+		cmds[i] = command(p.client.B(), r)
 	}
-	res, err := p.doMany(ctx, cmds)
-	if err != nil {
-		return nil, err
-	}
-	var again []int
-	cmds = cmds[:0]
-	for i := range res {
-		if isNoScript(res[i].Error()) {
-			again = append(again, i)
-			cmds = append(cmds, s.byText(b, runs[i]))
-		}
-	}
-	if len(again) == 0 {
-		return res, nil
-	}
-	second, err := p.doMany(ctx, cmds)
-	if err != nil {
-		return nil, err
-	}
-	for j, i := range again {
-		res[i] = second[j]
-	}
-	return res, nil
+	return p.doMany(ctx, cmds)
 }
 
 // errLate says that a write came to Redis after its time.
 var errLate = fmt.Errorf("expired on its way: %w", store.ErrUnavailable)
 
-// write runs a script that returns 0 when it expired, for each of the runs.
-func (p *pipeline) write(ctx context.Context, s *script, runs ...run) error {
-	res, err := p.execMany(ctx, s, runs)
+// write runs a script on the key of an id, with the time first after which it does nothing
+// and returns 0.
+func (s *Store) write(ctx context.Context, with *script, key func(id string) string, id string, expiresMs int64, args ...string) error {
+	all := append([]string{expiry(s.expires(expiresMs, key, id))}, args...)
+	msg, err := s.pipe.exec(ctx, with, run{[]string{key(id)}, all})
 	if err != nil {
 		return err
 	}
-	for i := range res {
-		n, err := res[i].AsInt64()
-		if err != nil {
-			return p.wrap(err)
-		}
-		if n == 0 {
-			return errLate
-		}
+	n, err := msg.AsInt64()
+	if err == nil && n == 0 {
+		err = errLate
 	}
-	return nil
+	return err
 }
 
 func isNoScript(err error) bool {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // A rediss:// URL is served if the certificate is that of the host, and
@@ -30,7 +31,7 @@ func TestTLS(t *testing.T) {
 	s, err := Open(t.Context(), Options{URL: "rediss://127.0.0.1:" + port})
 	must(t, err)
 	heard := listen(t, s, "r")
-	_, err = s.Put(t.Context(), join("r", "c"))
+	_, err = store.PutAndWait(t.Context(), s, join("r", "c"))
 	must(t, err)
 	heard.next(t, "event c")
 	must(t, s.Close(t.Context()))

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/redis/rueidis"
 )
 
@@ -108,7 +109,7 @@ func use(t *testing.T, o Options) error {
 		return err
 	}
 	heard, conn := listen(t, s, "r"), rand.Text()
-	_, err = s.Put(t.Context(), join("r", conn))
+	_, err = store.PutAndWait(t.Context(), s, join("r", conn))
 	must(t, err)
 	heard.next(t, "event "+conn)
 	must(t, s.Close(t.Context()))

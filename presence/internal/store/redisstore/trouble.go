@@ -49,7 +49,7 @@ var troubles = []trouble{
 	{"REDIRECT", true, "Redis redirects to another server: dialling again"},
 }
 
-// errReplica stands for the answer of a server that says that it is a replica.
+// errReplica stands for the answer of a server that is a replica.
 var errReplica = errors.New("READONLY it says that it is a replica (role:slave)")
 
 var replicaTrouble = &troubles[0]

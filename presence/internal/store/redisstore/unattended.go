@@ -10,11 +10,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// sweepInterval is how often the unattended calls are looked through for those
-// whose time is over.
+// sweepInterval is how often unattended calls are checked for contexts that have ended.
 const sweepInterval = 50 * time.Millisecond
 
-// attendant is told how a call ended: once, and without blocking.
+// attendant is called with the answer to a call: once, and it must not block.
 type attendant interface {
 	answered(msg rueidis.RedisMessage, err error)
 }
@@ -58,7 +57,7 @@ func (u *unattended) add(c *call) {
 	u.arm()
 }
 
-// arm sees to it that a sweep comes. The lock is held.
+// arm starts the timer of the next sweep. The lock is held.
 func (u *unattended) arm() {
 	if u.timer == nil && !u.closed {
 		u.timer = time.AfterFunc(sweepInterval, u.sweep)
@@ -96,7 +95,7 @@ func (u *unattended) cut(c *call) bool {
 	return true
 }
 
-// sweep ends the calls whose context has ended, and comes again while there are any.
+// sweep ends the calls whose context has ended. It runs again while there are calls.
 func (u *unattended) sweep() {
 	u.end(nil, func(c *call) bool { return c.ctx.Err() != nil })
 	u.mu.Lock()
@@ -107,7 +106,7 @@ func (u *unattended) sweep() {
 	}
 }
 
-// end ends the calls that are over. A nil err stands for that of their context.
+// end ends calls. With a nil err they get the error of their context.
 func (u *unattended) end(err error, over func(*call) bool) {
 	u.mu.Lock()
 	var ended []*call

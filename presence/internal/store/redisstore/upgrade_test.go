@@ -4,6 +4,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -174,7 +175,7 @@ func TestMastersWhoseClocksDiffer(t *testing.T) {
 			p := *s.publishing.Load()
 			p.put, p.remove = p.put.skewed(port, seconds), p.remove.skewed(port, seconds)
 			s.publishing.Store(&p)
-			for _, x := range []*script{&s.scripts.indexSet, &s.scripts.indexDel, &s.scripts.connJoin, &s.scripts.connLeave} {
+			for _, x := range []*script{&s.scripts.nodeRoom, &s.scripts.userAdd, &s.scripts.userRemove, &s.scripts.connJoin, &s.scripts.connLeave} {
 				*x = x.skewed(port, seconds)
 			}
 
@@ -189,12 +190,12 @@ func TestMastersWhoseClocksDiffer(t *testing.T) {
 				p := join(room, conn)
 				p.Member.UserID = "u" + strconv.Itoa(i)
 				p.ExpiresMs = now + 2000
-				res, err := s.Enter(t.Context(), p, now)
+				res, err := s.Enter(t.Context(), store.EnterRequest{Put: p, SeenMs: now})
 				if err != nil || res.Outcome != store.Applied {
 					t.Fatalf("join in %s: %+v, %v", room, res.Outcome, err)
 				}
 				q := store.Put{Room: room, Intent: store.IntentUpdate, Member: patched(res.Member), Fence: 1, ExpiresMs: now - 1000}
-				late, err := s.Put(t.Context(), q)
+				late, err := store.PutAndWait(t.Context(), s, q)
 				if err != nil || late.Outcome != store.Expired {
 					t.Errorf("a write of a second ago in %s: %+v, %v", room, late.Outcome, err)
 				}
@@ -202,26 +203,35 @@ func TestMastersWhoseClocksDiffer(t *testing.T) {
 				for until, want := range map[int64]store.Outcome{now - 1000: store.Fenced, now + 2000: store.Applied} {
 					q = store.Put{Room: room, Intent: store.IntentUpdate, Member: patched(member), Fence: member.Epoch, Quiet: true}
 					q.Member.Token, q.Member.UntilMs = store.Digest{1}, until
-					graced, err := s.Put(t.Context(), q)
+					graced, err := store.PutAndWait(t.Context(), s, q)
 					must(t, err)
 					member = graced.Member
 					q = store.Put{Room: room, Intent: store.IntentResume, Member: member, Fence: member.Epoch}
 					q.Member.UntilMs = 0
 					q.Member.Epoch++
-					resumed, err := s.Put(t.Context(), q)
+					resumed, err := store.PutAndWait(t.Context(), s, q)
 					if err != nil || resumed.Outcome != want {
 						t.Errorf("resume in %s with a grace until %+d: %+v, %v", room, until-now, resumed.Outcome, err)
 					}
 					member = resumed.Member
 				}
 				gone, err := s.Remove(t.Context(), store.Remove{Room: room, ConnID: conn, Epoch: member.Epoch, ExpiresMs: now + 2000})
-				if err != nil || gone.Outcome != store.Applied {
-					t.Errorf("leave of %s: %+v, %v", room, gone.Outcome, err)
+				if err != nil || gone != store.Applied {
+					t.Errorf("leave of %s: %+v, %v", room, gone, err)
 				}
 				must(t, s.ConnLeave(t.Context(), store.Conn{ConnID: conn, Room: room, Node: "n", Epoch: 1, ExpiresMs: now + 2000}))
-				must(t, s.Unregister(t.Context(), store.Entry{
-					Node: "n", Room: room, ConnID: conn, UserID: p.Member.UserID, Epoch: 1, ExpiresMs: now + 2000,
-				}))
+				u := p.UserEntry()
+				u.ExpiresMs = now + 2000
+				must(t, s.RemoveUser(t.Context(), u))
+				n := store.NodeRoom{Node: room, Room: room, ExpiresMs: now + 2000}
+				must(t, s.AddRoom(t.Context(), n))
+				must(t, s.RemoveRoom(t.Context(), n))
+				n.ExpiresMs, u.ExpiresMs = now-1000, now-1000
+				for _, err := range []error{s.AddRoom(t.Context(), n), s.AddUser(t.Context(), u)} {
+					if !errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("an entry of a second ago in %s: %v", room, err)
+					}
+				}
 			}
 			if there == 0 {
 				t.Error("no room lies on the master whose clock is off")

@@ -37,7 +37,7 @@ type Fault struct {
 
 // Call names one call of a store.
 type Call struct {
-	// Method is the name of the method of store.Store.
+	// Method is the name of the method of store.Store, but Put for StartPut.
 	Method string
 	// Room is empty where the call is not about one.
 	Room string
@@ -116,7 +116,6 @@ type Faulty struct {
 
 var (
 	_ Backend       = (*Faulty)(nil)
-	_ store.Starter = (*Faulty)(nil)
 	_ store.Sharded = (*Faulty)(nil)
 )
 
@@ -242,8 +241,26 @@ func (f *Faulty) start(run func()) bool {
 	return true
 }
 
-// do0 is do for a call that only answers an error.
-func do0(ctx context.Context, f *Faulty, c Call, run func(context.Context) error) error {
-	_, err := do(ctx, f, c, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
+// do1 is do for a call with one argument.
+func do1[A, T any](ctx context.Context, f *Faulty, c Call, run func(context.Context, A) (T, error), a A) (T, error) {
+	return do(ctx, f, c, func(ctx context.Context) (T, error) { return run(ctx, a) })
+}
+
+// do0 is do1 for a call that only answers an error.
+func do0[A any](ctx context.Context, f *Faulty, c Call, run func(context.Context, A) error, a A) error {
+	_, err := do(ctx, f, c, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx, a) })
 	return err
+}
+
+// doPage is do for a call that answers a page of a list.
+func doPage[T any](ctx context.Context, f *Faulty, c Call, run func(context.Context) ([]T, string, error)) ([]T, string, error) {
+	type page struct {
+		list []T
+		next string
+	}
+	p, err := do(ctx, f, c, func(ctx context.Context) (page, error) {
+		list, next, err := run(ctx)
+		return page{list, next}, err
+	})
+	return p.list, p.next, err
 }

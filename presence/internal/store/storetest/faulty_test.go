@@ -36,11 +36,20 @@ func members(t *testing.T, s store.Store) int {
 	return len(r.Members)
 }
 
+func rooms(t *testing.T, s store.Store) int {
+	t.Helper()
+	list, _, err := s.NodeRooms(t.Context(), "n", "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
 func TestFaultyCalls(t *testing.T) {
 	for _, c := range []struct {
 		kind        storetest.Kind
 		takes       time.Duration // until the answer
-		then, later int           // members at the answer, and after the delay
+		then, later int           // rooms at the answer, and after the delay
 	}{
 		{storetest.FailBefore, 0, 0, 0},
 		{storetest.FailAfter, 0, 1, 1},
@@ -50,7 +59,7 @@ func TestFaultyCalls(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{
 				Call: func(call storetest.Call) storetest.Fault {
-					if call.Method != "Put" {
+					if call.Method != "AddRoom" {
 						return storetest.Fault{}
 					}
 					if call.Room != "r" || call.Node != "n" {
@@ -62,19 +71,17 @@ func TestFaultyCalls(t *testing.T) {
 			begin := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			p := join("c")
-			_, err := f.Put(ctx, p)
-			clear(p.Member.State)
+			err := f.AddRoom(ctx, store.NodeRoom{Node: "n", Room: "r"})
 			if !errors.Is(err, store.ErrUnavailable) || time.Since(begin) != c.takes {
 				t.Errorf("kind %d: %v after %v", c.kind, err, time.Since(begin))
 			}
-			if n := members(t, f); n != c.then {
-				t.Errorf("kind %d: %d members at the answer, want %d", c.kind, n, c.then)
+			if n := rooms(t, f); n != c.then {
+				t.Errorf("kind %d: %d rooms at the answer, want %d", c.kind, n, c.then)
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if n := members(t, f); n != c.later {
-				t.Errorf("kind %d: %d members later, want %d", c.kind, n, c.later)
+			if n := rooms(t, f); n != c.later {
+				t.Errorf("kind %d: %d rooms later, want %d", c.kind, n, c.later)
 			}
 			if err := f.Close(t.Context()); err != nil {
 				t.Error(err)
@@ -187,6 +194,34 @@ func TestFaultyStartedPutsFreezeAndEnd(t *testing.T) {
 	})
 }
 
+// Whatever step of Enter goes wrong, and however, a member stands in a room that is one of
+// its node's, the entry of a user names a member that is there, and the record of a
+// connection a room where the user has an entry.
+func TestEnterLeavesNothingWithoutWhatComesBefore(t *testing.T) {
+	for i, method := range []string{"AddRoom", "Put", "AddUser", "ConnJoin"} {
+		for kind, done := range map[storetest.Kind]int{storetest.FailBefore: i, storetest.FailAfter: i + 1} {
+			st := memstore.New(memstore.Options{})
+			f := storetest.NewFaulty(st, storetest.Plan{Call: func(c storetest.Call) (fault storetest.Fault) {
+				if c.Method == method {
+					fault.Kind = kind
+				}
+				return fault
+			}})
+			if _, err := f.Enter(t.Context(), store.EnterRequest{Put: join("c"), AddRoom: true}); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s fails: %v", method, err)
+			}
+			want := []string{"{node:n}:rooms", "{room:r}", "user:u", "conn:c"}[:done]
+			slices.Sort(want)
+			if keys := st.Keys(); !slices.Equal(keys, want) {
+				t.Errorf("%s fails, kind %d: %q, want %q", method, kind, keys, want)
+			}
+			if err := f.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 type listener struct {
 	mu  sync.Mutex
 	got []string
@@ -279,9 +314,9 @@ func TestFaultyFreezesAndKills(t *testing.T) {
 		}
 		f.Freeze()
 		errs := make(chan error, 2)
-		put := func(conn string) { _, err := f.Put(t.Context(), join(conn)); errs <- err }
+		put := func(conn string) { _, err := store.PutAndWait(t.Context(), f, join(conn)); errs <- err }
 		go put("c")
-		if _, err := f.Backend.Put(t.Context(), join("other")); err != nil {
+		if _, err := store.PutAndWait(t.Context(), f.Backend, join("other")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -12,20 +12,18 @@ var joinTests = []test{
 		p := joinOf("c1", "u1")
 		res := s.put(p)
 		s.outcome(res.Outcome, store.Applied)
-		if res.Seq/1000 != res.NowMs || res.NowMs == 0 {
-			s.Errorf("seq %d of a fresh room is not the time %d in µs", res.Seq, res.NowMs)
-		}
-		if res.Born == "" || res.Reset || res.UserConns != 1 {
-			s.Errorf("result %+v", res)
+		joinedMs := res.Member.JoinedMs
+		if res.Seq/1000 != joinedMs || joinedMs == 0 || res.Born == "" {
+			s.Errorf("%+v: seq of a fresh room is the time in µs", res)
 		}
 		want := p.Member
-		want.Seq, want.JoinedMs = res.Seq, res.NowMs
+		want.Seq, want.JoinedMs = res.Seq, joinedMs
 		same(s, res.Member, want)
 		same(s, s.load(room).Members, []store.Member{want})
 		same(s, s.load(room).Position, res.Position)
 		same(s, s.event(rec), store.Event{
 			Room: room, Position: res.Position, Intent: store.IntentJoin,
-			AtMs: res.NowMs, UserConns: 1, Member: want,
+			AtMs: joinedMs, UserConns: 1, Member: want,
 		})
 	}},
 	{"second member follows", func(s *suite) {
@@ -105,42 +103,35 @@ var joinTests = []test{
 	{"connections of a user are counted", func(s *suite) {
 		rec := s.subscribe(room)
 		for i, c := range []string{"c1", "c2", "c3"} {
-			if got := s.put(joinOf(c, "u1")).UserConns; got != i+1 {
-				s.Errorf("%s: %d connections", c, got)
-			}
-			if got := s.event(rec).UserConns; got != i+1 {
-				s.Errorf("event of %s: %d connections", c, got)
-			}
+			s.put(joinOf(c, "u1"))
+			s.conns(rec, i+1)
 		}
-		if got := s.put(joinOf("c4", "u2")).UserConns; got != 1 {
-			s.Errorf("another user: %d connections", got)
-		}
+		s.put(joinOf("c4", "u2"))
+		s.conns(rec, 1)
 	}},
 	{"another user on the only connection", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
+		rec := s.subscribe(room)
 		p := next(a.Member, `{}`)
 		p.Member.UserID = "u2"
 		b := s.put(p)
-		if res := s.remove(leaveOf(b.Member)); res.UserConns != 0 {
-			s.Errorf("last: %+v", res)
-		}
+		s.conns(rec, 1)
+		s.remove(leaveOf(b.Member))
+		s.conns(rec, 0)
 		s.noKeys()
 	}},
 	{"another user on the same connection", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		s.put(joinOf("c2", "u1"))
 		s.put(joinOf("c3", "u2"))
+		rec := s.subscribe(room)
 		p := next(a.Member, `{}`)
 		p.Member.UserID = "u2"
-		if got := s.put(p).UserConns; got != 2 {
-			s.Errorf("u2 has %d connections, want 2", got)
-		}
-		if got := s.remove(store.Remove{Room: room, ConnID: "c2", Epoch: 1}).UserConns; got != 0 {
-			s.Errorf("u1 has %d connections left, want 0", got)
-		}
-		s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 1})
-		if res := s.remove(store.Remove{Room: room, ConnID: "c3", Epoch: 1}); res.UserConns != 0 {
-			s.Errorf("last: %+v", res)
+		s.put(p)
+		s.conns(rec, 2)
+		for i, c := range []string{"c2", "c1", "c3"} {
+			s.remove(store.Remove{Room: room, ConnID: c, Epoch: 1})
+			s.conns(rec, []int{0, 1, 0}[i])
 		}
 		s.noKeys()
 	}},

@@ -9,17 +9,17 @@ var leaveTests = []test{
 		b := s.put(joinOf("c2", "u1"))
 		r := leaveOf(a.Member)
 		r.From = b.Position
-		res := s.remove(r)
-		same(s, res, store.RemoveResult{
-			Outcome: store.Applied, Position: store.Position{Seq: b.Seq + 1, Born: b.Born},
-			NowMs: res.NowMs, UserConns: 1,
-		})
+		s.outcome(s.remove(r), store.Applied)
 		same(s, s.load(room).Members, []store.Member{b.Member})
 		s.event(rec)
 		s.event(rec)
-		same(s, s.event(rec), store.Event{
-			Room: room, Position: res.Position, Prev: b.Seq, Intent: store.IntentLeave,
-			AtMs: res.NowMs, UserConns: 1, Reason: store.ReasonLeave,
+		e := s.event(rec)
+		if e.AtMs < b.Member.JoinedMs {
+			s.Errorf("at %d, after %d", e.AtMs, b.Member.JoinedMs)
+		}
+		same(s, e, store.Event{
+			Room: room, Position: store.Position{Seq: b.Seq + 1, Born: b.Born}, Prev: b.Seq, Intent: store.IntentLeave,
+			AtMs: e.AtMs, UserConns: 1, Reason: store.ReasonLeave,
 			Member: store.Member{
 				ConnID: "c1", UserID: "u1", Owner: "node1", Epoch: 1, Life: a.Member.Life, JoinedMs: a.Member.JoinedMs,
 			},
@@ -28,47 +28,52 @@ var leaveTests = []test{
 	{"of the last one leaves nothing", func(s *suite) {
 		rec := s.subscribe(room)
 		a := s.put(joinOf("c1", "u1"))
-		res := s.remove(leaveOf(a.Member))
-		if res.UserConns != 0 || res.Seq != a.Seq+1 {
-			s.Errorf("%+v", res)
-		}
+		s.remove(leaveOf(a.Member))
 		s.noKeys()
 		s.event(rec)
-		if e := s.event(rec); e.Prev != a.Seq || e.Seq != res.Seq {
+		e := s.event(rec)
+		if e.Prev != a.Seq || e.Seq != a.Seq+1 || e.UserConns != 0 {
 			s.Errorf("%+v", e)
 		}
 		b := s.put(joinOf("c1", "u1"))
-		if b.Seq <= res.Seq || b.Born == a.Born || b.Reset {
-			s.Errorf("%+v after %+v", b, res)
+		if b.Seq <= e.Seq || b.Born == a.Born || s.event(rec).Reset {
+			s.Errorf("%+v after %+v", b, e)
 		}
 	}},
 	{"that runs twice is missing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		b := s.put(joinOf("c2", "u2"))
-		at := s.remove(leaveOf(a.Member)).Position
-		s.unchanged(room, func() {
-			res := s.remove(leaveOf(a.Member))
-			s.outcome(res.Outcome, store.Missing)
-			same(s, res.Position, at)
-		})
+		s.remove(leaveOf(a.Member))
+		s.unchanged(room, func() { s.outcome(s.remove(leaveOf(a.Member)), store.Missing) })
 		s.remove(leaveOf(b.Member))
-		s.outcome(s.remove(leaveOf(b.Member)).Outcome, store.Missing)
+		s.outcome(s.remove(leaveOf(b.Member)), store.Missing)
 	}},
 	{"of another owner changes nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		r := leaveOf(a.Member)
 		r.Owner = "node2"
-		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
+		s.unchanged(room, func() { s.outcome(s.remove(r), store.Fenced) })
 		r.Owner = "node1"
-		s.outcome(s.remove(r).Outcome, store.Applied)
+		s.outcome(s.remove(r), store.Applied)
+	}},
+	{"of a life, in whatever epoch", func(s *suite) {
+		a := s.put(joinOf("c1", "u1"))
+		p := next(a.Member, `{}`)
+		p.Member.Epoch = 5
+		s.put(p)
+		r := store.Remove{Room: room, ConnID: "c1", Life: "another", Reason: store.ReasonLeave}
+		s.unchanged(room, func() { s.outcome(s.remove(r), store.Fenced) })
+		r.Life = a.Member.Life
+		s.outcome(s.remove(r), store.Applied)
+		s.noKeys()
 	}},
 	{"of another life changes nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		r := leaveOf(a.Member)
 		r.Life = "another"
-		s.unchanged(room, func() { s.outcome(s.remove(r).Outcome, store.Fenced) })
+		s.unchanged(room, func() { s.outcome(s.remove(r), store.Fenced) })
 		r.Life = a.Member.Life
-		s.outcome(s.remove(r).Outcome, store.Applied)
+		s.outcome(s.remove(r), store.Applied)
 	}},
 	{"says when the member joined, also after other writes", func(s *suite) {
 		rec := s.subscribe(room)
@@ -88,17 +93,15 @@ var leaveTests = []test{
 		s.unchanged(room, func() {
 			r := leaveOf(a.Member)
 			r.Epoch = 2
-			res := s.remove(r)
-			s.outcome(res.Outcome, store.Fenced)
-			same(s, res.Position, a.Position)
+			s.outcome(s.remove(r), store.Fenced)
 		})
 	}},
 	{"after its expiry does nothing", func(s *suite) {
 		a := s.put(joinOf("c1", "u1"))
 		s.unchanged(room, func() {
 			r := leaveOf(a.Member)
-			r.ExpiresMs = a.NowMs - 1
-			s.outcome(s.remove(r).Outcome, store.Expired)
+			r.ExpiresMs = a.Member.JoinedMs - 1
+			s.outcome(s.remove(r), store.Expired)
 		})
 	}},
 	{"carries its reason", func(s *suite) {

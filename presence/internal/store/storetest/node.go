@@ -3,7 +3,6 @@ package storetest
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -44,15 +43,6 @@ func (s *suite) claims(dead, by string, want bool) {
 	if got != want {
 		s.Errorf("claim on %s by %s: %t", dead, by, got)
 	}
-}
-
-// entries reads all entries of a node, sorted by connection.
-func (s *suite) entries(node string) []store.Entry {
-	s.Helper()
-	list, err := s.b.NodeEntries(s.ctx, node, 100)
-	s.must(err)
-	slices.SortFunc(list, func(a, b store.Entry) int { return strings.Compare(a.ConnID, b.ConnID) })
-	return list
 }
 
 var nodeTests = []test{
@@ -230,52 +220,12 @@ var nodeTests = []test{
 		same(s, s.b.Keys(), []string{"nodes"})
 		s.lives("n1", store.BeatRenewed, "dead")
 	}},
-	{"entries of a node", func(s *suite) {
-		if l := s.entries("n1"); len(l) != 0 {
-			s.Errorf("%+v", l)
+	{"a retired node has no rooms", func(s *suite) {
+		s.lives("n1", store.BeatNew)
+		for _, n := range []store.NodeRoom{{Node: "n1", Room: "r1"}, {Node: "n1", Room: "r2"}, {Node: "n2", Room: "r1"}} {
+			s.must(s.b.AddRoom(s.ctx, n))
 		}
-		var want []store.Entry
-		for i, id := range oddIDs {
-			e := store.Entry{
-				Node: "n1", Room: id, ConnID: "c" + strconv.Itoa(10+i), UserID: oddIDs[(i+1)%len(oddIDs)], Epoch: 1<<53 - int64(i),
-			}
-			s.must(s.b.Register(s.ctx, e))
-			want = append(want, e)
-		}
-		other := store.Entry{Node: "n2", Room: "r", ConnID: "c", UserID: "u", Epoch: 1}
-		s.must(s.b.Register(s.ctx, other))
-		same(s, s.entries("n1"), want)
-		for i, e := range want {
-			s.must(s.b.Unregister(s.ctx, e))
-			if got := s.entries("n1"); len(got) != len(want)-i-1 {
-				s.Errorf("%d entries after %d were removed", len(got), i+1)
-			}
-		}
-		same(s, s.entries("n2"), []store.Entry{other})
-	}},
-	{"entries of a large node come bit by bit until there are none", func(s *suite) {
-		const held, limit = 3000, 50
-		for i := range held {
-			s.must(s.b.Register(s.ctx, store.Entry{Node: "n1", Room: "r", ConnID: "c" + strconv.Itoa(i), UserID: "u", Epoch: 1}))
-		}
-		seen := make(map[string]bool)
-		for {
-			list, err := s.b.NodeEntries(s.ctx, "n1", limit)
-			s.must(err)
-			if len(list) == 0 {
-				break
-			}
-			if len(list) > 700 || len(list) > 4*limit && held-len(seen) > 700 {
-				s.Errorf("%d entries of %d at once", len(list), held-len(seen))
-			}
-			for _, e := range list {
-				seen[e.ConnID] = true
-				s.must(s.b.Unregister(s.ctx, e))
-			}
-		}
-		if len(seen) != held {
-			s.Errorf("%d entries, want %d", len(seen), held)
-		}
-		s.noKeys()
+		s.must(s.b.Retire(s.ctx, "n1"))
+		same(s, s.b.Keys(), []string{"{node:n2}:rooms"})
 	}},
 }

@@ -6,13 +6,13 @@ import "github.com/realtime-ai/realtime-message-go/presence/internal/store"
 func began(s *suite, rec *recorder, res store.PutResult, from, stored store.Position) {
 	s.Helper()
 	s.outcome(res.Outcome, store.Applied)
-	if !res.Reset || res.Seq <= from.Seq || res.Seq <= stored.Seq || res.Born == from.Born || res.Born == stored.Born {
+	if res.Seq <= from.Seq || res.Seq <= stored.Seq || res.Born == from.Born || res.Born == stored.Born {
 		s.Errorf("result %+v, caller stood at %+v, record at %+v", res, from, stored)
 	}
-	if res.Seq < res.NowMs*1000 {
+	e := s.event(rec)
+	if res.Seq < e.AtMs*1000 {
 		s.Errorf("seq %d is below the time", res.Seq)
 	}
-	e := s.event(rec)
 	if !e.Reset || e.Position != res.Position || e.Prev != stored.Seq {
 		s.Errorf("event %+v", e)
 	}
@@ -49,9 +49,6 @@ var resetTests = []test{
 		p.From = store.Position{Seq: 5, Born: "other"}
 		res := s.put(p)
 		began(s, rec, res, p.From, a.Position)
-		if res.UserConns != 2 {
-			s.Errorf("%d connections", res.UserConns)
-		}
 		same(s, s.load(room).Members, []store.Member{a.Member, res.Member})
 	}},
 	{"record ahead of the clock and of another birth", func(s *suite) {
@@ -94,7 +91,7 @@ var resetTests = []test{
 			p := next(b.Member, `{}`)
 			p.From = from
 			res := s.put(p)
-			if res.Reset || res.Seq != b.Seq+1 || res.Born != a.Born {
+			if res.Seq != b.Seq+1 || res.Born != a.Born {
 				s.Errorf("%+v from %+v", res, from)
 			}
 			b = res
@@ -104,9 +101,6 @@ var resetTests = []test{
 		j := joinOf("c1", "u1")
 		j.From = store.Position{Seq: 1, Born: "x"}
 		a := s.put(j)
-		if !a.Reset {
-			s.Error("no reset")
-		}
 		s.unchanged(room, func() {
 			s.outcome(s.put(j).Outcome, store.Repeated)
 			p := next(a.Member, `{}`)
@@ -115,8 +109,8 @@ var resetTests = []test{
 			s.outcome(s.put(p).Outcome, store.Fenced)
 			p.Member.ConnID = "c9"
 			s.outcome(s.put(p).Outcome, store.Missing)
-			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c9", Epoch: 1, From: j.From}).Outcome, store.Missing)
-			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 8, From: j.From}).Outcome, store.Fenced)
+			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c9", Epoch: 1, From: j.From}), store.Missing)
+			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 8, From: j.From}), store.Fenced)
 		})
 	}},
 	{"a quiet write that resets is heard", func(s *suite) {
@@ -132,19 +126,19 @@ var resetTests = []test{
 		rec := s.subscribe(room)
 		r := leaveOf(a.Member)
 		r.From = store.Position{Seq: b.Seq + 1e9, Born: b.Born}
-		res := s.remove(r)
+		s.remove(r)
 		e := s.event(rec)
-		if res.Seq != r.From.Seq+1 || res.Born == b.Born || !e.Reset || e.Position != res.Position || e.Prev != b.Seq {
-			s.Errorf("%+v %+v", res, e)
+		if e.Seq != r.From.Seq+1 || e.Born == b.Born || !e.Reset || e.Prev != b.Seq {
+			s.Errorf("%+v", e)
 		}
-		same(s, s.load(room).Position, res.Position)
+		same(s, s.load(room).Position, e.Position)
 	}},
 	{"a quiet join begins a room without an event", func(s *suite) {
 		rec := s.subscribe(room)
 		p := joinOf("c1", "u1")
 		p.Quiet = true
 		res := s.put(p)
-		if res.Reset || res.Seq == 0 || res.Born == "" || res.Member.Seq != 0 {
+		if res.Seq == 0 || res.Born == "" || res.Member.Seq != 0 {
 			s.Errorf("%+v", res)
 		}
 		s.quiet(rec, room)
@@ -156,7 +150,7 @@ var resetTests = []test{
 		p := joinOf("c1", "u1")
 		p.From = floor
 		a := s.put(p)
-		if a.Reset || a.Seq != floor.Seq+1 || a.Born == "" {
+		if a.Seq != floor.Seq+1 || a.Born == "" {
 			s.Errorf("%+v, floor %d", a, floor.Seq)
 		}
 		if e := s.event(rec); e.Reset || e.Prev != 0 || e.Position != a.Position {
@@ -165,23 +159,21 @@ var resetTests = []test{
 		q := next(a.Member, `{}`)
 		q.From = store.Position{Seq: floor.Seq + 1000}
 		b := s.put(q)
-		if b.Reset || b.Seq != a.Seq+1 || b.Born != a.Born {
+		if b.Seq != a.Seq+1 || b.Born != a.Born {
 			s.Errorf("%+v after %+v", b, a.Position)
 		}
 		r := leaveOf(a.Member)
 		r.From = q.From
-		if res := s.remove(r); res.Seq != b.Seq+1 || res.Born != a.Born {
-			s.Errorf("%+v after %+v", res, b.Position)
-		}
+		s.remove(r)
 		s.event(rec)
-		if e := s.event(rec); e.Reset {
-			s.Errorf("%+v", e)
+		if e := s.event(rec); e.Reset || e.Seq != b.Seq+1 || e.Born != a.Born {
+			s.Errorf("%+v after %+v", e, b.Position)
 		}
 	}},
 	{"a floor below the time does not matter", func(s *suite) {
 		p := joinOf("c1", "u1")
 		p.From = store.Position{Seq: 5}
-		if a := s.put(p); a.Reset || a.Seq/1000 != a.NowMs {
+		if a := s.put(p); a.Seq/1000 != a.Member.JoinedMs {
 			s.Errorf("%+v", a)
 		}
 	}},

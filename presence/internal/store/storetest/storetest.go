@@ -23,7 +23,7 @@ type Backend interface {
 	ConnRecord(connID string) (map[string]string, time.Duration)
 	// Wipe drops every record.
 	Wipe()
-	// Age makes every life sign, mark of a dead node and claim older.
+	// Age makes every life sign, mark of a dead node, claim and entry of a user older.
 	Age(d time.Duration)
 }
 
@@ -34,36 +34,30 @@ const TTL = 30 * time.Second
 const patience = 10 * time.Second
 
 // Run runs the contract. open is called once per subtest and returns an empty
-// store whose records of connections live for TTL; Run closes it. What a
-// store.Starter writes is written both ways.
+// store whose records of connections live for TTL; Run closes it.
 func Run(t *testing.T, open func(t *testing.T) Backend) {
-	starts := canStart(t, open)
 	for _, g := range []group{
-		{"Join", joinTests, false, true},
-		{"JoinKnowing", joinTests, true, true},
-		{"Enter", enterTests, false, false},
-		{"EnterKnowing", enterTests, true, false},
-		{"Write", writeTests, false, true},
-		{"WriteKnowing", writeTests, true, true},
-		{"Leave", leaveTests, false, true},
-		{"LeaveKnowing", leaveTests, true, true},
-		{"Resume", resumeTests, false, true},
-		{"ResumeKnowing", resumeTests, true, true},
-		{"Versions", versionTests, false, true},
-		{"Reset", resetTests, false, true},
-		{"Bridge", bridgeTests, false, false},
-		{"Index", indexTests, false, false},
-		{"Conn", connTests, false, false},
-		{"Node", nodeTests, false, false},
-		{"Deadline", deadlineTests, false, true},
+		{"Join", joinTests, false},
+		{"JoinKnowing", joinTests, true},
+		{"Enter", enterTests, false},
+		{"EnterKnowing", enterTests, true},
+		{"Write", writeTests, false},
+		{"WriteKnowing", writeTests, true},
+		{"Leave", leaveTests, false},
+		{"LeaveKnowing", leaveTests, true},
+		{"Resume", resumeTests, false},
+		{"ResumeKnowing", resumeTests, true},
+		{"Versions", versionTests, false},
+		{"Reset", resetTests, false},
+		{"Start", startTests, false},
+		{"Bridge", bridgeTests, false},
+		{"User", userTests, false},
+		{"Page", pageTests, false},
+		{"Conn", connTests, false},
+		{"Node", nodeTests, false},
+		{"Deadline", deadlineTests, false},
 	} {
 		t.Run(g.name, func(t *testing.T) { g.run(t, open) })
-		if g.puts && starts {
-			t.Run(g.name+"Started", func(t *testing.T) { g.run(t, starting(open)) })
-		}
-	}
-	if starts {
-		t.Run("Start", func(t *testing.T) { group{tests: startTests}.run(t, starting(open)) })
 	}
 }
 
@@ -72,7 +66,6 @@ type group struct {
 	name  string
 	tests []test
 	knows bool
-	puts  bool // it is about writes that a store may start, too
 }
 
 func (g group) run(t *testing.T, open func(t *testing.T) Backend) {
@@ -113,7 +106,7 @@ func (s *suite) must(err error) {
 func (s *suite) put(p store.Put) store.PutResult {
 	s.Helper()
 	s.from(p.Room, &p.From)
-	res, err := s.b.Put(s.ctx, p)
+	res, err := store.PutAndWait(s.ctx, s.b, p)
 	s.must(err)
 	return res
 }
@@ -126,7 +119,7 @@ func (s *suite) from(room string, at *store.Position) {
 	}
 }
 
-func (s *suite) remove(r store.Remove) store.RemoveResult {
+func (s *suite) remove(r store.Remove) store.Outcome {
 	s.Helper()
 	s.from(r.Room, &r.From)
 	res, err := s.b.Remove(s.ctx, r)
@@ -192,6 +185,14 @@ func (s *suite) unchanged(room string, f func()) {
 }
 
 const room = "r"
+
+// conns fails unless the next event says how many members its user has.
+func (s *suite) conns(rec *recorder, want int) {
+	s.Helper()
+	if e := s.event(rec); e.UserConns != want {
+		s.Errorf("%s has %d members after %c of %s, want %d", e.Member.UserID, e.UserConns, e.Intent, e.Member.ConnID, want)
+	}
+}
 
 // joinOf is a first join of a connection into the room.
 func joinOf(conn, user string) store.Put {

@@ -14,7 +14,7 @@ var versionTests = []test{
 		p.Member.Newer = newer
 		res := s.put(p)
 		want := p.Member
-		want.Seq, want.JoinedMs = res.Seq, res.NowMs
+		want.Seq, want.JoinedMs = res.Seq, res.Member.JoinedMs
 		same(s, res.Member, want)
 		same(s, s.load(room).Members, []store.Member{want})
 		same(s, s.event(rec).Member, want)
@@ -83,7 +83,7 @@ var versionTests = []test{
 		p.Member.Newer = newer
 		m := s.put(p).Member
 		rec := s.subscribe(room)
-		s.outcome(s.remove(leaveOf(m)).Outcome, store.Applied)
+		s.outcome(s.remove(leaveOf(m)), store.Applied)
 		if e := s.event(rec); e.Intent != store.IntentLeave || e.Member.Life != m.Life || e.Member.Newer != "" {
 			s.Errorf("%+v", e)
 		}

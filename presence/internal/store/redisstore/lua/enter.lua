@@ -1,20 +1,23 @@
--- Writes the indexes and the record of the connection of a new member;
--- put_usual.lua then writes the member.
--- KEYS[2]   what the node holds   KEYS[3] where the user is   KEYS[4] the connection
--- ARGV[8]   the member's field in both indexes, ARGV[9] its value in the node's
--- ARGV[10]  node   ARGV[11] user   ARGV[12] room   ARGV[13] epoch
--- ARGV[14]  last seen, Unix ms   ARGV[15] time to live of the connection, ms
--- Returns   what put_usual.lua does; or nothing, and has written nothing, when
---           the member, the connection or an entry of an index stands already, or
---           the room's id would look like a list of rooms: that takes steps
-if stored or string.byte(ARGV[12]) == 91 or call('EXISTS', KEYS[4]) == 1 -- '[', as a list of rooms begins
-  or call('HSETNX', KEYS[2], ARGV[8], ARGV[9]) == 0 then
+-- Goes on where put_usual.lua ends, for a new member: writes where its user is and
+-- the record of its connection.
+-- KEYS[2]   where the user is   KEYS[3] the connection   KEYS[4] as in enter_room.lua
+-- ARGV[8]   the field of the member in where the user is   ARGV[9] its life
+-- ARGV[10]  time to live, ms, of all entries of the user
+-- ARGV[11]  node   ARGV[12] user   ARGV[13] room   ARGV[14] epoch
+-- ARGV[15]  last seen, Unix ms   ARGV[16] time to live of the connection, ms
+-- Returns   done; with 'c' before it when the connection's record is still to be
+--           written, because it has a room already or because the room's id would
+--           look like a list of rooms; or nothing, and has written nothing, when
+--           this is not a usual case
+if not done then
   return ''
 end
-if call('HSETNX', KEYS[3], ARGV[8], ARGV[10]) == 0 then
-  call('HDEL', KEYS[2], ARGV[8])
-  return ''
+call('HSET', KEYS[2], ARGV[8], ARGV[9])
+call('PEXPIRE', KEYS[2], ARGV[10])
+if string.byte(ARGV[13]) == 91 or call('EXISTS', KEYS[3]) == 1 then -- '[', as a list of rooms begins
+  return 'c' .. done
 end
-call('HSET', KEYS[4], 'user_id', ARGV[11], 'room_id', ARGV[12], 'node_id', ARGV[10], 'epoch', ARGV[13],
-  'last_seen_ms', ARGV[14])
-call('PEXPIRE', KEYS[4], ARGV[15])
+call('HSET', KEYS[3], 'user_id', ARGV[12], 'room_id', ARGV[13], 'node_id', ARGV[11], 'epoch', ARGV[14],
+  'last_seen_ms', ARGV[15])
+call('PEXPIRE', KEYS[3], ARGV[16])
+return done

@@ -1,4 +1,7 @@
--- Goes on where put_usual.lua ends.
+-- Writes a member in all cases that put_usual.lua leaves.
+-- Returns   the record that was published, maybe without its state; else the
+--           outcome, where the room stands, and after a line break the record that
+--           stands, if any
 local quiet, keep, fence, shift = string.match(ARGV[4], '^%-(.)(.)(%d+) (.*)$')
 if not fence then
   fence = string.match(ARGV[4], '^%d+\t(%d+)') or '0'
@@ -9,7 +12,7 @@ local muser, mseq
 conns = conns or '0'
 
 local function stands(outcome, what)
-  return outcome .. '\t' .. (at or '0 ') .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. '\n' .. (what or '')
+  return outcome .. '\t' .. (at or '0 ') .. '\n' .. (what or '')
 end
 
 if stored then

@@ -5,10 +5,10 @@
 --           that the stored member must have, 0 when there must be none; a space, and
 --           by how many ms the clock here is ahead of the one that times are told by
 -- ARGV[7]   the record but for its last line
--- Here are the usual cases, which return '+' and the record's last line: the
--- rest is as the caller has it. put.lua has the others.
+-- Here are the usual cases. done is then what to return: '+' and the record's
+-- last line, since the rest is as the caller has it. put.lua has the other cases.
 
-local usual = ARGV[4] == '+'
+local usual, done = ARGV[4] == '+', nil
 if stored then
   usual = string.find(stored, ARGV[4], 1, true) == 1
 end
@@ -24,6 +24,6 @@ if usual then
     call('HSET', key, field, value, 'at', raised, ARGV[3], conns)
   end
   call(PUBLISH, key .. EVENTS, value)
-  return '+' .. line
+  done = '+' .. line
 end
 

@@ -7,15 +7,12 @@
 -- ARGV[5]   where the caller's replica stands, seq and born as in the room;
 --           born empty: it expects nothing, but a record begins above that seq
 -- ARGV[6]   the same with the seq after it: to compare costs less than to count
--- Returns   '+' and the last line of the record that was published; or all of
---           that, maybe without its state; else outcome, where the room stands,
---           sec, us and connections of the user, and after a line break the
---           record that stands
+-- Returns   the outcome, a letter
 local call = redis.call
 local time = call('TIME')
 local sec, us = time[1], time[2]
 if sec >= ARGV[1] and sec * 1000 + us / 1000 >= ARGV[1] + 1001 then
-  return 'x\t0 \t' .. sec .. '\t' .. us .. '\t0\n'
+  return 'x'
 end
 local key, field = KEYS[1], ARGV[2]
 local had = call('HMGET', key, 'at', field, ARGV[3])
@@ -39,19 +36,3 @@ if at ~= ARGV[5] then
   end
 end
 
--- The header of a record, as doc.go has it. Captured are version, epoch, write, owner,
--- user, intent, joined, until, token, life, the fields that this version does not know,
--- each with its tab, and where the state begins.
-local RECORD = '^(%d+)\t(%d+)\t(%d+)\t([^\t\n]*)\t([^\t\n]*)\t[^\t\n]*\t(%a)\t(%d+)\t%d+\t(%d+)\t[^\t\n]*\t[^\t\n]*\t(%x*)\t([^\t\n]*)([^\n]*)\n()'
--- Its last line: where it begins, the seq, the time.
-local LAST = '()\n(%d+) %w*\t(%d+)\t(%d+)\t[^\n]*$'
-local UNREADABLE = 'PRSRECORD the record of a member cannot be read'
-
--- When the member joined: with its record, if that says 0.
-local function joinedIn(record, joined)
-  if joined == '0' then
-    local _, _, s, u = string.match(record, LAST, -150) -- the line is shorter than that
-    joined = s .. string.sub('00000' .. u, -6, -4)
-  end
-  return joined
-end

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// waiter is a join that waits for its own event on the bridge.
+type waiter struct {
+	connID string
+	owner  string
+	epoch  int64
+	write  int64 // of its owner, at least
+	owned  bool  // its ownedMember is, or was, this node's: room.owned tells which
+	done   chan struct{}
+	// event is the join's own, nil if it came folded.
+	event Frame
+	seq   int64
+}
+
+// addWaiter adds a waiter for an event of the member as this node writes it now, or for a later
+// event of it.
+func (r *room) addWaiter(m *ownedMember, epoch int64) *waiter { return r.awaitWrite(m, epoch, 0) }
+
+// awaitWrite is addWaiter for an event of a write of that number, or a later one.
+func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
+	a := &waiter{connID: m.connID, owner: m.owner, epoch: epoch, write: write, done: make(chan struct{})}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiters = append(r.waiters, a)
+	return a
+}
+
+// addWaiterAndOwn waits for the event of a join. For an owned member that is not owned yet
+// it makes it so, so that nothing that happens to it is overlooked.
+func (r *room) addWaiterAndOwn(m *ownedMember) *waiter {
+	a := r.addWaiter(m, m.epoch.Load())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addOwned(m)
+	return a
+}
+
+func (r *room) removeWaiter(a *waiter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiters = slices.DeleteFunc(r.waiters, func(other *waiter) bool { return other == a })
+}
+
+// ownEventTimeout is how long a room may hear nothing while a join's own event is on
+// its way before it is read instead. In one that hears others a lost event shows by
+// the next, and the bridge is only behind.
+const ownEventTimeout = 200 * time.Millisecond
+
+// wait blocks until the event arrived.
+func (a *waiter) wait(ctx context.Context, r *room) error {
+	select {
+	case <-a.done:
+		return nil
+	default:
+	}
+	late := make(chan struct{}, 1)
+	look := func() { late <- struct{}{} }
+	t := r.eng.clock.AfterFunc(ownEventTimeout, look)
+	defer func() { t.Stop() }()
+	for {
+		select {
+		case <-a.done:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the join's event: %w", ctx.Err())
+		case <-late:
+			if r.resyncIfIdle() {
+				late = nil
+			} else {
+				t = r.eng.clock.AfterFunc(ownEventTimeout, look)
+			}
+		}
+	}
+}
+
+// resyncIfIdle starts a resync if the room has heard nothing for ownEventTimeout, and reports
+// whether it did.
+func (r *room) resyncIfIdle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	quiet := r.eng.clock.Now().Sub(r.inSyncAt) >= ownEventTimeout
+	if quiet {
+		r.resync()
+	}
+	return quiet
+}
+
+// matches reports whether a member is the one that is waited for, or a later version of it.
+// The same epoch under another owner may be another life.
+func (a *waiter) matches(m *store.Member) bool {
+	return m.ConnID == a.connID && (m.Epoch > a.epoch || m.Epoch == a.epoch && m.Owner == a.owner && m.Write >= a.write)
+}
+
+func (a *waiter) complete(f Frame, seq int64) {
+	select {
+	case <-a.done:
+	default:
+		a.event, a.seq = f, seq
+		close(a.done)
+	}
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// disconnect is how a member came to be without a socket. Times are Unix ms of the
+// store's clock.
+type disconnect struct {
+	reason    store.Reason
+	atMs      int64
+	untilMs   int64 // when its grace ends
+	shownAway bool  // it is shown away already
+}
+
+// disconnectNow is a loss of this moment.
+func (e *Engine) disconnectNow(reason store.Reason, graceMs int64) disconnect {
+	now := e.storeNow()
+	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs}
+}
+
+// grace keeps a member that lost its socket until it is resumed or its time is
+// over.
+type grace struct {
+	executor serial.Executor
+	disconnect
+	m     *ownedMember
+	timer clock.Timer
+	ended bool // guarded by room.mu
+}
+
+// inGrace is the record of the member while a grace runs.
+func (m *ownedMember) inGrace(x disconnect) store.Member {
+	next := m.record()
+	next.Write++
+	next.Away, next.UntilMs, next.Lost = x.shownAway, x.untilMs, x.reason
+	return next
+}
+
+// storeGrace is the step that stores a grace without telling anybody; it may
+// be repeated. What it writes is made when it first runs.
+func (m *ownedMember) storeGrace(x disconnect) func(context.Context) error {
+	return m.retryableWrite(func() store.Put { return store.Put{Member: m.inGrace(x), Quiet: true} })
+}
+
+// retryableWrite is a step that writes a member in place, again and again until the
+// store answers. An operation of the executor.
+func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context) error {
+	var put store.Put
+	return func(ctx context.Context) error {
+		if put.Intent == 0 {
+			put = make()
+			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
+		}
+		res, err := m.room.eng.put(ctx, &put, m.room)
+		if err == nil {
+			m.applied(res.Outcome, &put.Member)
+		}
+		return err
+	}
+}
+
+// beginGrace starts the grace of a member that lost its socket. It is the last thing that
+// an operation of the session's executor does with the member; the in-doubt writes of the executor
+// move to the grace. If the member was removed or taken over meanwhile, there is no grace,
+// and its index entries are cleaned up.
+func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
+	e, r := m.room.eng, m.room
+	g := &grace{m: m, disconnect: x}
+	g.executor.Init(r.id, g.release)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned[m.connID] != m {
+		e.markInDoubt(l, m.eraseConn)
+		return
+	}
+	e.retainRoom(r)
+	e.retries.Move(l, &g.executor)
+	m.grace = g
+	m.checks.drop()
+	r.postCheck(m) // that was due since it had a socket
+	// One that was shown away for its silence has no stored grace yet. One that would be
+	// away for less than the time before that is not shown so: a closed tab does not blink.
+	wait := e.AwayAfter.Milliseconds()
+	if awayMs := x.atMs + wait; (!x.shownAway || m.away.Load()) && awayMs+wait <= x.untilMs {
+		g.schedule(awayMs, g.showAway)
+	} else {
+		g.schedule(x.untilMs, g.end)
+	}
+}
+
+// schedule runs an operation of the grace at a time of the store's clock. The room's
+// lock is held.
+func (g *grace) schedule(ms int64, op func()) {
+	e := g.m.room.eng
+	wait := time.Duration(ms-e.storeNow()) * time.Millisecond
+	g.timer = e.clock.AfterFunc(max(wait, 0), func() { g.post(op) })
+}
+
+func (g *grace) post(op func()) { g.m.room.eng.schedule(&g.executor, op) }
+
+// showAway stores the grace, and shows the member away unless that was done already.
+func (g *grace) showAway() {
+	m := g.m
+	e, r := m.room.eng, m.room
+	r.mu.Lock()
+	over := g.ended
+	if !over {
+		g.schedule(g.untilMs, g.end)
+	}
+	r.mu.Unlock()
+	if over {
+		return
+	}
+	ctx, cancel := e.storeContext()
+	defer cancel()
+	x := g.disconnect
+	x.shownAway = true
+	told := g.shownAway
+	write := m.retryableWrite(func() store.Put { return store.Put{Member: m.inGrace(x), Quiet: told} })
+	step := func(ctx context.Context) error {
+		if err := write(ctx); err != nil {
+			return err
+		}
+		g.shownAway = true
+		return nil
+	}
+	if g.executor.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
+		e.markInDoubt(&g.executor, step)
+	}
+}
+
+// end removes the member when it was not resumed in time.
+func (g *grace) end() {
+	r := g.m.room
+	if g.isOver() {
+		return
+	}
+	e := r.eng
+	ctx, cancel := e.storeContext()
+	defer cancel()
+	_ = g.m.depart(ctx, &g.executor, g.reason) // remembered if it failed
+}
+
+func (g *grace) isOver() bool {
+	r := g.m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return g.ended
+}
+
+// stop ends the grace early: the member was resumed or removed, or this was
+// its end. The room's lock is held.
+func (g *grace) stop() {
+	if g.ended {
+		return
+	}
+	g.ended = true
+	g.timer.Stop()
+	g.post(func() {}) // its idle hook gives the room back
+}
+
+// release gives the room back once the grace is over and nothing is in doubt.
+func (g *grace) release() {
+	r := g.m.room
+	r.mu.Lock()
+	done := false
+	g.executor.IfIdle(func() {
+		if done = g.ended && g.timer != nil; done {
+			g.timer = nil // once
+		}
+	})
+	r.mu.Unlock()
+	if done {
+		r.eng.releaseRoom(r)
+	}
+}
+
+// retainRoom takes another reference to a room that is referred to already.
+func (e *Engine) retainRoom(r *room) {
+	e.mu.Lock()
+	r.refs++
+	e.mu.Unlock()
+}

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// catchUpTime is how long a node that was frozen reads its input before it restores members:
+// some clients have hung up meanwhile, others have moved to other nodes. Half of it was too
+// little on a busy machine.
+const catchUpTime = time.Second
+
+// catchingUp tells whether the node found itself declared dead so recently.
+func (e *Engine) catchingUp() bool {
+	woke := e.declaredDeadAt.Load()
+	return woke != nil && e.clock.Now().Sub(*woke) < catchUpTime
+}
+
+// DeclaredDead implements node.Host.
+func (e *Engine) DeclaredDead(silence time.Duration) {
+	woke := e.clock.Now()
+	e.missedRenewals.Store(int64(silence))
+	e.declaredDeadAt.Store(&woke)
+}
+
+// Reborn implements node.Host: what became of each member is found out when the node has
+// caught up.
+func (e *Engine) Reborn() {
+	e.start(func() {
+		if !e.sleep(catchUpTime) {
+			return
+		}
+		for _, m := range e.ownedMembers() {
+			m.room.mu.Lock()
+			m.room.checkOwned(m)
+			m.room.mu.Unlock()
+		}
+	})
+}
+
+// Draining implements node.Host.
+func (e *Engine) Draining() bool { return e.draining.Load() }
+
+// Start implements node.Host.
+func (e *Engine) Start(f func()) bool { return e.tryStart(f) }
+
+// Run implements node.Host.
+func (e *Engine) Run(room string, f func()) { e.reapPool.Submit(room, f) }
+
+// nodeState reads the state of a node from the store.
+func (e *Engine) nodeState(ctx context.Context, node string) (store.NodeState, error) {
+	states, err := e.store.NodeStates(ctx, []string{node})
+	if err != nil {
+		return store.NodeUnknown, err
+	}
+	return states[0], nil
+}

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+const (
+	// retryInterval is how often writes in doubt are tried again.
+	retryInterval = 500 * time.Millisecond
+	// maxInDoubt bounds the executors that have writes in doubt, and maxRoomInDoubt those
+	// of one room: beyond that joins are refused before they reach the store. Clients
+	// that come and go while it does not answer would leave one behind each time.
+	maxInDoubt     = 1 << 14
+	maxRoomInDoubt = 1 << 10
+)
+
+// markInDoubt adds a step that resolves a write in doubt. Called by tasks of the executor
+// only.
+func (e *Engine) markInDoubt(l *serial.Executor, step func(context.Context) error) {
+	e.retries.Add(l, step)
+}
+
+// carryOut runs a step that must succeed some time: without an answer of the store it is
+// in doubt. Called by tasks of the executor only.
+func (e *Engine) carryOut(l *serial.Executor, step func(context.Context) error) {
+	e.retries.CarryOut(l, step)
+}
+
+// after makes a step wait until the store's time is past one: what a write in doubt did
+// is certain then.
+func (e *Engine) after(ms int64, step func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if e.storeNow() <= ms {
+			return fmt.Errorf("too early behind a write in doubt: %w", store.ErrUnavailable)
+		}
+		return step(ctx)
+	}
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// kickTries is how often a kick follows a member that moves meanwhile.
+const kickTries = 4
+
+// KickTarget says what to remove from which room: one connection, or all connections of a
+// user. RoomID and one of the other two are required.
+type KickTarget struct {
+	RoomID string
+	ConnID string
+	UserID string
+	// Disconnect also sends a Socket.IO disconnect packet to each socket that this
+	// leaves in no room, after which clients do not reconnect by themselves.
+	Disconnect bool
+}
+
+// Kick removes the members that t names. Their owners learn it from the event
+// and clean up the indexes: only the owner writes those.
+func (e *Engine) Kick(ctx context.Context, t KickTarget) (removed int, err error) {
+	for moves := 0; moves < kickTries; {
+		n, missed, err := e.kickOnce(ctx, t)
+		removed += n
+		if err == nil && missed == store.Expired {
+			err = e.pause(ctx)
+		}
+		switch {
+		case err != nil:
+			return removed, fmt.Errorf("presence: kick: %w", err)
+		case missed == 0:
+			return removed, nil
+		case missed == store.Fenced:
+			moves++
+		}
+	}
+	return removed, fmt.Errorf("presence: kick: a member moved at each try: %w", store.ErrUnavailable)
+}
+
+// kickOnce removes those that are there now. missed is why it has to be tried
+// again for some: Fenced, they moved; Expired, the removal came too late.
+func (e *Engine) kickOnce(ctx context.Context, t KickTarget) (removed int, missed store.Outcome, err error) {
+	loaded, err := e.store.Load(ctx, t.RoomID)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range loaded.Members {
+		m := &loaded.Members[i]
+		if m.ConnID != t.ConnID && (t.UserID == "" || m.UserID != t.UserID) {
+			continue
+		}
+		if t.Disconnect {
+			if err := e.sendDisconnectNotice(ctx, t.RoomID, m); err != nil {
+				return removed, 0, err
+			}
+		}
+		outcome, err := e.kickMember(ctx, t.RoomID, m)
+		switch {
+		case err != nil:
+			return removed, 0, err
+		case outcome == store.Applied:
+			removed++
+		case outcome == store.Fenced, outcome == store.Expired:
+			missed = max(missed, outcome)
+		}
+	}
+	return removed, missed, nil
+}
+
+// kickMember removes one member as it stands.
+func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (store.Outcome, error) {
+	t := replica.Tombstone{
+		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
+	}
+	expires := e.expiry(ctx)
+	outcome, err := e.removeMember(ctx, nil, store.Remove{
+		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
+	})
+	switch {
+	case errors.Is(err, errExpired):
+		return store.Expired, nil
+	case err != nil:
+		e.followUp(t, expires)
+	case outcome == store.Applied:
+		e.tombstones.Add(t, e.clock.Now())
+		// The owner does this, too, when it hears of the kick.
+		if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {
+			e.repeatLeave(t)
+		}
+	}
+	return outcome, err
+}
+
+// followUp finds out what became of a kick without an answer when it cannot take effect
+// any more, and removes what is left of a member that is gone. It does not block.
+func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
+	step := e.after(expiresMs, func(ctx context.Context) error {
+		stands, err := e.stored(ctx, t.Room, t.ConnID)
+		if err != nil || stands != nil && stands.Life == t.Life {
+			return err
+		}
+		e.tombstones.Add(t, e.clock.Now())
+		return e.endEntries(ctx, t)
+	})
+	l := newExecutor(t.Room)
+	e.schedule(l, func() { e.carryOut(l, step) })
+}
+
+// disconnectNotice tells the owner of a member that the kick which follows must also disconnect the
+// socket. The event that removes the member has no field for that.
+type disconnectNotice struct {
+	Room   string `json:"r"`
+	ConnID string `json:"c"`
+	Epoch  int64  `json:"e"`
+}
+
+// sendDisconnectNotice tells the owner of a member, whichever node that is.
+func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store.Member) error {
+	text, err := json.Marshal(disconnectNotice{room, m.ConnID, m.Epoch})
+	if err != nil {
+		return err
+	}
+	return e.store.PublishNodes(ctx, append([]byte{wire.NodeDisconnect}, text...))
+}
+
+// handleDisconnectNotice takes what sendDisconnectNotice sent.
+func (e *Engine) handleDisconnectNotice(text []byte) {
+	var cut disconnectNotice
+	if err := json.Unmarshal(text, &cut); err != nil {
+		e.throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
+		return
+	}
+	r := e.roomOf(cut.Room)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.owned[cut.ConnID]; m != nil {
+		m.disconnectEpoch = cut.Epoch
+	}
+}
+
+// pause waits before the store is asked again for something that came too late.
+func (e *Engine) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
+
+// wait blocks for a while, or until ctx or the engine ends: that is an error.
+func (e *Engine) wait(ctx context.Context, d time.Duration) error {
+	done := make(chan struct{})
+	t := e.clock.AfterFunc(d, func() { close(done) })
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(store.ErrUnavailable, ctx.Err())
+	case <-e.ctx.Done():
+		return store.ErrClosed
+	}
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"hash/crc32"
+	"slices"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// maxTickDelay is how late a tick must be for the node to assume that it was frozen: then what
+// clients sent has not been read yet.
+const maxTickDelay = 2 * time.Second
+
+// connReaper returns the check for silent connections, to be run every ReaperInterval.
+func (e *Engine) connReaper() func() {
+	due := e.clock.Now().Add(e.ReaperInterval)
+	return func() {
+		now := e.clock.Now()
+		slept := now.Sub(due) > maxTickDelay
+		due = now.Add(e.ReaperInterval)
+		if slept {
+			return // first drain what came in
+		}
+		for _, s := range e.socketsInRooms() {
+			if now.Sub(s.conn.LastPacket()) > e.Lookback {
+				s.conn.Drop()
+			}
+		}
+	}
+}
+
+// socketsInRooms lists the sockets that are in a room or on their way into one.
+func (e *Engine) socketsInRooms() []*Socket {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]*Socket, 0, len(e.sockets))
+	for s := range e.sockets {
+		s.mu.Lock()
+		if len(s.sessions) > 0 {
+			list = append(list, s)
+		}
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// refreshBatch is how many connections one call to the store refreshes.
+const refreshBatch = 256
+
+// userTurns is in how many turns each member has the entry of its user written once, and
+// userTurn how long a turn is: an entry is written three times in its time to live, whatever
+// that of connections is.
+const (
+	userTurns = 120
+	userTurn  = store.UserTTL / 3 / userTurns
+)
+
+// usersInTurn returns what writes the entries of the users whose turn it is, to be run
+// every userTurn.
+func (e *Engine) usersInTurn() func() {
+	turn := 0
+	return func() {
+		turn = (turn + 1) % userTurns
+		e.writeUsers(slices.DeleteFunc(e.ownedMembers(), func(m *ownedMember) bool {
+			return crc32.ChecksumIEEE([]byte(m.connID))%userTurns != uint32(turn)
+		}))
+	}
+}
+
+// refreshConns renews the records of all connections of this node, of those in
+// grace too, and writes those again that the store lost.
+func (e *Engine) refreshConns() {
+	conns := e.ownedConns()
+	batch := make([]store.Seen, 0, refreshBatch)
+	flush := func() {
+		ctx, cancel := e.storeContext()
+		defer cancel()
+		defer func() { batch = batch[:0] }()
+		missing, err := e.store.ConnRefresh(ctx, e.self(), batch)
+		if err != nil && e.ctx.Err() == nil {
+			e.throttled.Warn("records of connections not refreshed; the next refresh tries again", "count", len(batch), "error", err)
+		}
+		for _, id := range missing {
+			for _, c := range conns[id] {
+				if e.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
+					return // the next refresh finds it again
+				}
+			}
+		}
+	}
+	for id, rooms := range conns {
+		batch = append(batch, store.Seen{ConnID: id, SeenMs: rooms[0].SeenMs})
+		if len(batch) == refreshBatch {
+			flush()
+		}
+	}
+	if len(batch) > 0 {
+		flush()
+	}
+}
+
+// owns tells whether a member is this node's, or about to be.
+func (e *Engine) owns(room, connID string) bool {
+	r := e.roomOf(room)
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.holds(connID)
+}
+
+// ownedConns lists what the node owns, by connection.
+func (e *Engine) ownedConns() map[string][]store.Conn {
+	conns := make(map[string][]store.Conn)
+	for _, r := range e.replicas() {
+		r.mu.Lock()
+		for id, m := range r.owned {
+			if shown := r.rep.Member(id); shown != nil {
+				c := m.conn()
+				c.SeenMs = r.rep.LastSeenMs(shown)
+				conns[id] = append(conns[id], c)
+			}
+		}
+		r.mu.Unlock()
+	}
+	return conns
+}

@@ -1,0 +1,284 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// resumeTries is how often a resume follows a member that is being written or
+// moved at the same time.
+const resumeTries = 4
+
+// lossRetryInterval is how often a resume looks again for a member that the store lost
+// and that its owner is about to restore.
+const lossRetryInterval = 150 * time.Millisecond
+
+// resume takes an owned member over that another socket had, here or on any node.
+// done is false when the token fits nothing: the join is an ordinary one then.
+func (st *roomSession) resume(ctx context.Context, p *wire.Join, a Acker) (done bool, err error) {
+	connID := tokenConn(p.Resume)
+	if connID == "" {
+		return false, nil
+	}
+	if err := st.room.handoffs.Lock(ctx, connID); err != nil {
+		return false, fmt.Errorf("take member %s over: another request does: %w: %w", connID, store.ErrUnavailable, err)
+	}
+	t := &resumeAttempt{st: st, p: p, connID: connID}
+	defer t.end()
+	for {
+		found, err := t.attempt(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case found:
+			return t.attach(ctx, a)
+		}
+		lost, err := st.recentDataLoss(ctx)
+		if err != nil || !lost && !t.inReplica() {
+			return false, err
+		}
+		if err := st.sock.eng.wait(ctx, lossRetryInterval); err != nil {
+			return false, err
+		}
+	}
+}
+
+// resumeAttempt is a resume under way.
+type resumeAttempt struct {
+	st       *roomSession
+	p        *wire.Join
+	connID   string
+	m        *ownedMember
+	known    *store.Member // as the replica had it; nil if it had not
+	res      store.PutResult
+	waiting  *waiter
+	keepLock bool // a write without an answer keeps the handoff lock
+}
+
+func (t *resumeAttempt) end() {
+	t.st.room.removeWaiter(t.waiting)
+	if !t.keepLock {
+		t.st.room.handoffs.Unlock(t.connID)
+	}
+}
+
+// attempt looks for the member and writes it as this node's. It reports false when
+// there is none that the token fits.
+func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
+	st, p := t.st, t.p
+	e, r := st.sock.eng, st.room
+	stands, err := t.resumable(ctx)
+	if err != nil || stands == nil {
+		return false, err
+	}
+	if err := e.index.Add(ctx, r.id); err != nil {
+		return false, err
+	}
+	m := &ownedMember{
+		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.UserID, state: p.State, token: p.Resume,
+		listenerIndex: -1,
+	}
+	m.joinedMs.Store(stands.JoinedMs)
+	m.setGrace(stands.GraceMs)
+	if p.GraceMs.Given {
+		m.graceMs = p.GraceMs.Value
+	}
+	t.m = m
+	if err := t.write(ctx, *stands); err != nil {
+		return false, err
+	}
+	if t.res.Outcome == store.Fenced || t.res.Outcome == store.Missing {
+		return false, nil
+	}
+	m.tookOver(&t.res.Member)
+	m.clientEpoch.Store(m.epoch.Load())
+	if !r.takeOwnership(m, t.res) { // taken over again, or removed
+		return false, wire.ErrRemoved
+	}
+	return true, nil
+}
+
+// attach gives the member that was taken over to the socket, and answers.
+func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err error) {
+	st, m := t.st, t.m
+	e, r := st.sock.eng, st.room
+	if err = e.connJoin(ctx, m.conn()); err == nil {
+		err = t.keepNewest(ctx)
+	}
+	if err == nil {
+		err = t.waiting.wait(ctx, r)
+	}
+	if err == nil {
+		if err = st.ackJoin(m, a, t.waiting, true); err == nil {
+			return true, nil
+		}
+	}
+	// The client gets an error, so it has no member: the member goes back into grace,
+	// unless it was taken over or removed meanwhile.
+	m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+	return true, err
+}
+
+// keepNewest writes the state that the replica knew, where the store had lost
+// it before the resume kept what stood.
+func (t *resumeAttempt) keepNewest(ctx context.Context) error {
+	m, known := t.m, t.known
+	if t.p.State != nil || known == nil || m.write.Load() > known.Write {
+		return nil
+	}
+	next := m.record()
+	next.State, next.Write = known.State, known.Write+1
+	waiting := t.st.room.awaitWrite(m, next.Epoch, next.Write) // a load may show the resume alone
+	defer t.st.room.removeWaiter(waiting)
+	found, _, err := t.st.sock.eng.update(ctx, &t.st.executor, m, &next)
+	if err != nil || found != store.Applied && found != store.Repeated {
+		return err
+	}
+	return waiting.wait(ctx, t.st.room)
+}
+
+// recentDataLoss reports whether the store lost data lately, so that members that
+// it does not have may be restored any moment.
+func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
+	e := st.sock.eng
+	if st.room.lostData() {
+		return true, nil
+	}
+	state, err := e.nodeState(ctx, e.self())
+	if err != nil {
+		return false, err
+	}
+	// A life sign may have made the store know the node again. Its answer tells the
+	// node of the loss: that answer is on its way, or was taken in just now.
+	return state == store.NodeUnknown || e.life.Renewing() || st.room.lostData(), nil
+}
+
+// inReplica reports whether the replica still has a member that the store does not have: its
+// leave is on its way, or the store lost it and no node has noticed.
+func (t *resumeAttempt) inReplica() bool {
+	if t.res.Outcome != store.Missing {
+		return false
+	}
+	r := t.st.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.rep.Member(t.connID)
+	return known != nil && t.matches(&known.Member)
+}
+
+// matches tells whether a join's token speaks of a member that can be resumed.
+func (t *resumeAttempt) matches(m *store.Member) bool {
+	if m.UserID != t.p.UserID || m.GraceMs == 0 || m.Token != digestOf(t.p.Resume) {
+		return false
+	}
+	e := t.st.sock.eng
+	_, ended := e.tombstones.Of(m.Life, e.clock.Now()) // and the store lost that
+	return !ended
+}
+
+// resumable finds the member that a join's token speaks of; nil if there is
+// none. A replica that lags behind is no reason to refuse: the store decides.
+func (t *resumeAttempt) resumable(ctx context.Context) (*store.Member, error) {
+	r := t.st.room
+	r.mu.Lock()
+	known := r.rep.Member(t.connID)
+	r.mu.Unlock()
+	if known != nil && t.matches(&known.Member) {
+		stands := known.Member
+		t.known = &stands
+		return &stands, nil
+	}
+	stands, err := r.eng.stored(ctx, r.id, t.connID)
+	if err != nil || stands == nil || !t.matches(stands) {
+		return nil, err
+	}
+	return stands, nil
+}
+
+// write moves the member to this node and this socket in one step of the
+// store, following it when it was written meanwhile.
+func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err error) {
+	st, m := t.st, t.m
+	e, r := st.sock.eng, st.room
+	for range resumeTries {
+		epoch := stands.Epoch
+		if t.known != nil {
+			epoch = max(epoch, t.known.Epoch)
+		}
+		r.mu.Lock()
+		if own := r.owned[t.connID]; own != nil { // taken over just now: its event may be on its way
+			epoch = max(epoch, own.epoch.Load())
+		}
+		r.mu.Unlock()
+		m.epoch.Store(epoch + 1)
+		m.write.Store(0) // the store counts on from its own
+		r.removeWaiter(t.waiting)
+		t.waiting = r.addWaiter(m, m.epoch.Load())
+		t.res, err = e.put(ctx, t.put(stands.Epoch), r)
+		if err != nil {
+			t.keepLock = true
+			e.markInDoubt(&st.executor, func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch) })
+			return err
+		}
+		if t.res.Outcome != store.Fenced || t.res.Member.Epoch == stands.Epoch || t.res.Member.Token != stands.Token {
+			return nil
+		}
+		stands = t.res.Member
+	}
+	return nil
+}
+
+func (t *resumeAttempt) put(fence int64) *store.Put {
+	return &store.Put{Intent: store.IntentResume, Member: t.m.record(), Fence: fence, KeepState: t.p.State == nil}
+}
+
+// resolve finds out what became of a resume in doubt: if it took effect the
+// member is this node's, without a socket, and its grace begins.
+func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
+	st, m := t.st, t.m
+	e, r := st.sock.eng, st.room
+	res, err := e.put(ctx, t.put(fence), r)
+	if err != nil {
+		return err
+	}
+	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
+		m.tookOver(&res.Member)
+		m.clientEpoch.Store(m.epoch.Load())
+		if r.takeOwnership(m, res) {
+			m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+		}
+	}
+	r.handoffs.Unlock(t.connID)
+	return nil
+}
+
+// tookOver fills in what a resume kept of the member that stood. Nobody else knows the
+// owned member yet.
+func (m *ownedMember) tookOver(stands *store.Member) {
+	m.state, m.life, m.newer = stands.State, stands.Life, stands.Newer
+	m.write.Store(stands.Write)
+}
+
+// takeOwnership makes a resumed owned member this node's; one that it had of the same
+// member before, with a socket or in grace, is out. It reports false when the
+// replica knows better by now: the member was taken over again, or removed.
+func (r *room) takeOwnership(m *ownedMember, res store.PutResult) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	epoch, stands, before, at := m.epoch.Load(), r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
+	switch {
+	case stands != nil && stands.Epoch > epoch,
+		stands == nil && at.Born == res.Born && at.Seq >= res.Seq,
+		before != nil && before != m && before.epoch.Load() > epoch:
+		return false
+	}
+	if before != nil && before != m {
+		r.evict(before, evictReplaced, "")
+	}
+	r.addOwned(m)
+	return true
+}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/keylock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// room is a node's replica of a room in which it has sockets, and those sockets.
+type room struct {
+	eng  *Engine
+	id   string
+	refs int // guarded by eng.mu
+
+	ready chan struct{} // closed when open is done
+	err   error         // why it failed; set before ready closes
+	sub   store.Subscription
+
+	openedHook bool // the hooks were called when it opened
+	closeOnce  sync.Once
+
+	// handoffs locks each member, by connId, that this node is taking over or checking. Two
+	// of its own writes that make the same node its owner count from the same epoch, and
+	// the store would take one for a repeat of the other.
+	handoffs keylock.Locks[string]
+
+	mu            sync.Mutex
+	rep           *replica.Replica
+	inSyncAt      time.Time // when the replica was last in line with the store
+	loadStartedAt time.Time // when the load began that it is from
+	// loading: a load is under way, and events are buffered; loadAgain: one more is to
+	// follow it.
+	loading, loadAgain bool
+	buffered           eventBuffer
+	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits
+
+	owned       map[string]*ownedMember // by connId
+	listeners   []*ownedMember          // members whose sockets get the room's events
+	subscribers []*subscriber
+	waiters     []*waiter
+
+	snap            *snapshot         // the last that was shared; it may be old
+	nextSnapshot    SharedBody        // waits to become the next; nil: none does
+	snapshotWaiters []*snapshotWaiter // requests that wait for a snapshot
+	serving         bool              // a goroutine answers them
+}
+
+// position is where the replica stands, as the store shall know it.
+func (r *room) position() store.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rep.Position()
+}
+
+// moment is now, as the replica wants it.
+func (e *Engine) moment() replica.Now {
+	now := e.clock.Now()
+	return replica.Now{Time: now, StoreMs: e.storeTime(now)}
+}
+
+// HandleEvent implements store.Receiver.
+func (r *room) HandleEvent(e store.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loading {
+		r.bufferEvent(e)
+		return
+	}
+	r.receive(&e)
+}
+
+// HandleCast implements store.Receiver; casts are the cluster adapter's.
+func (r *room) HandleCast(string, []byte) {}
+
+// HandleInterrupt implements store.Receiver: whatever was missed, a
+// resync finds it.
+func (r *room) HandleInterrupt(_ string, lost bool) { r.scheduleResync(lost) }
+
+// scheduleResync has the room loaded again, not at once with all others of all nodes.
+func (r *room) scheduleResync(lost bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lost {
+		r.rep.Lost(r.eng.clock.Now(), true)
+	}
+	r.rep.Suspect()
+	r.eng.clock.AfterFunc(jitter(), r.resyncLater)
+}
+
+// maxJitter is over what time nodes spread what an outage makes all of them do.
+const maxJitter = time.Second
+
+func jitter() time.Duration { return rand.N(maxJitter) }
+
+// receive gives an event to the replica, shows what it changed, and sees to what it means
+// to a member of this node. The lock is held.
+func (r *room) receive(e *store.Event) {
+	now := r.eng.moment()
+	out := r.rep.Receive(e, now)
+	if out.Stale {
+		r.removeStale(&e.Member, now.Time)
+	}
+	if !out.Taken {
+		r.resync()
+		return
+	}
+	if r.rep.Loaded() == e.Position {
+		r.inSyncAt = now.Time
+		r.publish(out.Change, &e.Member)
+		r.updateOwned(e)
+	}
+}
+
+// removeStale removes a member again whose life has ended. The lock is held.
+func (r *room) removeStale(m *store.Member, now time.Time) {
+	if t, ok := r.eng.tombstones.Of(m.Life, now); ok {
+		r.eng.repeatLeave(t)
+	}
+}
+
+// shownEpoch is the epoch of a connId that clients saw. The lock is held.
+func (r *room) shownEpoch(connID string) int64 {
+	if m := r.rep.Member(connID); m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// Owns implements replica.Owner. The lock is held.
+func (r *room) Owns(connID string) bool {
+	own := r.owned[connID]
+	return own != nil && !own.leaving && own.gone == ""
+}
+
+// Share implements replica.Owner. The lock is held.
+func (r *room) Share(m *store.Member) {
+	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
+		m.ConnID, m.UserID = own.connID, own.userID
+		if m.Life == own.life {
+			m.Life = own.life
+		}
+	}
+}
+
+// SeenMs implements replica.Owner. The lock is held.
+func (r *room) SeenMs(connID string) int64 {
+	if own := r.owned[connID]; own != nil && own.session != nil {
+		return r.eng.storeTime(own.session.sock.conn.LastPacket())
+	}
+	return 0
+}
+
+// publish gives an event to all who hear the room, and tells who waits for this
+// member that it arrived. A nil change is one that clients need not see. The
+// lock is held.
+func (r *room) publish(c *replica.Change, m *store.Member) {
+	var f Frame
+	if c != nil {
+		if len(r.listeners) > 0 || len(r.waiters) > 0 {
+			f = r.eng.encodeEvent(&c.Shown)
+		}
+		for _, own := range r.listeners {
+			own.session.sock.conn.Deliver(f)
+		}
+		for _, w := range r.subscribers {
+			w.deliver(c.Event)
+		}
+	}
+	for _, a := range r.waiters {
+		if a.matches(m) {
+			if c != nil && c.Type == wire.EventJoin {
+				a.complete(f, c.Seq)
+			} else {
+				a.complete(nil, r.rep.Seq())
+			}
+		}
+	}
+}
+
+// updateOwned is what an event means to the member's owner, if that was this node:
+// taken over by another node, or removed by one. The lock is held.
+func (r *room) updateOwned(e *store.Event) {
+	m := r.owned[e.Member.ConnID]
+	switch {
+	case m == nil:
+	case e.Intent != store.IntentLeave:
+		if e.Member.Owner != m.owner || e.Member.Life != m.life {
+			r.compareOwned(m, &e.Member)
+		}
+	case e.Member.Life == m.life:
+		if !m.leaving { // another node removed it, and may die before it repeats that
+			m.noteEnd(m.life, e.Reason, true)
+		}
+		m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch)) // what comes after is above it
+		r.compareOwned(m, nil)
+	}
+}

@@ -1,0 +1,318 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// Socket is one Socket.IO connection with all the rooms that it is in or on
+// its way into.
+type Socket struct {
+	eng  *Engine
+	conn clientConn
+
+	mu       sync.Mutex
+	sessions []*roomSession // few: looked through
+	closed   bool
+	// minEpoch is the highest epoch of an owned member that this socket gave up:
+	// epochs of a connId only rise.
+	minEpoch int64
+	// idTaken: another member has the socket's own id as its connId.
+	idTaken   bool
+	queued    int  // bytes of the requests that wait
+	canResync bool // it has sent a sync: it notices gaps
+	// silent: nothing has come for so long that its resumable members are shown away.
+	silent bool
+
+	relays *relaying // what its events are relayed with; nil before the first
+
+	authorize *authorizeLimit // its joins in Options.Authorize; nil before the first
+}
+
+// roomSession is a socket's place in one room: its requests for that room take effect
+// in the order sent.
+type roomSession struct {
+	executor serial.Executor
+	sock     *Socket
+	room     *room // acquired by the first join; of the executor
+
+	member atomic.Pointer[ownedMember] // nil: not in the room
+
+	// Guarded by sock.mu: whether the requests read so far leave the socket in
+	// the room, how many of them were joins, and how many of those are open.
+	wantsRoom  bool
+	sender     bool // touched only by the executor: the join under way asks for senders
+	joinsSent  int
+	joinsOpen  int
+	heartbeats []waitingHeartbeat
+	syncs      *syncBatch // waits in the executor with nothing behind it; nil: none does
+}
+
+// roomID is the id of the room.
+func (st *roomSession) roomID() string { return st.executor.Room() }
+
+// waitingHeartbeat is a heartbeat that waits for the joins before it, so many.
+type waitingHeartbeat struct {
+	joins  int
+	answer func()
+}
+
+// waitForJoins lets a heartbeat wait for the joins before it. It reports false when
+// too many do. sock.mu is held.
+func (st *roomSession) waitForJoins(answer func()) bool {
+	if len(st.heartbeats) >= maxQueuedTasks {
+		return false
+	}
+	st.heartbeats = append(st.heartbeats, waitingHeartbeat{st.joinsSent, answer})
+	return true
+}
+
+// joinDone ends a join and answers the heartbeats that waited for it.
+func (st *roomSession) joinDone() {
+	s := st.sock
+	s.mu.Lock()
+	st.joinsOpen--
+	if st.joinsOpen == 0 {
+		st.wantsRoom = st.wantsRoom && st.member.Load() != nil
+	}
+	due := 0
+	for due < len(st.heartbeats) && st.heartbeats[due].joins <= st.joinsSent-st.joinsOpen {
+		due++
+	}
+	beats := st.heartbeats[:due]
+	if st.heartbeats = st.heartbeats[due:]; len(st.heartbeats) == 0 {
+		st.heartbeats = nil
+	}
+	s.mu.Unlock()
+	if s.conn.Ended() {
+		return
+	}
+	for _, b := range beats {
+		b.answer()
+	}
+}
+
+// Connect makes a socket known to the engine.
+func (e *Engine) Connect(p clientConn) *Socket {
+	s := &Socket{eng: e, conn: p}
+	e.mu.Lock()
+	e.sockets[s] = struct{}{}
+	e.mu.Unlock()
+	return s
+}
+
+// Known is how many sockets the engine knows.
+func (e *Engine) Known() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.sockets)
+}
+
+// session returns the room session for a room; nil if there is none. s.mu is held.
+func (s *Socket) session(room string) *roomSession {
+	for _, st := range s.sessions {
+		if st.roomID() == room {
+			return st
+		}
+	}
+	return nil
+}
+
+// wantedSessions counts the rooms that the socket is in or on its way into, and
+// returns the last of them. s.mu is held.
+func (s *Socket) wantedSessions() (n int, last *roomSession) {
+	for _, st := range s.sessions {
+		if st.wantsRoom {
+			n++
+			last = st
+		}
+	}
+	return n, last
+}
+
+// openSession returns the room session for a room, a new one if need be. s.mu is held.
+func (s *Socket) openSession(room string) *roomSession {
+	st := s.session(room)
+	if st == nil {
+		st = &roomSession{sock: s}
+		st.executor.Init(room, st.closeIfEmpty)
+		s.sessions = append(s.sessions, st)
+	}
+	return st
+}
+
+// maxQueuedTasks is how many operations may wait in one executor. A client that sends more
+// without waiting for answers is refused with rate_limited.
+const maxQueuedTasks = 1024
+
+// maxQueuedBytes bounds the requests of a socket that wait; one that is larger waits
+// alone.
+const maxQueuedBytes = 4 << 20
+
+// takes reports whether a request of so many bytes may wait. s.mu is held.
+func (s *Socket) takes(size int) bool { return s.queued == 0 || s.queued+size <= maxQueuedBytes }
+
+// post queues an operation of a request of so many bytes. When too many wait already, the
+// client is refused with rate_limited. s.mu is held.
+func (st *roomSession) post(a Acker, size int, op func(deadline time.Time)) bool {
+	s, e := st.sock, st.sock.eng
+	st.syncs = nil
+	deadline := e.requestDeadline()
+	ok := s.takes(size) && st.executor.Post(func() {
+		op(deadline)
+		s.mu.Lock()
+		s.queued -= size
+		s.mu.Unlock()
+	}, maxQueuedTasks, e.start)
+	if !ok {
+		a.Answer(wire.AppendRefusal(nil, wire.ErrTooManyWaiting))
+		return false
+	}
+	s.queued += size
+	return true
+}
+
+// requestDeadline is when the store must have answered what a request asks of
+// it from now on.
+func (e *Engine) requestDeadline() time.Time {
+	return e.deadlines.After(e.clock.Now())
+}
+
+// evicted takes the member from the session after an eviction, and runs then before any
+// request that waits. The room's lock is held.
+func (st *roomSession) evicted(m *ownedMember, then func()) {
+	s := st.sock
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.member.CompareAndSwap(m, nil) {
+		s.minEpoch = max(s.minEpoch, m.epoch.Load())
+		st.wantsRoom = st.wantsRoom && st.joinsOpen > 0
+	}
+	st.executor.PostFront(then, s.eng.start)
+}
+
+// leaveRoom takes the socket out of the Socket.IO room, unless it joined again meanwhile.
+// With cut, a socket that is in no room any more is disconnected for good. An operation of
+// the executor.
+func (st *roomSession) leaveRoom(cut bool) {
+	if st.member.Load() != nil {
+		return
+	}
+	s := st.sock
+	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
+	s.mu.Lock()
+	rooms, _ := s.wantedSessions()
+	s.mu.Unlock()
+	if cut && rooms == 0 {
+		s.conn.Disconnect()
+	}
+}
+
+// closeIfEmpty removes a room session that holds nothing and waits for nothing, and
+// gives its room back.
+func (st *roomSession) closeIfEmpty() {
+	s := st.sock
+	s.mu.Lock()
+	var r *room
+	vacant := false
+	st.executor.IfIdle(func() {
+		if vacant = st.member.Load() == nil; vacant {
+			r, st.room = st.room, nil
+		}
+	})
+	if vacant {
+		st.wantsRoom = false
+		s.sessions = slices.DeleteFunc(s.sessions, func(other *roomSession) bool { return other == st })
+	}
+	s.mu.Unlock()
+	if r != nil {
+		s.eng.releaseRoom(r)
+	}
+}
+
+func (s *Socket) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// gone reports whether no answer can reach the client any more. The close that follows may
+// not have come yet. s.mu is not held.
+func (s *Socket) gone() bool { return s.conn.Ended() || s.isClosed() }
+
+// Users lists the user ids of the socket in its rooms, for the log.
+func (s *Socket) Users() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, st := range s.sessions {
+		if m := st.member.Load(); m != nil && !slices.Contains(names, m.userID) {
+			names = append(names, m.userID)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// Close ends the socket: its plain members leave, resumable ones go into
+// grace unless the end was clean. Whatever it asked for before comes first.
+func (s *Socket) Close(reason store.Reason, clean bool) {
+	e := s.eng
+	e.mu.Lock()
+	delete(e.sockets, s)
+	e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	now := e.storeNow() // a grace does not begin later because the store is slow
+	for _, st := range s.sessions {
+		st.wantsRoom = false
+		e.schedule(&st.executor, func() { st.disconnect(reason, clean, now) })
+	}
+}
+
+// disconnect is what the end of the connection, at a time of the store's clock,
+// means to one room. An operation of the executor.
+func (st *roomSession) disconnect(reason store.Reason, clean bool, atMs int64) {
+	m := st.member.Load()
+	if m == nil {
+		return
+	}
+	lives := m.graceMs > 0 && !clean
+	st.detach(m, !lives)
+	if lives {
+		m.beginGrace(&st.executor, disconnect{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs, shownAway: m.away.Load()})
+		return
+	}
+	ctx, cancel := st.sock.eng.storeContext()
+	defer cancel()
+	_ = m.depart(ctx, &st.executor, reason) // if it failed, it is remembered
+}
+
+// detach takes the owned member from its room session by the socket's own doing, so that
+// the socket does not hear of it: to leave the room, or to live on without one.
+// Called by operations of the executor.
+func (st *roomSession) detach(m *ownedMember, leaving bool) {
+	r, s := m.room, st.sock
+	r.mu.Lock()
+	if shown := r.rep.Member(m.connID); shown != nil && r.owned[m.connID] == m {
+		shown.SeenMs = r.rep.LastSeenMs(shown) // the socket cannot be asked any more
+	}
+	r.removeListener(m)
+	m.session, m.leaving = nil, leaving
+	r.mu.Unlock()
+	s.mu.Lock()
+	st.member.CompareAndSwap(m, nil)
+	s.minEpoch = max(s.minEpoch, m.epoch.Load())
+	s.mu.Unlock()
+	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
+}

@@ -1,0 +1,5 @@
+-- Ends a script whose work put_usual.lua has done.
+if done then
+  return done
+end
+

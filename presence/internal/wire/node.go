@@ -1,0 +1,10 @@
+package wire
+
+// The first byte of what nodes send each other beside events says what it is.
+const (
+	// NodeBroadcast: then the length of the sender's id, the id, and a broadcast of
+	// Socket.IO.
+	NodeBroadcast = 1
+	// NodeDisconnect: then a Disconnect. 2 and 3 were questions of older versions.
+	NodeDisconnect = 4
+)
