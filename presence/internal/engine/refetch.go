@@ -32,7 +32,7 @@ func (r *room) resyncLater() {
 // loaded: longer each time.
 const (
 	firstReloadWait = 100 * time.Millisecond
-	lastReloadWait  = 2 * time.Second
+	lastReloadWait  = time.Second
 )
 
 // resyncAfter loads the room after a wait, and repeats that until the store answers or the
@@ -92,10 +92,11 @@ func (r *room) read(ctx context.Context, began time.Time) (*replica.Reload, erro
 		return l, nil
 	}
 	states, err := e.store.NodeStates(ctx, owners)
-	if err != nil {
-		return nil, err
+	if err != nil { // their members are shown until the rebuilding ends: those of this node must not wait
+		e.throttled.Warn("dead servers not known; members that the store lost are shown for longer", "room", r.id, "error", err)
+		return l, nil
 	}
-	l.Dead = make(map[string]bool)
+	l.Dead = make(map[string]bool, len(owners))
 	for i, state := range states {
 		l.Dead[owners[i]] = state == store.NodeDead
 	}

@@ -117,6 +117,9 @@ func (r *Replica) Reload(l *Reload, now Now) Difference {
 	if r.awaitsLoad() {
 		r.until = now.Time.Add(RebuildTime)
 	}
+	if r.sure {
+		r.lossAt, r.sure = now.Time, false
+	}
 	old, fresh := r.members, make(map[string]*Member, len(l.Members))
 	var d Difference
 	missing := make(map[string]struct{})

@@ -106,6 +106,12 @@ func TestLossIsRemembered(t *testing.T) {
 	w.Lost(w.now.Time, true)
 	want(t, "when it is sure", w.LostData(w.now.Time.Add(LossTime-1)), true)
 	want(t, "later", w.LostData(w.now.Time.Add(LossTime)), false)
+	w.pass(time.Minute) // the store does not answer for so long
+	w.Reload(&Reload{Room: loaded(101, ann)}, w.now)
+	want(t, "at the first load after it", w.LostData(w.now.Time.Add(LossTime-1)), true)
+	w.pass(LossTime)
+	w.Reload(&Reload{Room: loaded(102, ann)}, w.now)
+	want(t, "at a later load", w.LostData(w.now.Time), false)
 }
 
 // What was missed makes a room suspect that was current, and no other.

@@ -83,7 +83,11 @@ type Replica struct {
 	// zero before the first load, which a store that lost data may not answer for long.
 	missing map[string]struct{}
 	until   time.Time
-	lossAt  time.Time // when the room last showed that the store lost data
+	// lossAt is when the room last showed that the store lost data, or was first loaded
+	// after that: the owners find out only by the load what is missing. sure is set from
+	// such a sign to that load.
+	lossAt time.Time
+	sure   bool
 }
 
 // Member is a member as the replica shows it.
@@ -133,7 +137,8 @@ func (r *Replica) State() State { return r.state }
 // record of the room that is gone; other missing members count as removed.
 const LossTime = 5 * time.Second
 
-// LostData reports whether the room showed, within LossTime, that the store lost data.
+// LostData reports whether the room showed that the store lost data, within LossTime, or
+// within LossTime of its first load after that.
 func (r *Replica) LostData(now time.Time) bool {
 	return !r.lossAt.IsZero() && now.Sub(r.lossAt) < LossTime
 }
@@ -149,7 +154,7 @@ func (r *Replica) Suspect() {
 // room has another record, but all of its members may have left meanwhile.
 func (r *Replica) Lost(now time.Time, surely bool) {
 	if surely {
-		r.lossAt = now
+		r.lossAt, r.sure = now, true
 	}
 	if r.state != Loading {
 		r.state, r.until = Rebuilding, time.Time{}
