@@ -111,7 +111,7 @@ func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool
 // OnDisconnecting finds the value that is set here, or the check below sees that it has
 // ended.
 func (b *binding) connect(s *socketio.Socket) *engine.Socket {
-	sock := b.engine.Connect(&socketPeer{s})
+	sock := b.engine.Sockets.Connect(&socketPeer{s})
 	sockets.Set(s, sock)
 	if !s.Connected() {
 		sock.Close(ReasonDisconnect, false) // it is in no room yet

@@ -1,4 +1,4 @@
 package presence
 
 // KnownSockets returns how many sockets the engine of a Runtime knows.
-func KnownSockets(rt *Runtime) int { return rt.engine.Known() }
+func KnownSockets(rt *Runtime) int { return rt.engine.Sockets.Known() }

@@ -27,7 +27,7 @@ func (r relay) handle(sock *engine.Socket, s *socketio.Socket, m *socketio.Messa
 		err = r.queue(sock, s, message{room: room, text: m.Raw(), binary: m.Binary()}, a)
 	}
 	if err != nil {
-		r.engine.Refuse(a, err, "relay")
+		r.engine.Sockets.Refuse(a, err, "relay")
 	}
 }
 
@@ -41,7 +41,7 @@ func (r relay) emit(sock *engine.Socket, s *socketio.Socket, m *socketio.Message
 		err = r.queue(sock, s, message{room: p.RoomID, text: p.Text(), binary: m.Binary(), volatile: p.Volatile}, a)
 	}
 	if err != nil {
-		r.engine.Refuse(a, err, "relay")
+		r.engine.Sockets.Refuse(a, err, "relay")
 	}
 }
 

@@ -80,8 +80,10 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	if rt.store, err = openStore(ctx, o, ns.Name()); err != nil {
 		return nil, err
 	}
-	settings := o.settings()
-	settings.Share = func(size int) engine.SharedBody { return o.IO.Engine().NewBody(size) }
+	rooms := engine.RoomOptions{
+		Encode: encoderFor(ns.Name()),
+		Share:  func(size int) engine.SharedBody { return o.IO.Engine().NewBody(size) },
+	}
 	if !o.embedded() { // before the engine opens rooms
 		rt.cluster, err = cluster.New(ctx, cluster.Options{
 			IO: o.IO, Namespace: ns, Store: rt.store, RoomPrefix: o.RoomPrefix, Timeout: o.StoreTimeout,
@@ -90,9 +92,9 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("presence: %w", err), rt.stop(context.WithoutCancel(ctx), func() error { return nil }))
 		}
-		settings.RoomObserver = rt.cluster
+		rooms.Observer = rt.cluster
 	}
-	rt.engine = engine.New(settings, rt.store, clock.System{}, encoderFor(ns.Name()))
+	rt.engine = engine.New(o.settings(), rooms, rt.store, clock.System{})
 	err = rt.engine.Open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, rt.stop(context.WithoutCancel(ctx), func() error { return nil }))
@@ -191,7 +193,7 @@ func (rt *Runtime) stop(ctx context.Context, last func() error) error {
 // Members returns the members of a room, in no order. It reads the store unless this server
 // has sockets in the room, and blocks for at most ctx.
 func (rt *Runtime) Members(ctx context.Context, roomID string) ([]Member, error) {
-	return rt.engine.MembersOf(ctx, roomID)
+	return rt.engine.Rooms.MembersOf(ctx, roomID)
 }
 
 // RoomsOf returns where a user is now, on all servers, in no order: one
@@ -208,7 +210,7 @@ func (rt *Runtime) RoomsOf(ctx context.Context, userID string) ([]Location, erro
 // Subscribe blocks for at most ctx, and fails with ErrClosed once the
 // Runtime closes.
 func (rt *Runtime) Subscribe(ctx context.Context, roomID string, f func(Event)) (*Subscription, []Member, error) {
-	return rt.engine.Subscribe(ctx, roomID, f)
+	return rt.engine.Rooms.Subscribe(ctx, roomID, f)
 }
 
 // Kick removes members from a room, on whatever server they are, members in

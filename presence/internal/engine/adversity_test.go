@@ -512,7 +512,7 @@ func TestEventLostDuringALoad(t *testing.T) {
 			b := w.connect(w.nodes[0], "b")
 			b.join("r", "bob", "")
 			st.slow("Load", 0, 300*time.Millisecond)
-			w.nodes[0].rooms["r"].HandleInterrupt("r", false)
+			w.nodes[0].Rooms.roomOf("r").HandleInterrupt("r", false)
 			time.Sleep(10 * time.Millisecond)
 			faulty.SetPlan(deaf())
 			a := w.connect(w.nodes[0], "a")
@@ -545,7 +545,7 @@ func TestSeatsOfASocketAreBounded(t *testing.T) {
 		a.sock.mu.Unlock()
 		if n > 2*testSettings.Limits.Rooms {
 			t.Errorf("one connection with a limit of 100 rooms holds %d seats, %d replicas and %d goroutines",
-				n, len(w.nodes[0].rooms), runtime.NumGoroutine()-before)
+				n, len(w.nodes[0].Rooms.open), runtime.NumGoroutine()-before)
 		}
 		time.Sleep(5 * time.Second)
 		st.SetPlan(storetest.Plan{})

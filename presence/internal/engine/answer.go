@@ -20,7 +20,7 @@ type Acker interface {
 var ackOK = []byte(wire.AckOK)
 
 // answerHeartbeat answers a heartbeat.
-func (e *Engine) answerHeartbeat(a Acker, ack wire.HeartbeatAck) {
+func (e *Sockets) answerHeartbeat(a Acker, ack wire.HeartbeatAck) {
 	t := e.texts.Get(smallText)
 	t.B = wire.AppendHeartbeatAck(t.B, ack)
 	a.Answer(t.B)
@@ -53,10 +53,10 @@ func (r *room) isCurrent(seq wire.Optional) bool {
 }
 
 // encodeEvent encodes an event for the sockets that hear it.
-func (e *Engine) encodeEvent(event *wire.Shown) Frame {
+func (e *Rooms) encodeEvent(event *wire.Shown) Frame {
 	t := e.texts.Get(smallText + len(event.State))
 	defer e.texts.Put(t)
 	var change series.Change
 	t.B, change = wire.AppendEvent(t.B, event)
-	return e.encode(t.B, change)
+	return e.Encode(t.B, change)
 }

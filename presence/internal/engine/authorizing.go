@@ -90,7 +90,7 @@ func (s *Socket) mayJoin(ctx context.Context, allow Authorizer, r wire.JoinReque
 }
 
 // undecided is the answer to a join about which the application did not decide in time.
-func (e *Engine) undecided() *wire.Error {
+func (e *Sockets) undecided() *wire.Error {
 	if e.draining.Load() {
 		return wire.ErrShuttingDown
 	}

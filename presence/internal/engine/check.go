@@ -43,6 +43,13 @@ func (r *room) checkOwned(m *ownedMember) {
 	r.postCheck(m)
 }
 
+// checkSoon is checkOwned without the lock.
+func (m *ownedMember) checkSoon() {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	m.room.checkOwned(m)
+}
+
 // postCheck queues a check that is due, unless one is under way, or the member has
 // neither a socket nor a grace: it is on its way to one of them, and that comes back to
 // this. The lock is held.
@@ -129,7 +136,7 @@ func (m *ownedMember) beginCheck(l *serial.Executor) (own member.Own, ok bool) {
 	case m.writer() != l:
 		return own, false
 	case r.owned[m.connID] != m || m.leaving || m.gone != "",
-		m.session != nil && m.session.sock.isClosed(), // what comes of that is about to be seen to
+		m.session != nil && m.session.Closed(), // what comes of that is about to be seen to
 		m.grace != nil && m.grace.ended:
 		m.checks.drop()
 		return own, false
@@ -268,7 +275,7 @@ func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict
 	m.restoring = true
 	r.mu.Unlock()
 	m.write.Store(next.Write)
-	res, err := e.put(ctx, &store.Put{Intent: store.IntentRestore, Member: next, Fence: fence}, r)
+	res, err := r.put(ctx, &store.Put{Intent: store.IntentRestore, Member: next, Fence: fence})
 	if err != nil {
 		m.inDoubtUntilMs.Store(e.expiry(ctx))
 		return false, err
@@ -310,11 +317,11 @@ func (m *ownedMember) setRestoring(is bool) {
 // resolveMismatch finds out why the store does not have a member as this node's that a write was
 // for. It reports true when the member stands by now: the write may be tried again. If
 // somebody removed it or took it over the error is the client's. It waits for word of who
-// did that, for as long as ctx allows.
-func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) error {
-	e, r := st.sock.eng, m.room
+// did that, for as long as ctx allows. An operation of the member's executor l.
+func (m *ownedMember) resolveMismatch(ctx context.Context, l *serial.Executor) error {
+	e, r := m.room.eng, m.room
 	for {
-		stands, err := m.check(ctx, &st.executor)
+		stands, err := m.check(ctx, l)
 		switch {
 		case stands:
 			return nil
@@ -324,9 +331,7 @@ func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) erro
 			return err
 		}
 		if err := e.wait(ctx, checkPause); err != nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.checkOwned(m) // it goes on without the request
+			m.checkSoon() // it goes on without the request
 			return err
 		}
 	}

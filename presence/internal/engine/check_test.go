@@ -17,7 +17,7 @@ import (
 
 // ownedIn is the member of a client in a room, by its node.
 func (c *client) ownedIn(room string) *ownedMember {
-	r := c.sock.eng.roomOf(room)
+	r := c.node.Rooms.roomOf(room)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.owned[c.ID()]
@@ -31,6 +31,11 @@ func (m *ownedMember) checkNow(t *testing.T) (stands bool, err error) {
 	m.room.mu.Unlock()
 	return m.check(t.Context(), l)
 }
+
+// closedSession is that of a socket that has just closed.
+type closedSession struct{ Session }
+
+func (closedSession) Closed() bool { return true }
 
 // failOnce has the first call of a method lose its answer.
 func failOnce(method string) (storetest.Plan, *atomic.Bool) {
@@ -78,10 +83,12 @@ func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {
 	}{
 		"it moved to another executor": {foreign: true, set: func(*ownedMember, bool) {}},
 		"its socket has just closed": {set: func(m *ownedMember, on bool) {
-			s := m.session.sock
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.closed = on
+			if closed, is := m.session.(closedSession); is {
+				m.session = closed.Session
+			}
+			if on {
+				m.session = closedSession{m.session}
+			}
 		}},
 		"its leave is under way": {set: func(m *ownedMember, on bool) { m.leaving = on }},
 		"its leave is to be shown": {set: func(m *ownedMember, on bool) {

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
-	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // BeginDrain refuses joins from now on.
@@ -80,45 +79,36 @@ func (d *drainRun) waitForPools() {
 // before, do its part. It reports whether there was any.
 func (d *drainRun) sweep() (more bool) {
 	e := d.eng
-	add := func(l *serial.Executor, part func(ctx context.Context)) {
+	add := func(l *serial.Executor, part func(ctx context.Context) bool) {
 		if !d.seen[l] {
 			d.seen[l], more = true, true
 			d.add(l, part)
 		}
 	}
-	for _, s := range e.socketsInRooms() {
-		s.mu.Lock()
-		for _, st := range s.sessions {
-			add(&st.executor, func(ctx context.Context) { d.leaveOrHandOff(ctx, st) })
-		}
-		s.mu.Unlock()
+	for _, st := range e.Sockets.sessions() {
+		add(st.Executor(), st.LeaveOrHandOff)
 	}
-	for _, m := range e.ownedMembers() {
-		m.room.mu.Lock()
-		st, g := m.session, m.grace
-		m.room.mu.Unlock()
-		switch {
-		case st != nil: // of a socket that has just closed
-			add(&st.executor, func(ctx context.Context) { d.leaveOrHandOff(ctx, st) })
-		case g != nil:
-			add(&g.executor, func(ctx context.Context) { d.handOffGrace(ctx, g) })
+	for _, m := range e.Rooms.ownedMembers() {
+		if l, part := m.letGoPart(); l != nil {
+			add(l, part)
 		}
 	}
 	for _, l := range e.retries.Waiting() {
-		add(l, func(context.Context) {})
+		add(l, func(context.Context) bool { return false })
 	}
 	return more
 }
 
 // add runs a part of the drain in an executor, behind the operations that are queued there.
-func (d *drainRun) add(l *serial.Executor, part func(ctx context.Context)) {
+// The part reports whether it left something in the store.
+func (d *drainRun) add(l *serial.Executor, part func(ctx context.Context) bool) {
 	d.open.Add(1)
 	d.eng.schedule(l, func() {
 		defer d.finished()
 		ctx, cancel := d.eng.storeContext()
 		defer cancel()
-		part(ctx)
-		if l.ResolveInDoubt(ctx) != nil {
+		left := part(ctx)
+		if l.ResolveInDoubt(ctx) != nil || left {
 			d.left.Store(true)
 		}
 	})
@@ -130,46 +120,8 @@ func (d *drainRun) finished() {
 	}
 }
 
-// leaveOrHandOff lets a socket's member go: plain ones leave, resumable ones are handed over.
-func (d *drainRun) leaveOrHandOff(ctx context.Context, st *roomSession) {
-	m := st.member.Load()
-	if m == nil {
-		return
-	}
-	st.detach(m, m.graceMs == 0)
-	if m.graceMs > 0 {
-		x := d.eng.disconnectNow(store.ReasonShutdown, m.graceMs)
-		x.shownAway = m.away.Load()
-		d.handOff(ctx, &st.executor, m, x)
-		return
-	}
-	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is in doubt
-}
-
-func (d *drainRun) handOffGrace(ctx context.Context, g *grace) {
-	if !g.isOver() {
-		d.handOff(ctx, &g.executor, g.m, g.disconnect)
-	}
-}
-
-// handOff stores the grace of a member and forgets it: any node can resume
-// it. If the store does not answer, the grace begins when this node is found dead.
-func (d *drainRun) handOff(ctx context.Context, l *serial.Executor, m *ownedMember, x disconnect) {
-	d.left.Store(true)
-	err := l.ResolveInDoubt(ctx)
-	if err == nil {
-		err = m.storeGrace(x)(ctx)
-	}
-	if err != nil {
-		d.eng.throttled.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.room.id, "connId", m.connID, "error", err)
-	}
-	m.room.mu.Lock()
-	m.room.removeOwned(m)
-	m.room.mu.Unlock()
-}
-
 // ownedMembers lists what the node owns.
-func (e *Engine) ownedMembers() []*ownedMember {
+func (e *Rooms) ownedMembers() []*ownedMember {
 	var list []*ownedMember
 	for _, r := range e.replicas() {
 		r.mu.Lock()

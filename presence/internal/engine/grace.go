@@ -18,10 +18,14 @@ type disconnect struct {
 	shownAway bool  // it is shown away already
 }
 
-// disconnectNow is a loss of this moment.
-func (e *Engine) disconnectNow(reason store.Reason, graceMs int64) disconnect {
-	now := e.storeNow()
-	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs}
+// disconnectNow is a loss of the socket at this moment, with a grace of so many ms.
+func (m *ownedMember) disconnectNow(reason store.Reason, graceMs int64) disconnect {
+	return m.disconnectAt(m.room.eng.storeNow(), reason, graceMs)
+}
+
+// disconnectAt is one at a time of the store's clock.
+func (m *ownedMember) disconnectAt(ms int64, reason store.Reason, graceMs int64) disconnect {
+	return disconnect{reason: reason, atMs: ms, untilMs: ms + graceMs, shownAway: m.away.Load()}
 }
 
 // grace keeps a member that lost its socket until it is resumed or its time is
@@ -57,7 +61,7 @@ func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context
 			put = make()
 			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
 		}
-		res, err := m.room.eng.put(ctx, &put, m.room)
+		res, err := m.room.put(ctx, &put)
 		if err == nil {
 			m.applied(res.Outcome, &put.Member)
 		}
@@ -181,8 +185,43 @@ func (g *grace) release() {
 	}
 }
 
+// letGoPart is what a node that stops has done for the member, in which executor; none for a
+// member that has neither a socket nor a grace.
+func (m *ownedMember) letGoPart() (l *serial.Executor, part func(context.Context) (left bool)) {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	switch {
+	case m.session != nil: // of a socket that has just closed
+		return m.session.Executor(), m.session.LeaveOrHandOff
+	case m.grace != nil:
+		return &m.grace.executor, m.grace.handOff
+	}
+	return nil, nil
+}
+
+func (g *grace) handOff(ctx context.Context) (left bool) {
+	if g.isOver() {
+		return false
+	}
+	g.m.handOff(ctx, &g.executor, g.disconnect)
+	return true
+}
+
+// handOff stores the grace of a member and forgets it: any node can resume
+// it. If the store does not answer, the grace begins when this node is found dead.
+func (m *ownedMember) handOff(ctx context.Context, l *serial.Executor, x disconnect) {
+	err := l.ResolveInDoubt(ctx)
+	if err == nil {
+		err = m.storeGrace(x)(ctx)
+	}
+	if err != nil {
+		m.room.eng.throttled.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.room.id, "connId", m.connID, "error", err)
+	}
+	m.letGo()
+}
+
 // retainRoom takes another reference to a room that is referred to already.
-func (e *Engine) retainRoom(r *room) {
+func (e *Rooms) retainRoom(r *room) {
 	e.mu.Lock()
 	r.refs++
 	e.mu.Unlock()

@@ -16,7 +16,7 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.valu
 // callApplication runs code of the application; its panic becomes an error, so that it
 // costs one request and not the process. Called on goroutines of the engine
 // only: close does not wait for this code longer than it was allowed to.
-func (e *Engine) callApplication(f func() error) (err error) {
+func (e *Node) callApplication(f func() error) (err error) {
 	e.workers.EnterApplication()
 	defer e.workers.LeaveApplication()
 	defer func() {

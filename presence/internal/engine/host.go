@@ -13,7 +13,7 @@ import (
 const catchUpTime = time.Second
 
 // catchingUp tells whether the node found itself declared dead so recently.
-func (e *Engine) catchingUp() bool {
+func (e *Node) catchingUp() bool {
 	woke := e.declaredDeadAt.Load()
 	return woke != nil && e.clock.Now().Sub(*woke) < catchUpTime
 }
@@ -32,10 +32,8 @@ func (e *Engine) Reborn() {
 		if !e.sleep(catchUpTime) {
 			return
 		}
-		for _, m := range e.ownedMembers() {
-			m.room.mu.Lock()
-			m.room.checkOwned(m)
-			m.room.mu.Unlock()
+		for _, m := range e.Rooms.ownedMembers() {
+			m.checkSoon()
 		}
 	})
 }
@@ -50,7 +48,7 @@ func (e *Engine) Start(f func()) bool { return e.tryStart(f) }
 func (e *Engine) Run(room string, f func()) { e.reapPool.Submit(room, f) }
 
 // nodeState reads the state of a node from the store.
-func (e *Engine) nodeState(ctx context.Context, node string) (store.NodeState, error) {
+func (e *Node) nodeState(ctx context.Context, node string) (store.NodeState, error) {
 	states, err := e.store.NodeStates(ctx, []string{node})
 	if err != nil {
 		return store.NodeUnknown, err

@@ -8,34 +8,34 @@ import (
 
 // expiry is the time of the store after which a write that is sent now must do nothing,
 // since its caller has given up by then.
-func (e *Engine) expiry(ctx context.Context) int64 { return e.life.Expiry(ctx) }
+func (e *Node) expiry(ctx context.Context) int64 { return e.life.Expiry(ctx) }
 
 // The writes of the users' index and of connections: none takes effect after its caller
 // gave up.
 
-func (e *Engine) addUser(ctx context.Context, u store.UserEntry) error {
+func (e *Node) addUser(ctx context.Context, u store.UserEntry) error {
 	u.ExpiresMs = e.expiry(ctx)
 	return e.store.AddUser(ctx, u)
 }
 
-func (e *Engine) removeUser(ctx context.Context, u store.UserEntry) error {
+func (e *Node) removeUser(ctx context.Context, u store.UserEntry) error {
 	u.ExpiresMs = e.expiry(ctx)
 	return e.store.RemoveUser(ctx, u)
 }
 
-func (e *Engine) connJoin(ctx context.Context, c store.Conn) error {
+func (e *Node) connJoin(ctx context.Context, c store.Conn) error {
 	c.ExpiresMs = e.expiry(ctx)
 	return e.store.ConnJoin(ctx, c)
 }
 
 // connLeave takes a room out of a connection's record.
-func (e *Engine) connLeave(ctx context.Context, c store.Conn) error {
+func (e *Node) connLeave(ctx context.Context, c store.Conn) error {
 	c.ExpiresMs = e.expiry(ctx)
 	return e.store.ConnLeave(ctx, c)
 }
 
 // stored reads one member of a room; nil: it does not stand.
-func (e *Engine) stored(ctx context.Context, room, connID string) (*store.Member, error) {
+func (e *Node) stored(ctx context.Context, room, connID string) (*store.Member, error) {
 	found, err := e.store.LoadMembers(ctx, room, []string{connID})
 	if err != nil || len(found.Members) == 0 {
 		return nil, err

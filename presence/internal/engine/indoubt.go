@@ -21,19 +21,19 @@ const (
 
 // markInDoubt adds a step that resolves a write in doubt. Called by tasks of the executor
 // only.
-func (e *Engine) markInDoubt(l *serial.Executor, step func(context.Context) error) {
+func (e *Node) markInDoubt(l *serial.Executor, step func(context.Context) error) {
 	e.retries.Add(l, step)
 }
 
 // carryOut runs a step that must succeed some time: without an answer of the store it is
 // in doubt. Called by tasks of the executor only.
-func (e *Engine) carryOut(l *serial.Executor, step func(context.Context) error) {
+func (e *Node) carryOut(l *serial.Executor, step func(context.Context) error) {
 	e.retries.CarryOut(l, step)
 }
 
 // after makes a step wait until the store's time is past one: what a write in doubt did
 // is certain then.
-func (e *Engine) after(ms int64, step func(context.Context) error) func(context.Context) error {
+func (e *Node) after(ms int64, step func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if e.storeNow() <= ms {
 			return fmt.Errorf("too early behind a write in doubt: %w", store.ErrUnavailable)

@@ -55,8 +55,8 @@ func (st *roomSession) runJoin(deadline time.Time, p *wire.Join, allow Authorize
 	if st.sender = p.Sender; p.Sender {
 		accepted = st.sock.conn.ExpectSender(a)
 	}
-	err := st.tryJoin(ctx, p, allow, accepted)
-	if err != nil {
+	if err := st.tryJoin(ctx, p, allow, accepted); err != nil {
+		st.logLateAnswer(err)
 		e.Refuse(a, err, "join")
 	}
 	st.joinDone()
@@ -82,7 +82,7 @@ func (st *roomSession) tryJoin(ctx context.Context, p *wire.Join, allow Authoriz
 		return fmt.Errorf("join: %w: %w", store.ErrUnavailable, err)
 	}
 	if st.room == nil {
-		r, err := st.sock.eng.acquire(ctx, st.roomID())
+		r, err := st.sock.eng.rooms.acquire(ctx, st.roomID())
 		if err != nil {
 			return err
 		}
@@ -118,9 +118,7 @@ func (st *roomSession) create(ctx context.Context, p *wire.Join, a Acker) error 
 		if err := st.createMember(ctx, p, a); !errors.Is(err, errConnIDTaken) {
 			return err
 		}
-		st.sock.mu.Lock()
-		st.sock.idTaken = true
-		st.sock.mu.Unlock()
+		st.sock.IDTaken()
 	}
 	return errConnIDTaken
 }
@@ -128,31 +126,31 @@ func (st *roomSession) create(ctx context.Context, p *wire.Join, a Acker) error 
 // errConnIDTaken says that another member has this connId.
 var errConnIDTaken = errors.New("join: the connId is taken")
 
+var emptyState = []byte("{}")
+
 func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) error {
 	e, r := st.sock.eng, st.room
-	m := &ownedMember{
-		room: r, owner: e.self(), life: newLife(), connID: st.pickConnID(), userID: p.UserID, state: p.State, listenerIndex: -1,
+	m := r.newMember(st.pickConnID(), p.UserID, newLife(), p.State)
+	if m.state == nil {
+		m.state = emptyState
 	}
 	m.write.Store(1)
 	if m.connID == st.sock.conn.ID() {
 		m.idSocket = st.sock
 	}
 	m.setGrace(p.GraceMs.Value)
-	if m.state == nil {
-		m.state = emptyState
-	}
 	m.epoch.Store(st.epochFloor(m.connID) + 1)
 	m.clientEpoch.Store(m.epoch.Load())
 	waiting := r.addWaiterAndOwn(m)
 	defer r.removeWaiter(waiting)
 
-	res, err := e.enterStore(ctx, m)
+	res, err := m.enter(ctx)
 	if err == nil {
 		m.joinedMs.Store(res.Member.JoinedMs)
 		err = waiting.wait(ctx, r)
 	}
 	if err == nil {
-		refused := st.ackJoin(m, a, waiting, false)
+		refused := m.ackJoin(st, a, waiting, false, st.sender)
 		if refused == nil {
 			return nil
 		}
@@ -167,30 +165,24 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	return err
 }
 
-var emptyState = []byte("{}")
-
 // epochFloor is the highest epoch that a connId had, as far as is known.
 func (st *roomSession) epochFloor(connID string) int64 {
 	st.sock.mu.Lock()
 	floor := st.sock.minEpoch
 	st.sock.mu.Unlock()
-	st.room.mu.Lock()
-	defer st.room.mu.Unlock()
-	return max(floor, st.room.shownEpoch(connID))
+	shown, _ := st.room.shown(connID)
+	return max(floor, shown.Epoch)
 }
 
 // pickConnID is the socket's id, unless a member that was once this socket's
 // lives on under it, or did.
 func (st *roomSession) pickConnID() string {
-	s, r := st.sock, st.room
+	s := st.sock
 	id := s.conn.ID()
 	s.mu.Lock()
 	taken := s.idTaken
 	s.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	stands := r.rep.Member(id) // one of this node's own just left
-	if taken || r.owned[id] != nil || stands != nil && stands.Owner != s.eng.self() {
+	if taken || st.room.has(id) {
 		return randomID(15)
 	}
 	return id
@@ -212,8 +204,9 @@ func (m *ownedMember) setGrace(graceMs int64) {
 	m.digest = digestOf(m.token)
 }
 
-// enterStore writes a new member, the indexes and the connection.
-func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResult, error) {
+// enter writes a new member, the indexes and the connection.
+func (m *ownedMember) enter(ctx context.Context) (store.PutResult, error) {
+	e := m.room.eng
 	lacks, since, err := e.index.Lacks(ctx, m.room.id, m.owner)
 	if err != nil {
 		return store.PutResult{}, err
@@ -221,7 +214,7 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 	q := store.EnterRequest{
 		Put: store.Put{Intent: store.IntentJoin, Member: m.record()}, SeenMs: e.storeNow(), AddRoom: lacks,
 	}
-	e.fillRoom(ctx, &q.Put, m.room)
+	m.room.fillPut(ctx, &q.Put)
 	res, err := e.store.Enter(ctx, q)
 	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
 		err = errConnIDTaken
@@ -236,9 +229,7 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 // or still may: it waits until the join cannot any more.
 func (st *roomSession) rollBackJoin(ctx context.Context, m *ownedMember) {
 	e := st.sock.eng
-	st.sock.mu.Lock()
-	st.sock.minEpoch = max(st.sock.minEpoch, m.epoch.Load())
-	st.sock.mu.Unlock()
+	st.sock.GaveUp(m.epoch.Load())
 	e.markInDoubt(&st.executor, e.after(e.expiry(ctx), m.removing(store.ReasonLeave)))
 }
 
@@ -262,10 +253,10 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	defer r.removeWaiter(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
-	res, err := e.put(ctx, &put, r)
+	res, err := r.put(ctx, &put)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
 		m.setGrace(before.GraceMs) // which it is restored with, and keeps if that fails
-		if err := st.resolveMismatch(ctx, m); err != nil {
+		if err := m.resolveMismatch(ctx, &st.executor); err != nil {
 			return err
 		}
 		return st.rejoin(ctx, m, p, a)
@@ -283,7 +274,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	epoch := m.clientEpoch.Load()
 	if err == nil {
 		m.clientEpoch.Store(next.Epoch)
-		err = st.ackJoin(m, a, waiting, false)
+		err = m.ackJoin(st, a, waiting, false, st.sender)
 	}
 	if err != nil && !errors.Is(err, wire.ErrRemoved) {
 		m.clientEpoch.Store(epoch)
@@ -308,9 +299,7 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 			return err
 		}
 		if stands == nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.checkOwned(m)
+			m.checkSoon()
 			return nil
 		}
 		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
@@ -319,7 +308,7 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1
 		m.epoch.Store(back.Epoch)
-		_, err = e.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch}, r)
+		_, err = r.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch})
 		if err == nil {
 			m.applied(store.Applied, &back)
 		}
@@ -329,17 +318,18 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 
 // ackJoin acknowledges a join with the room as it is at that moment; from then on the
 // socket hears the room's events. It fails when this node does not own the member any more,
-// or when a large snapshot does not get its turn in time.
-func (st *roomSession) ackJoin(m *ownedMember, a Acker, came *waiter, resumed bool) error {
-	return st.room.answer(&snapshotWaiter{sock: st.sock, noReply: !a.Wanted(), reply: func(snap *snapshot) error {
-		return st.attach(m, a, snap, came, resumed)
+// or when a large snapshot does not get its turn in time. sender says that the client asked
+// for the senders of events.
+func (m *ownedMember) ackJoin(s Session, a Acker, came *waiter, resumed, sender bool) error {
+	return m.room.answer(&snapshotWaiter{session: s, noReply: !a.Wanted(), reply: func(snap *snapshot) error {
+		return m.attach(s, a, snap, came, resumed, sender)
 	}})
 }
 
-// attach gives the member to the socket and answers, if there is a snapshot to
+// attach gives the member to the session and answers, if there is a snapshot to
 // answer with. The room's lock is held.
-func (st *roomSession) attach(m *ownedMember, a Acker, snap *snapshot, came *waiter, resumed bool) error {
-	r, s := st.room, st.sock
+func (m *ownedMember) attach(s Session, a Acker, snap *snapshot, came *waiter, resumed, sender bool) error {
+	r := m.room
 	stands := r.rep.Member(m.connID)
 	if r.owned[m.connID] != m || stands == nil {
 		return wire.ErrRemoved
@@ -347,20 +337,15 @@ func (st *roomSession) attach(m *ownedMember, a Acker, snap *snapshot, came *wai
 	if string(stands.State) == string(m.state) {
 		stands.State = m.state // one copy
 	}
-	heard, before, seatBefore := m.listenerIndex >= 0, st.member.Load(), m.session
-	s.conn.Enter(s.eng.RoomName(st.roomID()))
-	st.setMember(m)
-	m.session = st
+	heard, before, sessionBefore := m.listenerIndex >= 0, s.Take(m), m.session
+	m.session = s
 	ack := wire.JoinAck{
 		ConnID: m.connID, Epoch: m.clientEpoch.Load(), GraceMs: m.graceMs, Token: m.token, Resumed: resumed,
-		Sender: st.sender,
+		Sender: sender,
 	}
 	if snap != nil && !r.answerJoin(a, &ack, snap) {
-		st.setMember(before)
-		m.session = seatBefore
-		if before == nil {
-			s.conn.Exit(s.eng.RoomName(st.roomID()))
-		}
+		s.PutBack(before)
+		m.session = sessionBefore
 		return errWait
 	}
 	m.checks.drop()
@@ -373,13 +358,7 @@ func (st *roomSession) attach(m *ownedMember, a Acker, snap *snapshot, came *wai
 	}
 	r.addListener(m)
 	if !heard && !resumed && came.event != nil && came.seq == r.rep.Seq() {
-		s.conn.Deliver(came.event)
+		s.Deliver(came.event)
 	}
 	return nil
-}
-
-func (st *roomSession) setMember(m *ownedMember) {
-	st.sock.mu.Lock()
-	defer st.sock.mu.Unlock()
-	st.member.Store(m)
 }

@@ -83,7 +83,7 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
 	}
 	expires := e.expiry(ctx)
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
 	})
 	switch {
@@ -95,7 +95,7 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 		e.tombstones.Add(t, e.clock.Now())
 		// The owner does this, too, when it hears of the kick.
 		if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {
-			e.repeatLeave(t)
+			e.Rooms.repeatLeave(t)
 		}
 	}
 	return outcome, err
@@ -110,7 +110,7 @@ func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
 			return err
 		}
 		e.tombstones.Add(t, e.clock.Now())
-		return e.endEntries(ctx, t)
+		return e.Rooms.endEntries(ctx, t)
 	})
 	l := newExecutor(t.Room)
 	e.schedule(l, func() { e.carryOut(l, step) })
@@ -140,22 +140,16 @@ func (e *Engine) handleDisconnectNotice(text []byte) {
 		e.throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
 		return
 	}
-	r := e.roomOf(cut.Room)
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if m := r.owned[cut.ConnID]; m != nil {
-		m.disconnectEpoch = cut.Epoch
+	if r := e.Rooms.roomOf(cut.Room); r != nil {
+		r.disconnectWith(cut.ConnID, cut.Epoch)
 	}
 }
 
 // pause waits before the store is asked again for something that came too late.
-func (e *Engine) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
+func (e *Node) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
 
 // wait blocks for a while, or until ctx or the engine ends: that is an error.
-func (e *Engine) wait(ctx context.Context, d time.Duration) error {
+func (e *Node) wait(ctx context.Context, d time.Duration) error {
 	done := make(chan struct{})
 	t := e.clock.AfterFunc(d, func() { close(done) })
 	defer t.Stop()

@@ -58,18 +58,22 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 		_ = m.depart(ctx, &st.executor, store.ReasonLeave)
 		return
 	}
-	// The grace is stored: the page that resumes may reach another node, and
-	// this one may stop before the grace ends.
-	x := e.disconnectNow(store.ReasonLeave, grace.Value)
-	x.shownAway = m.away.Load()
+	m.leaveInGrace(ctx, &st.executor, grace.Value)
+}
+
+// leaveInGrace begins a grace that the client asked for, in place of the join's. It is stored:
+// the page that resumes may reach another node, and this one may stop before the grace ends.
+// Called by operations of the executor only.
+func (m *ownedMember) leaveInGrace(ctx context.Context, l *serial.Executor, graceMs int64) {
+	x := m.disconnectNow(store.ReasonLeave, graceMs)
 	m.room.mu.Lock()
-	m.graceMs = grace.Value // in place of the join's
+	m.graceMs = graceMs
 	m.room.mu.Unlock()
 	step := m.storeGrace(x)
-	if st.executor.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
-		e.markInDoubt(&st.executor, step)
+	if l.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
+		m.room.eng.markInDoubt(l, step)
 	}
-	m.beginGrace(&st.executor, x)
+	m.beginGrace(l, x)
 }
 
 // depart removes an owned member from its room and the indexes. If the store does
@@ -105,8 +109,8 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
-	outcome, err := e.removeMember(ctx, r, store.Remove{
-		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
+	outcome, err := e.removeMember(ctx, store.Remove{
+		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		outcome, err = m.removeElsewhere(ctx, reason)
@@ -140,8 +144,8 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 		return store.Fenced, e.addUser(ctx, m.userEntry()) // which was removed above
 	}
 	m.epoch.Store(max(m.epoch.Load(), stands.Epoch)) // what comes after is above it
-	outcome, err := e.removeMember(ctx, r, store.Remove{
-		Room: r.id, ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
+	outcome, err := e.removeMember(ctx, store.Remove{
+		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		err = fmt.Errorf("leave: the member is written by somebody: %w", store.ErrUnavailable)
@@ -149,11 +153,8 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	return outcome, err
 }
 
-// removeMember removes a member of a room, which is this node's replica or nil.
-func (e *Engine) removeMember(ctx context.Context, r *room, q store.Remove) (store.Outcome, error) {
-	if r != nil {
-		q.From = r.position()
-	}
+// removeMember removes a member of a room.
+func (e *Node) removeMember(ctx context.Context, q store.Remove) (store.Outcome, error) {
 	q.ExpiresMs = e.expiry(ctx)
 	outcome, err := e.store.Remove(ctx, q)
 	return outcome, expired(outcome, err)
@@ -194,17 +195,17 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 }
 
 // repeatLeave removes a member again whose life has ended. It does not block.
-func (e *Engine) repeatLeave(t replica.Tombstone) {
+func (e *Rooms) repeatLeave(t replica.Tombstone) {
 	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
 	l := newExecutor(t.Room)
 	e.schedule(l, func() { e.carryOut(l, step) })
 }
 
 // repeatLeaveOnce is one try.
-func (e *Engine) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error {
+func (e *Rooms) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error {
 	if err := e.endEntries(ctx, t); err != nil {
 		return err
 	}
-	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err
 }

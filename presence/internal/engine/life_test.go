@@ -19,7 +19,7 @@ func (w *world) lifeOfMember(room string) string {
 	}
 	m := stored[0]
 	for i, e := range w.nodes {
-		r := e.roomOf(room)
+		r := e.Rooms.roomOf(room)
 		if r == nil {
 			continue
 		}

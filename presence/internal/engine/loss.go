@@ -18,7 +18,7 @@ import (
 // or it is another one, so every room has lost its members.
 func (e *Engine) DataLost() {
 	e.Log.Warn("the store lost data; restoring members", "node", e.self())
-	for _, r := range e.replicas() {
+	for _, r := range e.Rooms.replicas() {
 		r.scheduleResync(true)
 	}
 	e.repeat()
@@ -49,14 +49,16 @@ func (e *Engine) repeatAll() {
 	for asked := e.repeats.Load(); asked > 0 && e.sleep(jitter()); asked = e.repeats.Add(-asked) {
 		asked = e.repeats.Load()
 		e.refreshConns()
-		e.writeUsers(e.ownedMembers())
+		for _, m := range e.Rooms.ownedMembers() {
+			m.writeUserSoon()
+		}
 		e.repeatLeaves() // before the index: clients see what comes back, and it ends with the tombstones' time
 		e.retrying("index of rooms", func() error { return e.index.Repair(e.ctx) })
 	}
 }
 
 // lostData reports whether the store lost data lately, as far as the node knows.
-func (e *Engine) lostData(now time.Time) bool {
+func (e *Node) lostData(now time.Time) bool {
 	at := e.dataLossAt.Load()
 	return at != nil && now.Sub(*at) < replica.LossTime
 }
@@ -73,7 +75,7 @@ func (r *room) lostData() bool {
 }
 
 // retrying runs a step again and again until it succeeds or the engine closes. It blocks.
-func (e *Engine) retrying(doing string, step func() error) {
+func (e *Node) retrying(doing string, step func() error) {
 	for {
 		err := step()
 		if err == nil || e.ctx.Err() != nil {
@@ -127,13 +129,13 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 	}
 	for i := range found {
 		if t, ok := ended[found[i].Life]; ok {
-			e.repeatLeave(t)
+			e.Rooms.repeatLeave(t)
 			delete(ended, t.Life)
 		}
 	}
 	for _, t := range ended { // they may lie elsewhere, and be back without the member
 		ctx, cancel := e.storeContext()
-		err := e.endEntries(ctx, t)
+		err := e.Rooms.endEntries(ctx, t)
 		cancel()
 		if err != nil {
 			return err
@@ -143,7 +145,7 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 }
 
 // endEntries removes what there is of a member that has left beside its record.
-func (e *Engine) endEntries(ctx context.Context, t replica.Tombstone) error {
+func (e *Rooms) endEntries(ctx context.Context, t replica.Tombstone) error {
 	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
 	if err != nil || e.owns(t.Room, t.ConnID) { // the connection is in the room again
 		return err
@@ -151,15 +153,14 @@ func (e *Engine) endEntries(ctx context.Context, t replica.Tombstone) error {
 	return e.connLeave(ctx, store.Conn{ConnID: t.ConnID, UserID: t.UserID, Room: t.Room, Node: t.Owner})
 }
 
-// writeUsers has the users' entries of members written again. It does not block.
-func (e *Engine) writeUsers(list []*ownedMember) {
-	for _, m := range list {
-		m.room.mu.Lock()
-		l := m.writer()
-		m.room.mu.Unlock()
-		if l != nil {
-			e.schedule(l, func() { e.carryOut(l, m.writeUser) })
-		}
+// writeUserSoon has the user's entry of the member written again. It does not block.
+func (m *ownedMember) writeUserSoon() {
+	e := m.room.eng
+	m.room.mu.Lock()
+	l := m.writer()
+	m.room.mu.Unlock()
+	if l != nil {
+		e.schedule(l, func() { e.carryOut(l, m.writeUser) })
 	}
 }
 

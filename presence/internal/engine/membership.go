@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -9,12 +10,49 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
+// Session is the side of a member's socket that a room knows: the socket's place in the room.
+// None of its methods blocks. Those that say so are called with the room's lock held.
+type Session interface {
+	// Executor is where what is written of the member takes its turn.
+	Executor() *serial.Executor
+	// Deliver queues a frame. The room's lock is held.
+	Deliver(f Frame)
+	// LastPacket is when the client last sent anything at all.
+	LastPacket() time.Time
+	// Busy reports whether so much waits to be sent that a snapshot has to wait too.
+	Busy() bool
+	// Gone reports whether no answer can reach the client any more.
+	Gone() bool
+	// Closed reports whether the engine was told that the socket has ended.
+	Closed() bool
+	// Take makes the member the socket's, and PutBack the one that it had before, which Take
+	// returned. The room's lock is held.
+	Take(m *ownedMember) (before *ownedMember)
+	PutBack(before *ownedMember)
+	// Evicted takes the member from the socket after an eviction. Before any request that
+	// waits the socket leaves the room, and with cut it is disconnected for good if it is
+	// in no other; then cleanUp runs. The room's lock is held.
+	Evicted(m *ownedMember, cut bool, cleanUp func(*serial.Executor))
+	// LeaveOrHandOff lets the member go as the node stops, and reports whether something of
+	// it stays in the store, or may. An operation of the executor.
+	LeaveOrHandOff(ctx context.Context) (left bool)
+}
+
+// IDSocket is a socket to the member whose connId is the socket's own id, whoever has the
+// member now. The room's lock is held.
+type IDSocket interface {
+	// GaveUp says that the member is not this node's any more, and with which epoch.
+	GaveUp(epoch int64)
+	// IDTaken says that another socket, or another node, has the member by now.
+	IDTaken()
+}
+
 // ownedMember is a member that this node owns. What an executor writes is touched by
 // that executor alone: its room session's while it has one, its grace's after that.
 type ownedMember struct {
 	room           *room
 	connID, userID string
-	idSocket       *Socket // the socket of this node whose id is the connId; nil if there is none
+	idSocket       IDSocket // the socket of this node whose id is the connId; nil if there is none
 	// owner is the node id under which it stands in the store, life the name of its life and
 	// newer what a node of a later version wrote of it. Only its executor changes them, with the
 	// room's lock held.
@@ -42,9 +80,9 @@ type ownedMember struct {
 	restoring bool
 
 	// Guarded by room.mu.
-	session       *roomSession // nil in grace and when gone
-	grace         *grace       // nil while it has a socket
-	listenerIndex int          // in room.listeners; -1: does not hear the room
+	session       Session // nil in grace and when gone
+	grace         *grace  // nil while it has a socket
+	listenerIndex int     // in room.listeners; -1: does not hear the room
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
 	// gone is why somebody removed it, once that is known and until the room shows its
@@ -54,6 +92,13 @@ type ownedMember struct {
 	// socket.
 	disconnectEpoch int64
 	checks          checkState
+}
+
+// newMember returns a member that this node is about to own.
+func (r *room) newMember(connID, userID, life string, state []byte) *ownedMember {
+	return &ownedMember{
+		room: r, owner: r.eng.self(), life: life, connID: connID, userID: userID, state: state, listenerIndex: -1,
+	}
 }
 
 // record is the member as it is to be stored, without a running grace.
@@ -99,10 +144,8 @@ func (r *room) removeOwned(m *ownedMember) {
 		m.grace.stop()
 		m.grace = nil
 	}
-	if s := m.idSocket; s != nil { // the socket's next join is another life
-		s.mu.Lock()
-		s.minEpoch = max(s.minEpoch, m.epoch.Load())
-		s.mu.Unlock()
+	if m.idSocket != nil { // the socket's next join is another life
+		m.idSocket.GaveUp(m.epoch.Load())
 	}
 }
 
@@ -145,9 +188,7 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 	r.removeOwned(m)
 	m.session = nil
 	if m.idSocket != nil && why != evictGone {
-		m.idSocket.mu.Lock()
-		m.idSocket.idTaken = true
-		m.idSocket.mu.Unlock()
+		m.idSocket.IDTaken()
 	}
 	cleanUp := func(l *serial.Executor) {
 		switch {
@@ -160,12 +201,18 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 	}
 	switch {
 	case s != nil:
-		s.evicted(m, func() {
-			s.leaveRoom(cut)
-			cleanUp(&s.executor)
-		})
+		s.Evicted(m, cut, cleanUp)
 	case g != nil:
 		e.schedule(&g.executor, func() { cleanUp(&g.executor) })
+	}
+}
+
+// disconnectWith has the kick of a member with that epoch disconnect its socket, too.
+func (r *room) disconnectWith(connID string, epoch int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.owned[connID]; m != nil {
+		m.disconnectEpoch = epoch
 	}
 }
 
@@ -174,11 +221,24 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 func (m *ownedMember) writer() *serial.Executor {
 	switch {
 	case m.session != nil:
-		return &m.session.executor
+		return m.session.Executor()
 	case m.grace != nil:
 		return &m.grace.executor
 	}
 	return nil
+}
+
+// detach takes the member from its session by the socket's own doing: to leave the room, or to
+// live on without a socket.
+func (m *ownedMember) detach(leaving bool) {
+	r := m.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if shown := r.rep.Member(m.connID); shown != nil && r.owned[m.connID] == m {
+		shown.SeenMs = r.rep.LastSeenMs(shown) // the socket cannot be asked any more
+	}
+	r.removeListener(m)
+	m.session, m.leaving = nil, leaving
 }
 
 // isOwn reports whether an owned member is still this node's.
@@ -186,6 +246,16 @@ func (r *room) isOwn(m *ownedMember) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.owned[m.connID] == m
+}
+
+// ownedEpoch is the epoch of the owned member of a connection; 0: there is none.
+func (r *room) ownedEpoch(connID string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if own := r.owned[connID]; own != nil {
+		return own.epoch.Load()
+	}
+	return 0
 }
 
 // holds reports whether a member of the connection is this node's and not on its way

@@ -11,13 +11,13 @@ import (
 // acquire returns the node's replica of a room, opened, and takes a reference
 // to it; release gives that back. It blocks for at most ctx, and fails when the
 // engine closes.
-func (e *Engine) acquire(ctx context.Context, id string) (*room, error) {
+func (e *Rooms) acquire(ctx context.Context, id string) (*room, error) {
 	e.mu.Lock()
-	if e.rooms == nil || e.ctx.Err() != nil {
+	if e.open == nil || e.ctx.Err() != nil {
 		e.mu.Unlock()
 		return nil, store.ErrClosed
 	}
-	r := e.rooms[id]
+	r := e.open[id]
 	if r == nil {
 		r = &room{
 			eng: e, id: id, ready: make(chan struct{}), loading: true, owned: make(map[string]*ownedMember),
@@ -27,7 +27,7 @@ func (e *Engine) acquire(ctx context.Context, id string) (*room, error) {
 			e.mu.Unlock()
 			return nil, store.ErrClosed
 		}
-		e.rooms[id] = r
+		e.open[id] = r
 		e.index.Opened(id)
 	}
 	r.refs++
@@ -46,12 +46,12 @@ func (e *Engine) acquire(ctx context.Context, id string) (*room, error) {
 }
 
 // releaseRoom gives a reference back; the last one closes the replica.
-func (e *Engine) releaseRoom(r *room) {
+func (e *Rooms) releaseRoom(r *room) {
 	e.mu.Lock()
 	r.refs--
 	last := r.refs == 0
-	if last && e.rooms[r.id] == r {
-		delete(e.rooms, r.id)
+	if last && e.open[r.id] == r {
+		delete(e.open, r.id)
 		e.index.Closed(r.id)
 	}
 	e.mu.Unlock()
@@ -78,7 +78,7 @@ func (r *room) unsubscribe() {
 			r.sub.Close()
 		}
 		if r.openedHook {
-			r.eng.RoomObserver.CloseReplica(r.id)
+			r.eng.Observer.CloseReplica(r.id)
 		}
 	})
 }
@@ -90,8 +90,8 @@ func (r *room) open() {
 	defer cancel()
 	r.err = r.fill(ctx)
 	e.mu.Lock()
-	if r.err != nil && e.rooms[r.id] == r {
-		delete(e.rooms, r.id) // the next caller tries again
+	if r.err != nil && e.open[r.id] == r {
+		delete(e.open, r.id) // the next caller tries again
 		e.index.Closed(r.id)
 	}
 	abandoned := r.refs == 0
@@ -108,9 +108,9 @@ func (r *room) fill(ctx context.Context) (err error) {
 	if r.sub, err = e.store.Subscribe(ctx, r.id, r); err != nil {
 		return err
 	}
-	if e.RoomObserver != nil {
+	if e.Observer != nil {
 		r.openedHook = true
-		if err = e.RoomObserver.OpenReplica(ctx, r.id); err != nil {
+		if err = e.Observer.OpenReplica(ctx, r.id); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -27,7 +28,7 @@ func (st *roomSession) tryPatch(deadline time.Time, epoch wire.Optional, d wire.
 	if state == nil {
 		return ack, err
 	}
-	seq, err := st.write(ctx, m, state)
+	seq, err := m.writeState(ctx, &st.executor, state)
 	return m.stored(ack, seq), err
 }
 
@@ -71,16 +72,16 @@ func (m *ownedMember) stored(ack wire.HeartbeatAck, seq int64) wire.HeartbeatAck
 	return ack
 }
 
-// write stores a new state of a member and returns the event's seq. One that the
-// store lost meanwhile is restored first.
-func (st *roomSession) write(ctx context.Context, m *ownedMember, state []byte) (seq int64, err error) {
+// writeState stores a new state of a member and returns the event's seq. One that the
+// store lost meanwhile is restored first. An operation of the member's executor l.
+func (m *ownedMember) writeState(ctx context.Context, l *serial.Executor, state []byte) (seq int64, err error) {
 	for {
 		next := m.withState(state)
-		found, seq, err := st.sock.eng.update(ctx, &st.executor, m, &next)
+		found, seq, err := m.update(ctx, l, &next)
 		if err != nil || found == store.Applied || found == store.Repeated {
 			return seq, err
 		}
-		if err := st.resolveMismatch(ctx, m); err != nil {
+		if err := m.resolveMismatch(ctx, l); err != nil {
 			return 0, err
 		}
 	}
@@ -136,7 +137,7 @@ func (st *roomSession) startPatch(epoch wire.Optional, d wire.Edit, a Acker) {
 	next := m.withState(state)
 	p := &pendingPatch{st, m, a, ack, deadline, store.Put{Intent: store.IntentUpdate, Member: next, Fence: next.Epoch}}
 	ctx := e.deadlines.Shared(deadline)
-	e.fillRoom(ctx, &p.put, m.room)
+	m.room.fillPut(ctx, &p.put)
 	e.store.StartPut(ctx, &p.put, p)
 }
 
@@ -159,10 +160,10 @@ func (p *pendingPatch) finishSlow(res store.PutResult, err error) {
 	st, m, e := p.st, p.m, p.st.sock.eng
 	defer e.workers.Release()
 	ctx := e.deadlines.Shared(p.deadline)
-	_, seq, err := e.updated(&st.executor, m, &p.put, res, err)
+	_, seq, err := m.updated(&st.executor, &p.put, res, err)
 	if err == nil {
-		if err = st.resolveMismatch(ctx, m); err == nil {
-			seq, err = st.write(ctx, m, p.put.Member.State)
+		if err = m.resolveMismatch(ctx, &st.executor); err == nil {
+			seq, err = m.writeState(ctx, &st.executor, p.put.Member.State)
 		}
 	}
 	st.answerPatch(p.a, m.stored(p.ack, seq), err)

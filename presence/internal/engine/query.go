@@ -13,7 +13,7 @@ import (
 )
 
 // MembersOf reads a room from the replica if there is one, else from the store.
-func (e *Engine) MembersOf(ctx context.Context, id string) ([]wire.Member, error) {
+func (e *Rooms) MembersOf(ctx context.Context, id string) ([]wire.Member, error) {
 	if r := e.roomOf(id); r != nil {
 		select {
 		case <-r.ready:
@@ -49,6 +49,11 @@ func (s *Socket) MemberOf(roomID string) (wire.Member, bool) {
 	if m == nil {
 		return wire.Member{}, false
 	}
+	return m.public()
+}
+
+// public is the member as clients see it, if they see it.
+func (m *ownedMember) public() (wire.Member, bool) {
 	r := m.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +126,8 @@ type subscriber struct {
 	done     bool // guarded by room.mu
 }
 
-func (e *Engine) Subscribe(ctx context.Context, id string, f func(wire.Event)) (*Subscription, []wire.Member, error) {
+// Subscribe has f called with each event of a room, and returns its members before the first.
+func (e *Rooms) Subscribe(ctx context.Context, id string, f func(wire.Event)) (*Subscription, []wire.Member, error) {
 	r, err := e.acquire(ctx, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("presence: subscribe: %w", err)

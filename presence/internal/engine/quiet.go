@@ -20,7 +20,7 @@ const (
 const positionBatch = 256
 
 // checkIdleRooms compares the position of rooms without recent events with the store.
-func (e *Engine) checkIdleRooms() {
+func (e *Rooms) checkIdleRooms() {
 	quiet := e.idleRooms()
 	for len(quiet) > 0 {
 		batch := quiet[:min(len(quiet), positionBatch)]
@@ -44,7 +44,7 @@ func (e *Engine) checkIdleRooms() {
 	}
 }
 
-func (e *Engine) idleRooms() []*room {
+func (e *Rooms) idleRooms() []*room {
 	now := e.clock.Now()
 	since := now.Add(-idleAfter)
 	var quiet []*room
@@ -62,11 +62,11 @@ func (e *Engine) idleRooms() []*room {
 }
 
 // replicas lists the replicas of the node.
-func (e *Engine) replicas() []*room {
+func (e *Rooms) replicas() []*room {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]*room, 0, len(e.rooms))
-	for _, r := range e.rooms {
+	list := make([]*room, 0, len(e.open))
+	for _, r := range e.open {
 		list = append(list, r)
 	}
 	return list

@@ -68,10 +68,10 @@ func TestReadsWriteNothing(t *testing.T) {
 			return storetest.Fault{}
 		}})
 		for _, room := range []string{"r", "s", "nobody's"} {
-			if _, err := w.nodes[1].MembersOf(w.t.Context(), room); err != nil {
+			if _, err := w.nodes[1].Rooms.MembersOf(w.t.Context(), room); err != nil {
 				t.Error(err)
 			}
-			sub, _, err := w.nodes[1].Subscribe(w.t.Context(), room, func(wire.Event) {})
+			sub, _, err := w.nodes[1].Rooms.Subscribe(w.t.Context(), room, func(wire.Event) {})
 			if err != nil {
 				t.Fatal(err)
 			}

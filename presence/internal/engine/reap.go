@@ -16,7 +16,7 @@ const reapPage = 256
 // ReapRoom implements node.Host. A plain member leaves, a resumable one is taken over for
 // the rest of its grace.
 func (e *Engine) ReapRoom(ctx context.Context, owner, room string) error {
-	if shown, ok := e.shownOf(owner, room); ok {
+	if shown, ok := e.Rooms.shownOf(owner, room); ok {
 		for page := range slices.Chunk(shown, reapPage) {
 			list, err := e.loadMembers(ctx, room, page)
 			if err == nil {
@@ -42,7 +42,7 @@ func (e *Engine) ReapRoom(ctx context.Context, owner, room string) error {
 
 // loadMembers reads members of a room that a replica shows: it does not have graces that
 // were stored without an event.
-func (e *Engine) loadMembers(ctx context.Context, room string, connIDs []string) ([]store.Member, error) {
+func (e *Node) loadMembers(ctx context.Context, room string, connIDs []string) ([]store.Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
 	found, err := e.store.LoadMembers(ctx, room, connIDs)
@@ -58,7 +58,7 @@ func (e *Engine) scanMembers(ctx context.Context, room, cursor string) ([]store.
 
 // shownOf lists the members of an owner, and of this node, in a room by this node's
 // replica, and reports whether it has one that is in line with the store.
-func (e *Engine) shownOf(owner, room string) (connIDs []string, ok bool) {
+func (e *Rooms) shownOf(owner, room string) (connIDs []string, ok bool) {
 	r := e.roomOf(room)
 	if r == nil {
 		return nil, false
@@ -77,10 +77,10 @@ func (e *Engine) shownOf(owner, room string) (connIDs []string, ok bool) {
 }
 
 // roomOf returns the open room of an id; nil: it is not open.
-func (e *Engine) roomOf(id string) *room {
+func (e *Rooms) roomOf(id string) *room {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.rooms[id]
+	return e.open[id]
 }
 
 // reapMembers sees to the members of an owner in a list, and to those that stand as this
@@ -101,7 +101,7 @@ func (e *Engine) reapMembers(ctx context.Context, owner, room string, list []sto
 func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) error {
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
-	if r := e.roomOf(room); r != nil {
+	if r := e.Rooms.roomOf(room); r != nil {
 		if may, err := r.mayReap(m); !may || err != nil {
 			return err
 		}
@@ -109,18 +109,18 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	now := e.clock.Now()
 	reason, nowMs := store.ReasonNodeLost, e.storeTime(now)
 	if t, ended := e.tombstones.Of(m.Life, now); ended { // and the store lost that
-		return e.repeatLeaveOnce(ctx, t)
+		return e.Rooms.repeatLeaveOnce(ctx, t)
 	}
 	if m.UntilMs > 0 && m.UntilMs <= nowMs {
 		reason = m.Lost // its grace ended while no node owned it
 	} else if m.GraceMs > 0 {
-		return e.takeOver(ctx, room, m, nowMs)
+		return e.Rooms.takeOver(ctx, room, m, nowMs)
 	}
 	user := store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}
 	if err := e.removeUser(ctx, user); err != nil {
 		return err
 	}
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Owner: m.Owner, Life: m.Life, Reason: reason,
 	})
 	switch {
@@ -164,7 +164,7 @@ func (r *room) mayReap(m *store.Member) (bool, error) {
 }
 
 // takeOver takes a resumable member of a dead node over, without a socket.
-func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member, nowMs int64) error {
+func (e *Rooms) takeOver(ctx context.Context, room string, stands *store.Member, nowMs int64) error {
 	r, err := e.acquire(ctx, room)
 	if err != nil {
 		return err
@@ -174,10 +174,8 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
 	defer r.handoffs.Unlock(stands.ConnID)
-	m := &ownedMember{
-		room: r, owner: e.self(), life: stands.Life, connID: stands.ConnID, userID: stands.UserID, state: stands.State,
-		digest: stands.Token, graceMs: stands.GraceMs, listenerIndex: -1,
-	}
+	m := r.newMember(stands.ConnID, stands.UserID, stands.Life, stands.State)
+	m.digest, m.graceMs = stands.Token, stands.GraceMs
 	m.joinedMs.Store(stands.JoinedMs)
 	m.write.Store(stands.Write + 1)
 	r.mu.Lock()
@@ -195,7 +193,7 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	}
 	next := m.inGrace(x)
 	next.Write = m.write.Load()
-	res, err := e.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
+	res, err := r.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true})
 	if err != nil {
 		return err
 	}
@@ -211,7 +209,11 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 }
 
 // Owners implements node.Host.
-func (e *Engine) Owners() map[string][]string {
+func (e *Engine) Owners() map[string][]string { return e.Rooms.owners() }
+
+// owners lists the rooms in which members of an owner are shown, by owner; not those that
+// this node owns.
+func (e *Rooms) owners() map[string][]string {
 	owners := make(map[string][]string)
 	self := e.self()
 	for _, r := range e.replicas() {

@@ -14,7 +14,7 @@ import (
 func (w *world) crash(e *Engine) {
 	e.close()
 	for _, c := range w.clients {
-		if c.sock.eng == e {
+		if c.node == e {
 			c.gone.Store(true)
 		}
 	}

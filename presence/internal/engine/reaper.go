@@ -2,7 +2,6 @@ package engine
 
 import (
 	"hash/crc32"
-	"slices"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -13,7 +12,7 @@ import (
 const maxTickDelay = 2 * time.Second
 
 // connReaper returns the check for silent connections, to be run every ReaperInterval.
-func (e *Engine) connReaper() func() {
+func (e *Sockets) connReaper() func() {
 	due := e.clock.Now().Add(e.ReaperInterval)
 	return func() {
 		now := e.clock.Now()
@@ -31,15 +30,25 @@ func (e *Engine) connReaper() func() {
 }
 
 // socketsInRooms lists the sockets that are in a room or on their way into one.
-func (e *Engine) socketsInRooms() []*Socket {
+func (e *Sockets) socketsInRooms() []*Socket {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]*Socket, 0, len(e.sockets))
-	for s := range e.sockets {
+	list := make([]*Socket, 0, len(e.all))
+	for s := range e.all {
 		s.mu.Lock()
 		if len(s.sessions) > 0 {
 			list = append(list, s)
 		}
+		s.mu.Unlock()
+	}
+	return list
+}
+
+// sessions lists the sockets' places in rooms.
+func (e *Sockets) sessions() (list []*roomSession) {
+	for _, s := range e.socketsInRooms() {
+		s.mu.Lock()
+		list = append(list, s.sessions...)
 		s.mu.Unlock()
 	}
 	return list
@@ -62,16 +71,18 @@ func (e *Engine) usersInTurn() func() {
 	turn := 0
 	return func() {
 		turn = (turn + 1) % userTurns
-		e.writeUsers(slices.DeleteFunc(e.ownedMembers(), func(m *ownedMember) bool {
-			return crc32.ChecksumIEEE([]byte(m.connID))%userTurns != uint32(turn)
-		}))
+		for _, m := range e.Rooms.ownedMembers() {
+			if crc32.ChecksumIEEE([]byte(m.connID))%userTurns == uint32(turn) {
+				m.writeUserSoon()
+			}
+		}
 	}
 }
 
 // refreshConns renews the records of all connections of this node, of those in
 // grace too, and writes those again that the store lost.
 func (e *Engine) refreshConns() {
-	conns := e.ownedConns()
+	conns := e.Rooms.ownedConns()
 	batch := make([]store.Seen, 0, refreshBatch)
 	flush := func() {
 		ctx, cancel := e.storeContext()
@@ -83,7 +94,7 @@ func (e *Engine) refreshConns() {
 		}
 		for _, id := range missing {
 			for _, c := range conns[id] {
-				if e.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
+				if e.Rooms.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
 					return // the next refresh finds it again
 				}
 			}
@@ -101,7 +112,7 @@ func (e *Engine) refreshConns() {
 }
 
 // owns tells whether a member is this node's, or about to be.
-func (e *Engine) owns(room, connID string) bool {
+func (e *Rooms) owns(room, connID string) bool {
 	r := e.roomOf(room)
 	if r == nil {
 		return false
@@ -112,7 +123,7 @@ func (e *Engine) owns(room, connID string) bool {
 }
 
 // ownedConns lists what the node owns, by connection.
-func (e *Engine) ownedConns() map[string][]store.Conn {
+func (e *Rooms) ownedConns() map[string][]store.Conn {
 	conns := make(map[string][]store.Conn)
 	for _, r := range e.replicas() {
 		r.mu.Lock()

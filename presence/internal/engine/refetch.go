@@ -172,6 +172,6 @@ func (r *room) unused() bool {
 }
 
 // sleep waits; it reports false when the engine closed meanwhile.
-func (e *Engine) sleep(d time.Duration) bool {
+func (e *Node) sleep(d time.Duration) bool {
 	return e.wait(e.ctx, d) == nil
 }

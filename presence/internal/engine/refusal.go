@@ -9,22 +9,26 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
-// logSnapshotTimeout says that a request was given up because its turn for an answer with a
-// snapshot did not come.
-func (e *Engine) logSnapshotTimeout(room string, s *Socket) {
-	e.throttled.Warn("join or sync refused: no memory for its large answer within 10 s; see MAX_LARGE_BYTES",
-		"reason", wire.ErrAnswerLate.Code, "room", wire.Clipped(room), "user", wire.Clipped(s.Users()), "address", s.conn.Address())
+// logLateAnswer says so if an error is that a request was given up because its turn for an
+// answer with a snapshot did not come.
+func (st *roomSession) logLateAnswer(err error) {
+	if !errors.Is(err, wire.ErrAnswerLate) {
+		return
+	}
+	s := st.sock
+	s.eng.throttled.Warn("join or sync refused: no memory for its large answer within 10 s; see MAX_LARGE_BYTES",
+		"reason", wire.ErrAnswerLate.Code, "room", wire.Clipped(st.roomID()), "user", wire.Clipped(s.Users()), "address", s.conn.Address())
 }
 
 // Refuse answers a request with an error as the client shall see it.
-func (e *Engine) Refuse(a Acker, err error, doing string) {
+func (e *Sockets) Refuse(a Acker, err error, doing string) {
 	a.Answer(wire.AppendRefusal(nil, e.toClientError(err, doing)))
 }
 
 // toClientError translates an error into what the client gets. This is the only place where
 // errors of the store and of the application become codes. An unexpected error is logged
 // with an id that the client gets too.
-func (e *Engine) toClientError(err error, doing string) *wire.Error {
+func (e *Sockets) toClientError(err error, doing string) *wire.Error {
 	var coded *wire.Error
 	switch {
 	case errors.As(err, &coded):

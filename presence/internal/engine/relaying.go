@@ -135,7 +135,7 @@ func (r *relaying) done(size int) {
 
 // sendHeld waits until the others have room for what the client sent. An operation of the
 // executor.
-func (r *relaying) sendHeld(held Backlog, e *Engine) {
+func (r *relaying) sendHeld(held Backlog, e *Node) {
 	full := make(chan struct{})
 	r.hold(full)
 	held.Wait(e.ctx)

@@ -78,10 +78,8 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return false, err
 	}
-	m := &ownedMember{
-		room: r, owner: e.self(), life: stands.Life, connID: t.connID, userID: p.UserID, state: p.State, token: p.Resume,
-		listenerIndex: -1,
-	}
+	m := r.newMember(t.connID, p.UserID, stands.Life, p.State)
+	m.token = p.Resume
 	m.joinedMs.Store(stands.JoinedMs)
 	m.setGrace(stands.GraceMs)
 	if p.GraceMs.Given {
@@ -113,13 +111,13 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 		err = t.waiting.wait(ctx, r)
 	}
 	if err == nil {
-		if err = st.ackJoin(m, a, t.waiting, true); err == nil {
+		if err = m.ackJoin(st, a, t.waiting, true, st.sender); err == nil {
 			return true, nil
 		}
 	}
 	// The client gets an error, so it has no member: the member goes back into grace,
 	// unless it was taken over or removed meanwhile.
-	m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+	m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 	return true, err
 }
 
@@ -134,7 +132,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	next.State, next.Write = known.State, known.Write+1
 	waiting := t.st.room.awaitWrite(m, next.Epoch, next.Write) // a load may show the resume alone
 	defer t.st.room.removeWaiter(waiting)
-	found, _, err := t.st.sock.eng.update(ctx, &t.st.executor, m, &next)
+	found, _, err := m.update(ctx, &t.st.executor, &next)
 	if err != nil || found != store.Applied && found != store.Repeated {
 		return err
 	}
@@ -163,11 +161,8 @@ func (t *resumeAttempt) inReplica() bool {
 	if t.res.Outcome != store.Missing {
 		return false
 	}
-	r := t.st.room
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known := r.rep.Member(t.connID)
-	return known != nil && t.matches(&known.Member)
+	known, ok := t.st.room.shown(t.connID)
+	return ok && t.matches(&known)
 }
 
 // matches tells whether a join's token speaks of a member that can be resumed.
@@ -184,13 +179,9 @@ func (t *resumeAttempt) matches(m *store.Member) bool {
 // none. A replica that lags behind is no reason to refuse: the store decides.
 func (t *resumeAttempt) resumable(ctx context.Context) (*store.Member, error) {
 	r := t.st.room
-	r.mu.Lock()
-	known := r.rep.Member(t.connID)
-	r.mu.Unlock()
-	if known != nil && t.matches(&known.Member) {
-		stands := known.Member
-		t.known = &stands
-		return &stands, nil
+	if known, ok := r.shown(t.connID); ok && t.matches(&known) {
+		t.known = &known
+		return &known, nil
 	}
 	stands, err := r.eng.stored(ctx, r.id, t.connID)
 	if err != nil || stands == nil || !t.matches(stands) {
@@ -205,20 +196,15 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 	st, m := t.st, t.m
 	e, r := st.sock.eng, st.room
 	for range resumeTries {
-		epoch := stands.Epoch
+		epoch := max(stands.Epoch, r.ownedEpoch(t.connID)) // taken over just now: its event may be on its way
 		if t.known != nil {
 			epoch = max(epoch, t.known.Epoch)
 		}
-		r.mu.Lock()
-		if own := r.owned[t.connID]; own != nil { // taken over just now: its event may be on its way
-			epoch = max(epoch, own.epoch.Load())
-		}
-		r.mu.Unlock()
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.removeWaiter(t.waiting)
 		t.waiting = r.addWaiter(m, m.epoch.Load())
-		t.res, err = e.put(ctx, t.put(stands.Epoch), r)
+		t.res, err = r.put(ctx, t.put(stands.Epoch))
 		if err != nil {
 			t.keepLock = true
 			e.markInDoubt(&st.executor, func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch) })
@@ -240,8 +226,8 @@ func (t *resumeAttempt) put(fence int64) *store.Put {
 // member is this node's, without a socket, and its grace begins.
 func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 	st, m := t.st, t.m
-	e, r := st.sock.eng, st.room
-	res, err := e.put(ctx, t.put(fence), r)
+	r := st.room
+	res, err := r.put(ctx, t.put(fence))
 	if err != nil {
 		return err
 	}
@@ -249,7 +235,7 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 		m.tookOver(&res.Member)
 		m.clientEpoch.Store(m.epoch.Load())
 		if r.takeOwnership(m, res) {
-			m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+			m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 		}
 	}
 	r.handoffs.Unlock(t.connID)

@@ -14,7 +14,7 @@ import (
 
 // room is a node's replica of a room in which it has sockets, and those sockets.
 type room struct {
-	eng  *Engine
+	eng  *Rooms
 	id   string
 	refs int // guarded by eng.mu
 
@@ -59,7 +59,7 @@ func (r *room) position() store.Position {
 }
 
 // moment is now, as the replica wants it.
-func (e *Engine) moment() replica.Now {
+func (e *Rooms) moment() replica.Now {
 	now := e.clock.Now()
 	return replica.Now{Time: now, StoreMs: e.storeTime(now)}
 }
@@ -132,6 +132,25 @@ func (r *room) shownEpoch(connID string) int64 {
 	return 0
 }
 
+// shown is a member as clients see it, if they see it.
+func (r *room) shown(connID string) (m store.Member, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if shown := r.rep.Member(connID); shown != nil {
+		return shown.Member, true
+	}
+	return m, false
+}
+
+// has reports whether the connId is that of a member of this node, or is shown as one of
+// another node.
+func (r *room) has(connID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stands := r.rep.Member(connID) // one of this node's own just left
+	return r.owned[connID] != nil || stands != nil && stands.Owner != r.eng.self()
+}
+
 // Owns implements replica.Owner. The lock is held.
 func (r *room) Owns(connID string) bool {
 	own := r.owned[connID]
@@ -151,7 +170,7 @@ func (r *room) Share(m *store.Member) {
 // SeenMs implements replica.Owner. The lock is held.
 func (r *room) SeenMs(connID string) int64 {
 	if own := r.owned[connID]; own != nil && own.session != nil {
-		return r.eng.storeTime(own.session.sock.conn.LastPacket())
+		return r.eng.storeTime(own.session.LastPacket())
 	}
 	return 0
 }
@@ -166,7 +185,7 @@ func (r *room) publish(c *replica.Change, m *store.Member) {
 			f = r.eng.encodeEvent(&c.Shown)
 		}
 		for _, own := range r.listeners {
-			own.session.sock.conn.Deliver(f)
+			own.session.Deliver(f)
 		}
 		for _, w := range r.subscribers {
 			w.deliver(c.Event)

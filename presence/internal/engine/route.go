@@ -59,7 +59,7 @@ func (s *Socket) runRelay(relays *relaying, deadline time.Time, way targets, x R
 		a.Answer(ackOK)
 	}
 	if held != nil {
-		relays.sendHeld(held, e)
+		relays.sendHeld(held, e.Node)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestAwayIsNoLifeSign(t *testing.T) {
 			if got := c.seenOf("r", "sock-a"); got < least || got > most {
 				t.Errorf("%s: last seen %d ms after the last packet, want %d to %d", when, got-last, least-last, most-last)
 			}
-			members, err := e.MembersOf(t.Context(), "r")
+			members, err := e.Rooms.MembersOf(t.Context(), "r")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestAwayIsNoLifeSign(t *testing.T) {
 		time.Sleep(10 * time.Second) // it is away
 		check("away, at its node", w.nodes[0], last, last)
 		check("away, elsewhere", w.nodes[1], last, lost)
-		members, err := w.nodes[2].MembersOf(t.Context(), "r") // from the store
+		members, err := w.nodes[2].Rooms.MembersOf(t.Context(), "r") // from the store
 		for _, m := range members {
 			if got := m.LastSeen.UnixMilli(); m.ConnID == "sock-a" && (got < last || got > lost) {
 				t.Errorf("read from the store: %d ms after the last packet, %v", got-last, err)

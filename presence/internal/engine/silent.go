@@ -10,7 +10,7 @@ const silentInterval = time.Second
 
 // silenceDetector returns the check for connections from which nothing has come for
 // SilentAfter, to be run every silentInterval. It costs a glance at each connection.
-func (e *Engine) silenceDetector() func() {
+func (e *Sockets) silenceDetector() func() {
 	due := e.clock.Now().Add(silentInterval)
 	var catchesUp time.Time
 	return func() {
@@ -29,10 +29,10 @@ func (e *Engine) silenceDetector() func() {
 }
 
 // silentSince lists the sockets from which nothing came after a time.
-func (e *Engine) silentSince(at time.Time) (list []*Socket) {
+func (e *Sockets) silentSince(at time.Time) (list []*Socket) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for s := range e.sockets {
+	for s := range e.all {
 		if s.conn.LastPacket().Before(at) {
 			list = append(list, s)
 		}
@@ -95,7 +95,7 @@ func (st *roomSession) show(away bool) {
 		next.Write++
 		// A write without an answer is in doubt. If the store does not have the member, the
 		// check of missing members finds out why.
-		_, _, _ = e.update(ctx, &st.executor, m, &next)
+		_, _, _ = m.update(ctx, &st.executor, &next)
 		return nil
 	}
 	if st.executor.ResolveInDoubt(ctx) != nil {

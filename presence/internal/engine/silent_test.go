@@ -30,7 +30,7 @@ func TestASilentMemberIsShownAway(t *testing.T) {
 		b.pong()
 		want(t, "later", b.heard(), `update ann@r {"n":1} away`)
 		for i, e := range w.nodes {
-			members, err := e.MembersOf(t.Context(), "r")
+			members, err := e.Rooms.MembersOf(t.Context(), "r")
 			if err != nil {
 				t.Fatal(err)
 			}

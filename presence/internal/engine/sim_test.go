@@ -43,6 +43,19 @@ var testSettings = Settings{
 	Log:            slog.New(slog.DiscardHandler),
 }
 
+// newEngine starts a node.
+func newEngine(ctx context.Context, s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) (*Engine, error) {
+	e := New(s, RoomOptions{Encode: encode}, st, c)
+	if err := e.Open(ctx); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// close ends every goroutine of the engine, however long that takes.
+func (e *Engine) close() { _ = e.Shut(context.Background()) }
+
 // inWorld runs a test in fake time, and checks in the end that nothing is left.
 func inWorld(t *testing.T, nodes int, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) { runWorld(t, memstore.New(memstore.Options{}), nodes, f) })
@@ -155,6 +168,7 @@ type wireAck struct {
 type client struct {
 	w    *world
 	name string
+	node *Engine
 	sock *Socket
 
 	mu      sync.Mutex
@@ -177,9 +191,9 @@ type clientRoom struct {
 }
 
 func (w *world) connect(e *Engine, name string) *client {
-	c := &client{w: w, name: name, seen: time.Now(), rooms: make(map[string]*clientRoom), entered: make(map[string]bool)}
+	c := &client{w: w, name: name, node: e, seen: time.Now(), rooms: make(map[string]*clientRoom), entered: make(map[string]bool)}
 	c.pong()
-	c.sock = e.Connect(c)
+	c.sock = e.Sockets.Connect(c)
 	w.clients = append(w.clients, c)
 	return c
 }
@@ -464,7 +478,7 @@ func (w *world) agree(room string) {
 		want[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 	}
 	for i, e := range w.nodes {
-		r := e.roomOf(room)
+		r := e.Rooms.roomOf(room)
 		if r == nil {
 			continue
 		}

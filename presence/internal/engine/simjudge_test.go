@@ -158,7 +158,7 @@ func (s *simulation) views(room string) (list []view) {
 	nodes := slices.DeleteFunc(slices.Concat(s.nodes, s.leaving), func(n *simNode) bool { return n.frozen })
 	of := make([]*simNode, len(clients))
 	for i, c := range clients {
-		of[i] = s.of[c.sock.eng]
+		of[i] = s.of[c.node]
 	}
 	s.mu.Unlock()
 	open := false
@@ -190,9 +190,7 @@ func (s *simulation) views(room string) (list []view) {
 
 // replicaView is what Members answers on a node that has the room open.
 func replicaView(e *Engine, room string) (members []shownMember, ok bool) {
-	e.mu.Lock()
-	r := e.rooms[room]
-	e.mu.Unlock()
+	r := e.Rooms.roomOf(room)
 	if r == nil {
 		return nil, false
 	}

@@ -80,7 +80,7 @@ func parseAck(t *testing.T, ack []byte) (a wireAck) {
 func (s *simulation) believes(c *client, room string) *belief {
 	key := seatKey{c, room}
 	if s.seats[key] == nil {
-		b := &belief{seatKey: key, node: s.of[c.sock.eng]}
+		b := &belief{seatKey: key, node: s.of[c.node]}
 		s.seats[key] = b
 		s.inRoom[room] = append(s.inRoom[room], b)
 	}
@@ -254,7 +254,7 @@ func (s *simulation) checkGone(c *client, e wireEvent) {
 	if left := s.leaves[key]; e.Type == "join" && left > 0 {
 		for _, of := range s.inRoom[e.RoomID] {
 			if of.over && of.open == 0 && left >= of.epoch && of.connID == e.ConnID && of.user == e.UserID &&
-				!s.disputed(of) && !s.dead[of.c.sock.eng] && slices.Contains(s.nodes, of.node) {
+				!s.disputed(of) && !s.dead[of.c.node] && slices.Contains(s.nodes, of.node) {
 				s.w.t.Errorf("%s hears %v (%s, epoch %d), but %s had left", c.name, e, e.ConnID, e.Epoch, of.c.name)
 			}
 		}
@@ -284,7 +284,7 @@ func (s *simulation) checkAway(c *client, e wireEvent) {
 
 // mustStand reports whether an owned member has no reason to end, not even for a
 // moment. s.mu is held.
-func (s *simulation) mustStand(b *belief) bool { return s.stands(b) && !s.dead[b.c.sock.eng] }
+func (s *simulation) mustStand(b *belief) bool { return s.stands(b) && !s.dead[b.c.node] }
 
 // stands reports whether a client is in a room for good: its node may have been
 // taken for dead, but then it comes back. s.mu is held.

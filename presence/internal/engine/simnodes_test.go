@@ -112,7 +112,7 @@ func (s *simulation) crash(n *simNode) {
 	n.link.Kill()
 	n.eng.close()
 	for _, c := range s.w.clients {
-		if c.sock.eng == n.eng {
+		if c.node == n.eng {
 			c.gone.Store(true)
 		}
 	}
@@ -159,7 +159,7 @@ func (s *simulation) drain(n *simNode, pause time.Duration) {
 	clients := slices.Clone(s.clients)
 	s.mu.Unlock()
 	for _, c := range clients {
-		if c.sock.eng == n.eng && !c.isGone() {
+		if c.node == n.eng && !c.isGone() {
 			time.Sleep(pause)
 			c.end(store.ReasonShutdown, false)
 		}
@@ -232,7 +232,7 @@ func (s *simulation) thaw(n *simNode, began time.Time) {
 // on does something to a client's socket, once its node can read it.
 func (s *simulation) on(c *client, f func()) {
 	s.mu.Lock()
-	if n := s.of[c.sock.eng]; n.frozen {
+	if n := s.of[c.node]; n.frozen {
 		n.queue = append(n.queue, f)
 		s.mu.Unlock()
 		return

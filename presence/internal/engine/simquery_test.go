@@ -58,7 +58,7 @@ func (s *simulation) query(room, user string) {
 	defer cancel()
 	q := s.begin(n)
 	if s.dice.IntN(2) == 0 {
-		members, err := n.eng.MembersOf(ctx, room)
+		members, err := n.eng.Rooms.MembersOf(ctx, room)
 		q.answered("Members("+room+") on "+n.name, err, func(of string) (list []shownMember) {
 			for _, m := range members {
 				if of == room {

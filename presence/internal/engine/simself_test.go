@@ -58,7 +58,7 @@ func TestTheSimulationJudges(t *testing.T) {
 					if c.free > 0 {
 						s.excuse(n, c.free, "a test says so")
 					}
-					r := n.eng.roomOf("r")
+					r := n.eng.Rooms.roomOf("r")
 					r.mu.Lock()
 					saved, spoilt := r.rep, make(map[string]*store.Member)
 					for m := range r.rep.All() {
@@ -70,8 +70,8 @@ func TestTheSimulationJudges(t *testing.T) {
 					for _, m := range spoilt {
 						shown.Members = append(shown.Members, *m)
 					}
-					r.rep = replica.New("r", &n.eng.replicaSettings, r)
-					r.rep.Load(shown, n.eng.moment())
+					r.rep = replica.New("r", &n.eng.Rooms.replicaSettings, r)
+					r.rep.Load(shown, n.eng.Rooms.moment())
 					r.mu.Unlock()
 					time.Sleep(c.lasts)
 					r.mu.Lock()

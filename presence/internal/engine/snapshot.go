@@ -46,7 +46,7 @@ var errWait = errors.New("the answer has to wait")
 
 // snapshotWaiter is a request that is to be answered with the room's snapshot.
 type snapshotWaiter struct {
-	sock *Socket
+	session Session // whose socket gets the answer
 	// reply answers. It is called with the room's lock, and with nil when no answer
 	// is wanted or the socket is gone. It may return errLater.
 	reply   func(snap *snapshot) error
@@ -132,27 +132,26 @@ func (r *room) serveAll() {
 			err = wire.ErrShuttingDown
 		case !now.Before(a.until):
 			err = wire.ErrAnswerLate
-			r.eng.logSnapshotTimeout(r.id, a.sock)
 		default:
 			return false
 		}
 		a.done <- err
 		return true
 	})
-	if !slices.ContainsFunc(r.snapshotWaiters, func(a *snapshotWaiter) bool { return !a.sock.conn.Busy() }) {
+	if !slices.ContainsFunc(r.snapshotWaiters, func(a *snapshotWaiter) bool { return !a.session.Busy() }) {
 		r.dropNextSnapshot() // no socket could be sent it
 	}
 }
 
 // serve answers a request if that is possible now. The lock is held.
 func (r *room) serve(a *snapshotWaiter) error {
-	if a.noReply || a.sock.gone() {
+	if a.noReply || a.session.Gone() {
 		return a.reply(nil)
 	}
 	if !a.share && r.isSmall() {
 		return a.reply(&snapshot{seq: r.rep.Seq()})
 	}
-	if a.sock.conn.Busy() {
+	if a.session.Busy() {
 		return errWait
 	}
 	snap := r.snapshotNow()

@@ -27,7 +27,7 @@ type countedTexts struct {
 // countTexts has the snapshots of a node counted.
 func countTexts(e *Engine) *countedTexts {
 	c := &countedTexts{ready: closed}
-	e.Share = func(int) SharedBody {
+	e.Rooms.Share = func(int) SharedBody {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.in++
@@ -251,9 +251,7 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if _, kept := texts.counts(); kept != 0 {
 			t.Errorf("%d shares are kept", kept)
 		}
-		e.mu.Lock()
-		r := e.rooms["r"]
-		e.mu.Unlock()
+		r := e.Rooms.roomOf("r")
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if len(r.snapshotWaiters) != 0 || r.serving || r.nextSnapshot != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,7 @@ import (
 // Socket is one Socket.IO connection with all the rooms that it is in or on
 // its way into.
 type Socket struct {
-	eng  *Engine
+	eng  *Sockets
 	conn clientConn
 
 	mu       sync.Mutex
@@ -100,19 +101,19 @@ func (st *roomSession) joinDone() {
 }
 
 // Connect makes a socket known to the engine.
-func (e *Engine) Connect(p clientConn) *Socket {
+func (e *Sockets) Connect(p clientConn) *Socket {
 	s := &Socket{eng: e, conn: p}
 	e.mu.Lock()
-	e.sockets[s] = struct{}{}
+	e.all[s] = struct{}{}
 	e.mu.Unlock()
 	return s
 }
 
 // Known is how many sockets the engine knows.
-func (e *Engine) Known() int {
+func (e *Sockets) Known() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.sockets)
+	return len(e.all)
 }
 
 // session returns the room session for a room; nil if there is none. s.mu is held.
@@ -181,13 +182,12 @@ func (st *roomSession) post(a Acker, size int, op func(deadline time.Time)) bool
 
 // requestDeadline is when the store must have answered what a request asks of
 // it from now on.
-func (e *Engine) requestDeadline() time.Time {
+func (e *Node) requestDeadline() time.Time {
 	return e.deadlines.After(e.clock.Now())
 }
 
-// evicted takes the member from the session after an eviction, and runs then before any
-// request that waits. The room's lock is held.
-func (st *roomSession) evicted(m *ownedMember, then func()) {
+// Evicted implements Session.
+func (st *roomSession) Evicted(m *ownedMember, cut bool, cleanUp func(*serial.Executor)) {
 	s := st.sock
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +195,65 @@ func (st *roomSession) evicted(m *ownedMember, then func()) {
 		s.minEpoch = max(s.minEpoch, m.epoch.Load())
 		st.wantsRoom = st.wantsRoom && st.joinsOpen > 0
 	}
-	st.executor.PostFront(then, s.eng.start)
+	st.executor.PostFront(func() {
+		st.leaveRoom(cut)
+		cleanUp(&st.executor)
+	}, s.eng.start)
+}
+
+// Executor implements Session.
+func (st *roomSession) Executor() *serial.Executor { return &st.executor }
+
+// Deliver implements Session.
+func (st *roomSession) Deliver(f Frame) { st.sock.conn.Deliver(f) }
+
+// LastPacket implements Session.
+func (st *roomSession) LastPacket() time.Time { return st.sock.conn.LastPacket() }
+
+// Busy implements Session.
+func (st *roomSession) Busy() bool { return st.sock.conn.Busy() }
+
+// Gone implements Session.
+func (st *roomSession) Gone() bool { return st.sock.gone() }
+
+// Closed implements Session.
+func (st *roomSession) Closed() bool { return st.sock.isClosed() }
+
+// Take implements Session.
+func (st *roomSession) Take(m *ownedMember) (before *ownedMember) {
+	before = st.member.Load()
+	st.sock.conn.Enter(st.sock.eng.RoomName(st.roomID()))
+	st.setMember(m)
+	return before
+}
+
+// PutBack implements Session.
+func (st *roomSession) PutBack(before *ownedMember) {
+	st.setMember(before)
+	if before == nil {
+		st.sock.conn.Exit(st.sock.eng.RoomName(st.roomID()))
+	}
+}
+
+func (st *roomSession) setMember(m *ownedMember) {
+	st.sock.mu.Lock()
+	defer st.sock.mu.Unlock()
+	st.member.Store(m)
+}
+
+// LeaveOrHandOff implements Session: plain members leave, resumable ones are handed over.
+func (st *roomSession) LeaveOrHandOff(ctx context.Context) (left bool) {
+	m := st.member.Load()
+	if m == nil {
+		return false
+	}
+	st.detach(m, m.graceMs == 0)
+	if m.graceMs > 0 {
+		m.handOff(ctx, &st.executor, m.disconnectNow(store.ReasonShutdown, m.graceMs))
+		return true
+	}
+	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is in doubt
+	return false
 }
 
 // leaveRoom takes the socket out of the Socket.IO room, unless it joined again meanwhile.
@@ -233,7 +291,7 @@ func (st *roomSession) closeIfEmpty() {
 	}
 	s.mu.Unlock()
 	if r != nil {
-		s.eng.releaseRoom(r)
+		s.eng.rooms.releaseRoom(r)
 	}
 }
 
@@ -241,6 +299,20 @@ func (s *Socket) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
+}
+
+// GaveUp implements IDSocket.
+func (s *Socket) GaveUp(epoch int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.minEpoch = max(s.minEpoch, epoch)
+}
+
+// IDTaken implements IDSocket.
+func (s *Socket) IDTaken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idTaken = true
 }
 
 // gone reports whether no answer can reach the client any more. The close that follows may
@@ -265,7 +337,7 @@ func (s *Socket) Users() string {
 func (s *Socket) Close(reason store.Reason, clean bool) {
 	e := s.eng
 	e.mu.Lock()
-	delete(e.sockets, s)
+	delete(e.all, s)
 	e.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,7 +362,7 @@ func (st *roomSession) disconnect(reason store.Reason, clean bool, atMs int64) {
 	lives := m.graceMs > 0 && !clean
 	st.detach(m, !lives)
 	if lives {
-		m.beginGrace(&st.executor, disconnect{reason: reason, atMs: atMs, untilMs: atMs + m.graceMs, shownAway: m.away.Load()})
+		m.beginGrace(&st.executor, m.disconnectAt(atMs, reason, m.graceMs))
 		return
 	}
 	ctx, cancel := st.sock.eng.storeContext()
@@ -302,17 +374,11 @@ func (st *roomSession) disconnect(reason store.Reason, clean bool, atMs int64) {
 // the socket does not hear of it: to leave the room, or to live on without one.
 // Called by operations of the executor.
 func (st *roomSession) detach(m *ownedMember, leaving bool) {
-	r, s := m.room, st.sock
-	r.mu.Lock()
-	if shown := r.rep.Member(m.connID); shown != nil && r.owned[m.connID] == m {
-		shown.SeenMs = r.rep.LastSeenMs(shown) // the socket cannot be asked any more
-	}
-	r.removeListener(m)
-	m.session, m.leaving = nil, leaving
-	r.mu.Unlock()
+	m.detach(leaving)
+	s := st.sock
 	s.mu.Lock()
 	st.member.CompareAndSwap(m, nil)
 	s.minEpoch = max(s.minEpoch, m.epoch.Load())
 	s.mu.Unlock()
-	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
+	s.conn.Exit(s.eng.RoomName(st.roomID()))
 }

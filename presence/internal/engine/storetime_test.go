@@ -76,7 +76,7 @@ func TestARecordThatBeginsBelowTheOneBefore(t *testing.T) {
 		var step atomic.Int64
 		mem := memstore.New(memstore.Options{Now: func() time.Time { return time.Now().Add(time.Duration(step.Load())) }})
 		runWorld(t, mem, 2, func(w *world) {
-			sub, _, err := w.nodes[0].Subscribe(t.Context(), "r", func(wire.Event) {})
+			sub, _, err := w.nodes[0].Rooms.Subscribe(t.Context(), "r", func(wire.Event) {})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestARecordThatBeginsBelowTheOneBefore(t *testing.T) {
 			time.Sleep(time.Second) // the nodes learn of it
 			w.connect(w.nodes[1], "b").join("r", "bob", "")
 			synctest.Wait()
-			if members, err := w.nodes[0].MembersOf(t.Context(), "r"); err != nil || len(members) != 1 {
+			if members, err := w.nodes[0].Rooms.MembersOf(t.Context(), "r"); err != nil || len(members) != 1 {
 				t.Errorf("the other node shows %v, %v", members, err)
 			}
 		})

@@ -10,18 +10,18 @@ import (
 
 // update writes a member that this node owns and shows it as an update; seq is
 // the event's, if it took effect. A write without an answer is repeated until
-// there is one, so that it counts once. Called by operations of the member's executor.
-func (e *Engine) update(ctx context.Context, l *serial.Executor, m *ownedMember, next *store.Member) (found store.Outcome, seq int64, err error) {
+// there is one, so that it counts once. Called by operations of the member's executor l.
+func (m *ownedMember) update(ctx context.Context, l *serial.Executor, next *store.Member) (found store.Outcome, seq int64, err error) {
 	put := store.Put{Intent: store.IntentUpdate, Member: *next, Fence: next.Epoch}
-	res, err := e.put(ctx, &put, m.room)
-	return e.updated(l, m, &put, res, err)
+	res, err := m.room.put(ctx, &put)
+	return m.updated(l, &put, res, err)
 }
 
 // updated is what follows from the store's answer to an update.
-func (e *Engine) updated(l *serial.Executor, m *ownedMember, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
+func (m *ownedMember) updated(l *serial.Executor, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
 	if err != nil {
 		again := *put
-		e.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))
+		m.room.eng.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))
 		return 0, 0, err
 	}
 	m.applied(res.Outcome, &put.Member)
@@ -39,10 +39,15 @@ func (m *ownedMember) applied(found store.Outcome, next *store.Member) {
 
 // put sends a write of a member that this node owns, of which it fills in the
 // room, and makes an outcome that should not be an error.
-func (e *Engine) put(ctx context.Context, p *store.Put, r *room) (store.PutResult, error) {
-	e.fillRoom(ctx, p, r)
-	res, err := store.PutAndWait(ctx, e.store, *p)
+func (r *room) put(ctx context.Context, p *store.Put) (store.PutResult, error) {
+	r.fillPut(ctx, p)
+	res, err := store.PutAndWait(ctx, r.eng.store, *p)
 	return res, expired(res.Outcome, err)
+}
+
+// fillPut fills in what a write has of its room.
+func (r *room) fillPut(ctx context.Context, p *store.Put) {
+	p.Room, p.From, p.ExpiresMs = r.id, r.position(), r.eng.expiry(ctx)
 }
 
 // errExpired says that a write came too late to take effect.
@@ -54,9 +59,4 @@ func expired(found store.Outcome, err error) error {
 		return errExpired
 	}
 	return err
-}
-
-// fillRoom fills in what a write has of its room.
-func (e *Engine) fillRoom(ctx context.Context, p *store.Put, r *room) {
-	p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expiry(ctx)
 }

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+// clientConn is what the engine needs of a socket. None of its methods but hold blocks.
+type clientConn interface {
+	ID() string
+	// Deliver queues a frame that the engine's encode made.
+	Deliver(f Frame)
+	// ExpectSender returns what answers in place of a, and has each event of the
+	// application after that answer end with its sender.
+	ExpectSender(a Acker) Acker
+	// Enter and Exit keep the socket in a Socket.IO room, by its name.
+	Enter(room string)
+	Exit(room string)
+	// LastPacket is when the client last sent anything at all.
+	LastPacket() time.Time
+	// SetHeals says that the client notices gaps and syncs after them.
+	SetHeals()
+	// Busy reports whether so much waits to be sent that a snapshot has to wait too.
+	Busy() bool
+	// Ended reports whether nothing can be sent any more.
+	Ended() bool
+	// Address is where the client is.
+	Address() string
+	// OnNextPacket has f called once, when the client next sends anything at all. f
+	// does not block.
+	OnNextPacket(f func())
+	// Hold makes the goroutine that reads the connection, which calls it, wait until done
+	// is closed, for at most some time. It reports false when the connection has ended.
+	Hold(done <-chan struct{}, most time.Duration) bool
+	// Drop closes the transport as silent.
+	Drop()
+	// Disconnect sends a disconnect packet, after which the client does not reconnect by
+	// itself.
+	Disconnect()
+}
+
+// Sockets are the sockets of a node.
+type Sockets struct {
+	*Node
+	rooms *Rooms
+
+	mu  sync.Mutex
+	all map[*Socket]struct{}
+}
+
+func newSockets(r *Rooms) *Sockets {
+	return &Sockets{Node: r.Node, rooms: r, all: make(map[*Socket]struct{})}
+}
