@@ -828,7 +828,7 @@ var nodeRules = []rule{
 		"The entry of a room that was reaped before the store lost that stays."),
 	without("batch.add (remembers)", "internal/node/rooms.go", "batch.add", "(last || b.remembers(room))", "true",
 		"The rooms of a dead node are looked at again 10 s later, when its last writes have arrived."),
-	without("Index.InDoubt", "internal/engine/drain.go", "Engine.DrainNode", "d.left.Load() || e.index.InDoubt()", "d.left.Load()",
+	without("Index.InDoubt", "internal/engine/drain.go", "Engine.Deregister", "left || e.index.InDoubt()", "left",
 		"A node that stops while an entry of a room is in doubt is marked dead."),
 	without("SignOff (left)", "internal/node/node.go", "Node.SignOff", "if left || n.removeRooms(ctx) != nil {", "if n.removeRooms(ctx) != nil {",
 		"A node that stops and leaves something behind is marked dead at once."),

@@ -169,7 +169,7 @@ func (s *simulation) drain(n *simNode, pause time.Duration) {
 	left, err := n.eng.DrainNode(ctx)
 	n.eng.close()
 	if err == nil {
-		err = n.eng.life.SignOff(ctx, left)
+		err = n.eng.Deregister(ctx, left)
 	}
 	s.log("drained", n.name, left, err)
 	after := time.Duration(0)
