@@ -467,7 +467,7 @@ var leaveRules = []rule{
 	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err`,
 		"A member that came back is removed again with the entry of its user."),
-	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.carryOut(l, m.erase)", "",
+	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.retries.CarryOut(l, now, m.erase)", "_ = now",
 		"The owner of a member that another node removed removes what else there is of it."),
 	without("evict (moved)", "internal/engine/membership.go", "room.evict", "case leaving || why != evictGone:", "case false && leaving:",
 		"A node leaves the entries of a member alone that others have now, or whose leave is under way."),

@@ -197,7 +197,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 func (e *Engine) repeatLeave(t replica.Tombstone) {
 	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
 	l := newExecutor(t.Room)
-	e.schedule(l, func() { e.carryOut(l, step) })
+	e.carryOut(l, step)
 }
 
 // repeatLeaveOnce is one try.

@@ -158,7 +158,7 @@ func (e *Engine) writeUsers(list []*ownedMember) {
 		l := m.writer()
 		m.room.mu.Unlock()
 		if l != nil {
-			e.schedule(l, func() { e.carryOut(l, m.writeUser) })
+			e.carryOut(l, m.writeUser)
 		}
 	}
 }
