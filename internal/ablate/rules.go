@@ -50,6 +50,8 @@ var verdictRules = []rule{
 		"A member with its socket here begins a new life when a claimant ended the one before."),
 	without("judgeEnded (under)", "internal/member/judge.go", "judgeEnded", " || ev.EndedUnder == own.Node", "",
 		"A member with its socket here begins a new life when a leave from before a loss was repeated."),
+	without("judgeEnded (leave)", "internal/member/judge.go", "judgeEnded", "ev.Reason == store.ReasonLeave", "false",
+		"A member that left elsewhere does not come back because its former node had just restored it."),
 	without("judgeEnded (kicked)", "internal/member/judge.go", "judgeEnded", " || ev.Reason == store.ReasonKicked", "",
 		"A member that was kicked does not begin a new life."),
 	without("judgeStored (renamed)", "internal/member/judge.go", "judgeStored", "case stored.Owner == own.Node && ev.Renamed:", "case false:",
