@@ -50,6 +50,8 @@ var verdictRules = []rule{
 		"A member with its socket here begins a new life when a claimant ended the one before."),
 	without("judgeEnded (under)", "internal/member/judge.go", "judgeEnded", " || ev.EndedUnder == own.Node", "",
 		"A member with its socket here begins a new life when a leave from before a loss was repeated."),
+	without("judgeEnded (leave)", "internal/member/judge.go", "judgeEnded", "ev.Reason == store.ReasonLeave", "false",
+		"A member that left elsewhere does not come back because its former node had just restored it."),
 	without("judgeEnded (kicked)", "internal/member/judge.go", "judgeEnded", " || ev.Reason == store.ReasonKicked", "",
 		"A member that was kicked does not begin a new life."),
 	without("judgeStored (renamed)", "internal/member/judge.go", "judgeStored", "case stored.Owner == own.Node && ev.Renamed:", "case false:",
@@ -426,8 +428,8 @@ var leaveRules = []rule{
 	if e.storeNow() <= m.inDoubtUntilMs.Load() {
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
-	outcome, err := e.removeMember(ctx, r, store.Remove{
-		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
+	outcome, err := e.removeMember(ctx, store.Remove{
+		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		outcome, err = m.removeElsewhere(ctx, reason)
@@ -464,10 +466,10 @@ var leaveRules = []rule{
 	without("eraseConn (holds)", "internal/engine/leave.go", "ownedMember.eraseConn", "if holds {", "if false && holds {",
 		"The record of a connection is left alone when the connection is in the room again."),
 	off("repeatLeaveOnce (user)", "internal/engine/leave.go", "Rooms.repeatLeaveOnce", `
-	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err`,
 		"A member that came back is removed again with the entry of its user."),
-	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.carryOut(l, m.erase)", "",
+	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.retries.CarryOut(l, now, m.erase)", "_ = now",
 		"The owner of a member that another node removed removes what else there is of it."),
 	without("evict (moved)", "internal/engine/membership.go", "room.evict", "case leaving || why != evictGone:", "case false && leaving:",
 		"A node leaves the entries of a member alone that others have now, or whose leave is under way."),
@@ -526,7 +528,7 @@ var joinRules = []rule{
 		"A resume of a socket that is closed takes nothing from a newer one."),
 	without("create (tries)", "internal/engine/join.go", "roomSession.create", "for range connIDTries {", "for range 1 {",
 		"A join that finds its connId taken draws another one."),
-	without("createMember (refused)", "internal/engine/join.go", "roomSession.createMember", "e.markInDoubt(&st.executor, m.removing(store.ReasonLeave))", "",
+	without("createMember (refused)", "internal/engine/join.go", "roomSession.createMember", "st.sock.eng.markInDoubt(&st.executor, m.removing(store.ReasonLeave))", "",
 		"A join that was written and cannot be answered is taken back."),
 	without("epochFloor (floor)", "internal/engine/join.go", "roomSession.epochFloor", "max(floor, ", "max(0*floor, ",
 		"A member that joins again is above its epochs of before."),
@@ -719,7 +721,7 @@ var nodeRules = []rule{
 	off("reapMember (order)", "internal/engine/reap.go", "Engine.reapMember", `
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
-	if r := e.roomOf(room); r != nil {
+	if r := e.Rooms.roomOf(room); r != nil {
 		if may, err := r.mayReap(m); !may || err != nil {
 			return err
 		}
@@ -727,14 +729,14 @@ var nodeRules = []rule{
 	now := e.clock.Now()
 	reason, nowMs := store.ReasonNodeLost, e.storeTime(now)
 	if t, ended := e.tombstones.Of(m.Life, now); ended {
-		return e.repeatLeaveOnce(ctx, t)
+		return e.Rooms.repeatLeaveOnce(ctx, t)
 	}
 	if m.UntilMs > 0 && m.UntilMs <= nowMs {
 		reason = m.Lost
 	} else if m.GraceMs > 0 {
-		return e.takeOver(ctx, room, m, nowMs)
+		return e.Rooms.takeOver(ctx, room, m, nowMs)
 	}
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Owner: m.Owner, Life: m.Life, Reason: reason,
 	})
 	switch {
@@ -830,7 +832,7 @@ var nodeRules = []rule{
 		"The entry of a room that was reaped before the store lost that stays."),
 	without("batch.add (remembers)", "internal/node/rooms.go", "batch.add", "(last || b.remembers(room))", "true",
 		"The rooms of a dead node are looked at again 10 s later, when its last writes have arrived."),
-	without("Index.InDoubt", "internal/engine/drain.go", "Engine.DrainNode", "d.left.Load() || e.index.InDoubt()", "d.left.Load()",
+	without("Index.InDoubt", "internal/engine/drain.go", "Engine.Deregister", "left || e.index.InDoubt()", "left",
 		"A node that stops while an entry of a room is in doubt is marked dead."),
 	without("SignOff (left)", "internal/node/node.go", "Node.SignOff", "if left || n.removeRooms(ctx) != nil {", "if n.removeRooms(ctx) != nil {",
 		"A node that stops and leaves something behind is marked dead at once."),

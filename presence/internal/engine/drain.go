@@ -29,12 +29,15 @@ func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
 			quiet = -1
 		}
 	}
-	return d.left.Load() || e.index.InDoubt(), nil
+	return d.left.Load(), nil
 }
 
 // Deregister is the last that the store hears of the node, which is shut by then. left says
-// that something of it may be in the store.
-func (e *Engine) Deregister(ctx context.Context, left bool) error { return e.life.SignOff(ctx, left) }
+// that something of it may be in the store. So may an entry of the node's index whose write
+// was cut short.
+func (e *Engine) Deregister(ctx context.Context, left bool) error {
+	return e.life.SignOff(ctx, left || e.index.InDoubt())
+}
 
 // drainRun is a drain under way.
 type drainRun struct {

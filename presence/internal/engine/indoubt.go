@@ -25,10 +25,10 @@ func (e *Node) markInDoubt(l *serial.Executor, step func(context.Context) error)
 	e.retries.Add(l, step)
 }
 
-// carryOut runs a step that must succeed some time: without an answer of the store it is
-// in doubt. Called by tasks of the executor only.
+// carryOut has an executor run a step that must succeed some time, when the departures have a
+// turn for it: without an answer of the store it is in doubt.
 func (e *Node) carryOut(l *serial.Executor, step func(context.Context) error) {
-	e.retries.CarryOut(l, step)
+	e.leavePool.Schedule(l, false, func(posted time.Time) { e.retries.CarryOut(l, posted, step) })
 }
 
 // after makes a step wait until the store's time is past one: what a write in doubt did

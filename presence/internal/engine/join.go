@@ -129,7 +129,7 @@ var errConnIDTaken = errors.New("join: the connId is taken")
 var emptyState = []byte("{}")
 
 func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) error {
-	e, r := st.sock.eng, st.room
+	r := st.room
 	m := r.newMember(st.pickConnID(), p.UserID, newLife(), p.State)
 	if m.state == nil {
 		m.state = emptyState
@@ -155,7 +155,7 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 			return nil
 		}
 		m.letGo()
-		e.markInDoubt(&st.executor, m.removing(store.ReasonLeave))
+		st.sock.eng.markInDoubt(&st.executor, m.removing(store.ReasonLeave))
 		return refused
 	}
 	m.letGo()
@@ -235,7 +235,7 @@ func (st *roomSession) rollBackJoin(ctx context.Context, m *ownedMember) {
 
 // rejoin replaces the state of a member by another join.
 func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join, a Acker) error {
-	e, r := st.sock.eng, st.room
+	r := st.room
 	before := m.record()
 	next := before
 	next.Epoch++
@@ -266,7 +266,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 		m.state = next.State
 		m.away.Store(false)
 		m.write.Store(next.Write)
-		err = e.connJoin(ctx, m.conn())
+		err = st.sock.eng.connJoin(ctx, m.conn())
 	}
 	if err == nil {
 		err = waiting.wait(ctx, r)

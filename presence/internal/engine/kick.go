@@ -113,7 +113,7 @@ func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
 		return e.Rooms.endEntries(ctx, t)
 	})
 	l := newExecutor(t.Room)
-	e.schedule(l, func() { e.carryOut(l, step) })
+	e.carryOut(l, step)
 }
 
 // disconnectNotice tells the owner of a member that the kick which follows must also disconnect the

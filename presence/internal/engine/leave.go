@@ -198,7 +198,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 func (e *Rooms) repeatLeave(t replica.Tombstone) {
 	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
 	l := newExecutor(t.Room)
-	e.schedule(l, func() { e.carryOut(l, step) })
+	e.carryOut(l, step)
 }
 
 // repeatLeaveOnce is one try.

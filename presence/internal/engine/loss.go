@@ -160,7 +160,7 @@ func (m *ownedMember) writeUserSoon() {
 	l := m.writer()
 	m.room.mu.Unlock()
 	if l != nil {
-		e.schedule(l, func() { e.carryOut(l, m.writeUser) })
+		e.carryOut(l, m.writeUser)
 	}
 }
 

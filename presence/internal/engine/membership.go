@@ -190,13 +190,14 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 	if m.idSocket != nil && why != evictGone {
 		m.idSocket.IDTaken()
 	}
+	now := e.clock.Now()
 	cleanUp := func(l *serial.Executor) {
 		switch {
 		case leaving || why != evictGone: // others see to what there is of it
 		case m.inDoubtUntilMs.Load() > 0: // and may come back
 			e.markInDoubt(l, m.removing(store.ReasonDisconnect))
 		default:
-			e.carryOut(l, m.erase)
+			e.retries.CarryOut(l, now, m.erase)
 		}
 	}
 	switch {

@@ -129,7 +129,10 @@ func (s *simulation) crash(n *simNode) {
 func (s *simulation) bury(n *simNode, after time.Duration) {
 	now := time.Now()
 	n.ended, n.deadFrom = now, now.Add(after)
-	n.unowned = now.Sub(s.lastLoss) < lossFor // it may not have repeated what was lost
+	// It may not have repeated what was lost. Or it was declared dead, and what it wrote before
+	// it knew that stands under an id that was reaped.
+	woke := later(n.thawed, n.cutUntil)
+	n.unowned = now.Sub(s.lastLoss) < lossFor || now.Sub(woke) < thawedFor
 	s.ended = append(s.ended, n)
 	s.w.t.Cleanup(n.link.End)
 }
@@ -169,7 +172,7 @@ func (s *simulation) drain(n *simNode, pause time.Duration) {
 	left, err := n.eng.DrainNode(ctx)
 	n.eng.close()
 	if err == nil {
-		err = n.eng.life.SignOff(ctx, left)
+		err = n.eng.Deregister(ctx, left)
 	}
 	s.log("drained", n.name, left, err)
 	after := time.Duration(0)

@@ -97,13 +97,15 @@ func Judge(own *Own, stored *store.Member, ev *Evidence) Verdict {
 func judgeEnded(own *Own, ev *Evidence) Verdict {
 	switch {
 	case !own.Online || ev.Reason == store.ReasonKicked:
-		return Gone
+	case ev.Reason == store.ReasonLeave:
+		// It was resumed elsewhere, and left there. This node may have restored it before it
+		// heard that, so its own record may be what was removed.
 	case ev.Reason == store.ReasonNodeLost || ev.EndedUnder == own.Node:
 		// By a claimant. Or by a node that took the life for ended when the store had lost
 		// it, and removed what this node restored: the record was this node's.
 		return Reaped
 	}
-	return Gone // it was resumed elsewhere, and left there
+	return Gone
 }
 
 func judgeStored(own *Own, stored *store.Member, ev *Evidence) Verdict {

@@ -75,6 +75,7 @@ func TestVerdict(t *testing.T) {
 		{"they did, and the store lost that", online, stands("here", 5, 7), ended(store.ReasonNodeLost), Reaped},
 		{"others saw it leave in its grace", inGrace, nil, ended(store.ReasonNodeLost), Gone},
 		{"it was resumed elsewhere, and left there", online, nil, ended(store.ReasonLeave), Gone},
+		{"it left elsewhere, and was restored here before that was heard", online, nil, Evidence{Ended: true, Reason: store.ReasonLeave, EndedUnder: "here"}, Gone},
 		{"somebody repeated a leave of before a loss", online, nil, Evidence{Ended: true, Reason: store.ReasonTimeout, EndedUnder: "here"}, Reaped},
 		{"it was kicked while the store lost data", online, nil, Evidence{Ended: true, Reason: store.ReasonKicked, DataLoss: true}, Gone},
 

@@ -142,6 +142,22 @@ func TestNumbersGoOnAfterALoss(t *testing.T) {
 	want(t, "one far above", show(out.Change), "join cat 102>300 x1")
 }
 
+// A leave that a load shows may need a number that the store has not given yet. The store goes
+// on above it, and does not take that for a loss.
+func TestAPositionAboveTheStore(t *testing.T) {
+	w := loadedRoom(t)
+	w.Lost(w.now.Time, true)
+	w.Reload(&Reload{Room: loaded(100, bob)}, w.now) // ann is missing
+	want(t, "position for the store", w.Position(), store.Position{Seq: 100, Born: "born"})
+	w.pass(RebuildTime)
+	d := w.Reload(&Reload{Room: loaded(100, bob)}, w.now)
+	want(t, "changes", show(d.Changes...), "leave(disconnect) ann 100>101 x0")
+	want(t, "position for the store", w.Position(), store.Position{Seq: 101})
+	out := w.Receive(event(100, 102, store.IntentJoin, cat), w.now)
+	want(t, "the next event", show(out.Change), "join cat 101>102 x1")
+	want(t, "position for the store", w.Position(), store.Position{Seq: 102, Born: "born"})
+}
+
 // Clients that were told a number which a room then lost are never told it again: what
 // they may have been told counts, not only what was shown.
 func TestNumbersAreNotUsedTwice(t *testing.T) {

@@ -103,9 +103,16 @@ func New(room string, s *Settings, owner Owner) *Replica {
 	return &Replica{settings: s, room: room, owner: owner, members: make(map[string]*Member)}
 }
 
-// Position is where the replica stands, as the store shall know it: what was shown is
-// the least that it may count on from.
-func (r *Replica) Position() store.Position { return store.Position{Seq: r.Seq(), Born: r.pos.Born} }
+// Position is where the replica stands, as the store shall know it: the store goes on above
+// what was shown. Leaves that a load showed may have numbers that the store has not given
+// yet. Then the position has no generation, since the store is not behind: it lost nothing.
+func (r *Replica) Position() store.Position {
+	p := store.Position{Seq: r.Seq(), Born: r.pos.Born}
+	if r.shown > r.pos.Seq && r.floor <= r.pos.Seq {
+		p.Born = ""
+	}
+	return p
+}
 
 // Seq is the number that clients stand at.
 func (r *Replica) Seq() int64 { return max(r.pos.Seq, r.shown, r.floor) }

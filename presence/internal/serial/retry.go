@@ -64,10 +64,11 @@ func (r *RetryQueue) Move(from, to *Executor) {
 }
 
 // CarryOut runs a step that must succeed some time, after the writes in doubt of the
-// executor. Without success it is added to the queue. CarryOut blocks for one deadline at
-// most. Only tasks of the executor may call it.
-func (r *RetryQueue) CarryOut(x *Executor, step func(context.Context) error) {
-	ctx, cancel := r.deadlines.Call()
+// executor. Without success it is added to the queue. CarryOut blocks until the deadline of
+// a request that came at posted, which is when the caller was queued: else a request behind
+// it would wait twice. Only tasks of the executor may call it.
+func (r *RetryQueue) CarryOut(x *Executor, posted time.Time, step func(context.Context) error) {
+	ctx, cancel := r.deadlines.Until(r.deadlines.After(posted))
 	defer cancel()
 	if x.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
 		r.Add(x, step)
@@ -105,8 +106,7 @@ func (r *RetryQueue) Waiting() []*Executor {
 
 // Retry has each executor that waits resolve its writes in doubt, in a turn of the pool,
 // behind the tasks that are queued there. Those that did not resolve all of them wait for
-// the next Retry. Its deadline counts from when the task is posted: else a request behind
-// it would wait twice.
+// the next Retry. Its deadline is that of CarryOut.
 func (r *RetryQueue) Retry() {
 	r.mu.Lock()
 	executors := r.executors

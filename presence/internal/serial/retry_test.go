@@ -104,19 +104,29 @@ func TestCarryOut(t *testing.T) {
 		r := newTestQueue(t.Context(), Bounds{})
 		x := newTestExecutor("r")
 		var ran trace
-		r.CarryOut(x, ran.step("simple", nil))
+		r.CarryOut(x, time.Now(), ran.step("simple", nil))
 		if ran.want(t, "simple"); r.Len() != 0 {
 			t.Error("a step that succeeded is in doubt")
 		}
 		err := errors.New("no answer")
-		r.CarryOut(x, func(ctx context.Context) error { return ran.step("first", err)(ctx) })
-		r.CarryOut(x, ran.step("second", nil))
+		r.CarryOut(x, time.Now(), func(ctx context.Context) error { return ran.step("first", err)(ctx) })
+		r.CarryOut(x, time.Now(), ran.step("second", nil))
 		ran.want(t, "first", "first")
 		err = nil
 		r.Retry()
 		synctest.Wait()
 		if ran.want(t, "first", "second"); r.Len() != 0 {
 			t.Error("steps that succeeded are in doubt")
+		}
+		posted := time.Now()
+		time.Sleep(testTimeout / 2)
+		var end time.Time
+		r.CarryOut(x, posted, func(ctx context.Context) error {
+			end, _ = ctx.Deadline()
+			return nil
+		})
+		if want := r.deadlines.After(posted); !end.Equal(want) {
+			t.Errorf("a step that waited for its turn may take until %v, want %v", end, want)
 		}
 	})
 }

@@ -273,8 +273,8 @@ type Put struct {
 	Quiet bool
 	// From is the position of the caller's replica. A record that is missing, behind it or
 	// of another generation was lost: the write then starts a new one above both, and its
-	// event says so. A Seq without Born expects nothing: it is only a lower bound for the
-	// seq of a new record.
+	// event says so. A Seq without Born expects nothing: it is only what the seq of the
+	// write must be above.
 	From Position
 	// ExpiresMs is the store's time, in Unix ms, after which the write does
 	// nothing; 0: never.

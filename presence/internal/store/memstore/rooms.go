@@ -196,7 +196,7 @@ func (r *room) advance(from store.Position, quiet bool, now time.Time) (reset bo
 	case fresh || reset:
 		r.Position = store.Position{Seq: max(now.UnixMicro(), from.Seq+1, r.Seq+1), Born: mark()}
 	case !quiet:
-		r.Seq++
+		r.Seq = max(r.Seq, from.Seq) + 1
 	}
 	return reset
 }

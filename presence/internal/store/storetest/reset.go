@@ -144,7 +144,7 @@ var resetTests = []test{
 		s.quiet(rec, room)
 		same(s, s.load(room).Members, []store.Member{res.Member})
 	}},
-	{"a floor is above what begins, and expects nothing", func(s *suite) {
+	{"a write goes on above its floor, which expects nothing", func(s *suite) {
 		floor := store.Position{Seq: s.now()*1000 + 1e12}
 		rec := s.subscribe(room)
 		p := joinOf("c1", "u1")
@@ -159,14 +159,16 @@ var resetTests = []test{
 		q := next(a.Member, `{}`)
 		q.From = store.Position{Seq: floor.Seq + 1000}
 		b := s.put(q)
-		if b.Seq != a.Seq+1 || b.Born != a.Born {
+		if b.Seq != q.From.Seq+1 || b.Born != a.Born {
 			s.Errorf("%+v after %+v", b, a.Position)
 		}
-		r := leaveOf(a.Member)
-		r.From = q.From
+		if e := s.event(rec); e.Reset || e.Prev != a.Seq || e.Position != b.Position {
+			s.Errorf("%+v after %+v", e, a.Position)
+		}
+		r := leaveOf(b.Member)
+		r.From = store.Position{Seq: b.Seq + 7}
 		s.remove(r)
-		s.event(rec)
-		if e := s.event(rec); e.Reset || e.Seq != b.Seq+1 || e.Born != a.Born {
+		if e := s.event(rec); e.Reset || e.Seq != r.From.Seq+1 || e.Prev != b.Seq || e.Born != a.Born {
 			s.Errorf("%+v after %+v", e, b.Position)
 		}
 	}},

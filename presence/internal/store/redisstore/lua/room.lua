@@ -5,7 +5,7 @@
 -- ARGV[1]   expiry, as in expiry.lua
 -- ARGV[2]   field of the member   ARGV[3] field of the user's counter
 -- ARGV[5]   where the caller's replica stands, seq and born as in the room;
---           born empty: it expects nothing, but a record begins above that seq
+--           born empty: it expects nothing, but goes on above that seq
 -- ARGV[6]   the same with the seq after it: to compare costs less than to count
 -- Returns   the outcome, a letter
 local call = redis.call
@@ -32,7 +32,10 @@ if at ~= ARGV[5] then
     raised = string.format('%d', math.max(sec * 1000000 + us, fromSeq + 1, seq + 1)) -- '..' would round it
       .. ' ' .. string.sub(redis.sha1hex(sec .. us .. key .. field), 1, 13)
   else
-    raised = string.format('%d', seq + 1) .. ' ' .. born
+    if tonumber(fromSeq) > tonumber(seq) then
+      before = '\t' .. seq
+    end
+    raised = string.format('%d', math.max(seq, fromSeq) + 1) .. ' ' .. born
   end
 end
 
