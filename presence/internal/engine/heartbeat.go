@@ -88,11 +88,11 @@ func (st *roomSession) ackHeartbeat(epoch wire.Optional, a Acker) {
 		a.Answer(wire.AppendRefusal(nil, wire.NotJoined(st.roomID())))
 		return
 	}
-	st.sock.eng.answerHeartbeat(a, m.currentAck(epoch))
+	st.sock.eng.answerHeartbeat(a, currentAck(m, epoch))
 }
 
 // currentAck is the answer to a heartbeat that changes nothing.
-func (m *ownedMember) currentAck(epoch wire.Optional) wire.HeartbeatAck {
+func currentAck(m *ownedMember, epoch wire.Optional) wire.HeartbeatAck {
 	return wire.HeartbeatAck{Epoch: m.epoch.Load(), Stale: epoch.Given && epoch.Value < m.clientEpoch.Load()}
 }
 

@@ -29,7 +29,7 @@ func (st *roomSession) tryPatch(deadline time.Time, epoch wire.Optional, d wire.
 		return ack, err
 	}
 	seq, err := m.writeState(ctx, &st.executor, state)
-	return m.stored(ack, seq), err
+	return storedAck(m, ack, seq), err
 }
 
 // checkPatch looks at what a heartbeat with a patch asks for. Without a member, the
@@ -39,7 +39,7 @@ func (st *roomSession) checkPatch(epoch wire.Optional, d wire.Edit) (*ownedMembe
 	if m == nil {
 		return nil, wire.HeartbeatAck{}, wire.NotJoined(st.roomID())
 	}
-	ack, most := m.currentAck(epoch), st.sock.eng.Limits.StateBytes
+	ack, most := currentAck(m, epoch), st.sock.eng.Limits.StateBytes
 	switch {
 	case d.None() || ack.Stale:
 		return nil, ack, nil
@@ -66,8 +66,8 @@ func (m *ownedMember) merge(d wire.Edit) ([]byte, error) {
 	return state, nil
 }
 
-// stored is the answer to a patch that was stored, given that to one that changes nothing.
-func (m *ownedMember) stored(ack wire.HeartbeatAck, seq int64) wire.HeartbeatAck {
+// storedAck is the answer to a patch that was stored, given that to one that changes nothing.
+func storedAck(m *ownedMember, ack wire.HeartbeatAck, seq int64) wire.HeartbeatAck {
 	ack.Epoch, ack.Changed, ack.Seq = m.epoch.Load(), true, seq
 	return ack
 }
@@ -151,7 +151,7 @@ func (p *pendingPatch) PutDone(res store.PutResult, err error) {
 	}
 	defer e.workers.Release()
 	p.m.applied(res.Outcome, &p.put.Member)
-	e.answerHeartbeat(p.a, p.m.stored(p.ack, res.Member.Seq))
+	e.answerHeartbeat(p.a, storedAck(p.m, p.ack, res.Member.Seq))
 	st.executor.Release(e.start)
 }
 
@@ -166,6 +166,6 @@ func (p *pendingPatch) finishSlow(res store.PutResult, err error) {
 			seq, err = m.writeState(ctx, &st.executor, p.put.Member.State)
 		}
 	}
-	st.answerPatch(p.a, m.stored(p.ack, seq), err)
+	st.answerPatch(p.a, storedAck(m, p.ack, seq), err)
 	st.executor.Release(e.start)
 }

@@ -42,7 +42,7 @@ func (e *Engine) ReapRoom(ctx context.Context, owner, room string) error {
 
 // loadMembers reads members of a room that a replica shows: it does not have graces that
 // were stored without an event.
-func (e *Node) loadMembers(ctx context.Context, room string, connIDs []string) ([]store.Member, error) {
+func (e *Engine) loadMembers(ctx context.Context, room string, connIDs []string) ([]store.Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
 	found, err := e.store.LoadMembers(ctx, room, connIDs)
