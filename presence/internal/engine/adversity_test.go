@@ -512,7 +512,7 @@ func TestEventLostDuringALoad(t *testing.T) {
 			b := w.connect(w.nodes[0], "b")
 			b.join("r", "bob", "")
 			st.slow("Load", 0, 300*time.Millisecond)
-			w.nodes[0].Rooms.roomOf("r").HandleInterrupt("r", false)
+			w.nodes[0].Owned.roomOf("r").HandleInterrupt("r", false)
 			time.Sleep(10 * time.Millisecond)
 			faulty.SetPlan(deaf())
 			a := w.connect(w.nodes[0], "a")

@@ -22,26 +22,74 @@ type waiter struct {
 	seq   int64
 }
 
-// addWaiter adds a waiter for an event of the member as this node writes it now, or for a later
-// event of it.
-func (r *room) addWaiter(m *ownedMember, epoch int64) *waiter { return r.awaitWrite(m, epoch, 0) }
-
-// awaitWrite is addWaiter for an event of a write of that number, or a later one.
-func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
-	a := &waiter{connID: m.connID, owner: m.owner, epoch: epoch, write: write, done: make(chan struct{})}
+// addWaiter adds a waiter for an event of the member with an epoch and a write of that number,
+// as this owner writes it, or for a later one.
+func (r *room) addWaiter(connID, owner string, epoch, write int64) *waiter {
+	a := &waiter{connID: connID, owner: owner, epoch: epoch, write: write, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiters = append(r.waiters, a)
 	return a
 }
 
-// addWaiterAndOwn waits for the event of a join. For an owned member that is not owned yet
+// markOwned says that the member of a connection is this node's by now, with this epoch. The
+// lock is held.
+func (r *room) markOwned(connID string, epoch int64) {
+	for _, a := range r.waiters {
+		if a.connID == connID && a.epoch <= epoch {
+			a.owned = true
+		}
+	}
+}
+
+// isAwaited reports whether a member of the connection is about to be this node's. The lock
+// is held.
+func (r *room) isAwaited(connID string) bool {
+	return slices.ContainsFunc(r.waiters, func(a *waiter) bool { return a.connID == connID && !a.owned })
+}
+
+// listener is what a socket hears a room by.
+type listener struct {
+	to    interface{ Deliver(f Frame) } // nil: it does not hear the room
+	index int                           // in room.listeners
+}
+
+// addListener lets a socket hear the room, unless it does. The lock is held.
+func (r *room) addListener(l *listener, to interface{ Deliver(f Frame) }) {
+	if l.to == nil {
+		l.to, l.index = to, len(r.listeners)
+		r.listeners = append(r.listeners, l)
+	}
+}
+
+// removeListener ends that. The lock is held.
+func (r *room) removeListener(l *listener) {
+	if l.to == nil {
+		return
+	}
+	last := len(r.listeners) - 1
+	r.listeners[l.index] = r.listeners[last]
+	r.listeners[l.index].index = l.index
+	r.listeners[last] = nil
+	r.listeners = r.listeners[:last]
+	l.to = nil
+}
+
+// await has an event of the member awaited as this node writes it now, or a later one.
+func (m *ownedMember) await(epoch int64) *waiter { return m.awaitWrite(epoch, 0) }
+
+// awaitWrite is await for an event of a write of that number, or a later one.
+func (m *ownedMember) awaitWrite(epoch, write int64) *waiter {
+	return m.room.addWaiter(m.connID, m.owner, epoch, write)
+}
+
+// awaitAndOwn waits for the event of a join. For an owned member that is not owned yet
 // it makes it so, so that nothing that happens to it is overlooked.
-func (r *room) addWaiterAndOwn(m *ownedMember) *waiter {
-	a := r.addWaiter(m, m.epoch.Load())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.addOwned(m)
+func (m *ownedMember) awaitAndOwn() *waiter {
+	a := m.await(m.epoch.Load())
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	m.room.addOwned(m)
 	return a
 }
 

@@ -35,7 +35,7 @@ var (
 
 // checkOwned has it found out what became of a member that the store does not have as it
 // should. The lock is held.
-func (r *room) checkOwned(m *ownedMember) {
+func (r *ownRoom) checkOwned(m *ownedMember) {
 	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
 		return
 	}
@@ -53,8 +53,8 @@ func (m *ownedMember) checkSoon() {
 // postCheck queues a check that is due, unless one is under way, or the member has
 // neither a socket nor a grace: it is on its way to one of them, and that comes back to
 // this. The lock is held.
-func (r *room) postCheck(m *ownedMember) {
-	e, l := r.eng, m.writer()
+func (r *ownRoom) postCheck(m *ownedMember) {
+	e, l := r.all, m.writer()
 	if !m.checks.due || m.checks.posted || l == nil {
 		return
 	}
@@ -167,7 +167,7 @@ func (m *ownedMember) known(stored *store.Member) (ev member.Evidence) {
 	ev.Silence = time.Duration(e.missedRenewals.Load())
 	ev.DataLoss = e.lostData(now) || r.rep.LostData(now)
 	ev.OtherRecord = r.rep.State() == replica.Rebuilding
-	if since := m.wrongSince; !since.IsZero() && !r.loading && !r.loadStartedAt.Before(since) {
+	if since := m.wrongSince; !since.IsZero() && r.readSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
 	}
 	return ev
@@ -226,7 +226,7 @@ func (m *ownedMember) giveUp(verdict member.Verdict, reason store.Reason) {
 // giveUpLocked is giveUp with the lock held. A member that clients still see goes in three
 // steps: it is marked as gone, the room is loaded, and the load shows the leave, after which
 // compareOwned evicts it. So clients hear of the leave in order, and its own socket does too.
-func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store.Reason) {
+func (r *ownRoom) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store.Reason) {
 	if verdict == member.Moved {
 		r.evict(m, evictMoved, "")
 		return
@@ -337,10 +337,23 @@ func (m *ownedMember) resolveMismatch(ctx context.Context, l *serial.Executor) e
 	}
 }
 
+// Loaded implements roomMembers.
+func (r *ownRoom) Loaded(members []store.Member) {
+	stored := make(map[string]*store.Member, len(r.owned))
+	for i := range members {
+		if m := &members[i]; r.owned[m.ConnID] != nil {
+			stored[m.ConnID] = m
+		}
+	}
+	for id, own := range r.owned {
+		r.compareOwned(own, stored[id])
+	}
+}
+
 // compareOwned compares a member of this node with what the store has of it (nil: nothing)
 // by an event or a load. What is certain is done at once; else the member is checked. The
 // lock is held.
-func (r *room) compareOwned(m *ownedMember, stored *store.Member) {
+func (r *ownRoom) compareOwned(m *ownedMember, stored *store.Member) {
 	if m.leaving {
 		if stored == nil {
 			r.removeOwned(m)

@@ -17,7 +17,7 @@ import (
 
 // ownedIn is the member of a client in a room, by its node.
 func (c *client) ownedIn(room string) *ownedMember {
-	r := c.node.Rooms.roomOf(room)
+	r := c.node.Owned.roomOf(room)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.owned[c.ID()]

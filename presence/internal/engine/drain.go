@@ -91,7 +91,7 @@ func (d *drainRun) sweep() (more bool) {
 	for _, st := range e.Sockets.sessions() {
 		add(st.Executor(), st.LeaveOrHandOff)
 	}
-	for _, m := range e.Rooms.ownedMembers() {
+	for _, m := range e.Owned.ownedMembers() {
 		if l, part := m.letGoPart(); l != nil {
 			add(l, part)
 		}
@@ -124,7 +124,7 @@ func (d *drainRun) finished() {
 }
 
 // ownedMembers lists what the node owns.
-func (e *Rooms) ownedMembers() []*ownedMember {
+func (e *ownedMembers) ownedMembers() []*ownedMember {
 	var list []*ownedMember
 	for _, r := range e.replicas() {
 		r.mu.Lock()

@@ -16,8 +16,10 @@ import (
 // Engine is presence on one node, without any Socket.IO in it.
 type Engine struct {
 	*Node
-	// Rooms are the rooms that the node has open, Sockets its sockets.
+	// Rooms are the rooms that the node has open, Owned its members in them, and Sockets its
+	// sockets.
 	Rooms   *Rooms
+	Owned   *ownedMembers
 	Sockets *Sockets
 
 	// repeats counts the losses of data after which things are still to be said again.
@@ -38,7 +40,8 @@ func New(s Settings, o RoomOptions, st store.Store, c clock.Clock) *Engine {
 	e := new(Engine)
 	e.Node = newNode(s, st, c, e)
 	e.Rooms = newRooms(e.Node, o)
-	e.Sockets = newSockets(e.Rooms)
+	e.Owned = newOwnedMembers(e.Rooms)
+	e.Sockets = newSockets(e.Owned)
 	e.reapPool = e.newPool(reapAtOnce)
 	return e
 }

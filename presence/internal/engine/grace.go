@@ -83,7 +83,7 @@ func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 		e.markInDoubt(l, m.eraseConn)
 		return
 	}
-	e.retainRoom(r)
+	r.eng.retainRoom(r.room)
 	e.retries.Move(l, &g.executor)
 	m.grace = g
 	m.checks.drop()
@@ -181,7 +181,7 @@ func (g *grace) release() {
 	})
 	r.mu.Unlock()
 	if done {
-		r.eng.releaseRoom(r)
+		r.eng.releaseRoom(r.room)
 	}
 }
 

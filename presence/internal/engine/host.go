@@ -32,7 +32,7 @@ func (e *Engine) Reborn() {
 		if !e.sleep(catchUpTime) {
 			return
 		}
-		for _, m := range e.Rooms.ownedMembers() {
+		for _, m := range e.Owned.ownedMembers() {
 			m.checkSoon()
 		}
 	})

@@ -209,7 +209,7 @@ func TestALossOfTheIndexDuringAFirstJoin(t *testing.T) {
 func TestAnEntryThatIsBackWhileItsRoomIsOpened(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		e := w.nodes[0]
-		r, err := e.Rooms.acquire(w.t.Context(), "r")
+		r, err := e.Owned.acquire(w.t.Context(), "r")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestAnEntryThatIsBackWhileItsRoomIsOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.connect(e, "a").join("r", "ann", "")
-		e.Rooms.releaseRoom(r)
+		e.Rooms.releaseRoom(r.room)
 		w.rest(2 * node.IndexKeeps)
 		w.indexHas(e, "while a member is there", "r")
 	})

@@ -82,7 +82,7 @@ func (st *roomSession) tryJoin(ctx context.Context, p *wire.Join, allow Authoriz
 		return fmt.Errorf("join: %w: %w", store.ErrUnavailable, err)
 	}
 	if st.room == nil {
-		r, err := st.sock.eng.rooms.acquire(ctx, st.roomID())
+		r, err := st.sock.eng.owned.acquire(ctx, st.roomID())
 		if err != nil {
 			return err
 		}
@@ -141,13 +141,13 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	m.setGrace(p.GraceMs.Value)
 	m.epoch.Store(st.epochFloor(m.connID) + 1)
 	m.clientEpoch.Store(m.epoch.Load())
-	waiting := r.addWaiterAndOwn(m)
+	waiting := m.awaitAndOwn()
 	defer r.removeWaiter(waiting)
 
 	res, err := m.enter(ctx)
 	if err == nil {
 		m.joinedMs.Store(res.Member.JoinedMs)
-		err = waiting.wait(ctx, r)
+		err = waiting.wait(ctx, r.room)
 	}
 	if err == nil {
 		refused := m.ackJoin(st, a, waiting, false, st.sender)
@@ -249,7 +249,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	}
 	m.setGrace(p.GraceMs.Value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
-	waiting := r.addWaiter(m, next.Epoch)
+	waiting := m.await(next.Epoch)
 	defer r.removeWaiter(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
@@ -269,7 +269,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 		err = st.sock.eng.connJoin(ctx, m.conn())
 	}
 	if err == nil {
-		err = waiting.wait(ctx, r)
+		err = waiting.wait(ctx, r.room)
 	}
 	epoch := m.clientEpoch.Load()
 	if err == nil {
@@ -321,7 +321,7 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 // or when a large snapshot does not get its turn in time. sender says that the client asked
 // for the senders of events.
 func (m *ownedMember) ackJoin(s Session, a Acker, came *waiter, resumed, sender bool) error {
-	return m.room.answer(&snapshotWaiter{session: s, noReply: !a.Wanted(), reply: func(snap *snapshot) error {
+	return m.room.answer(&snapshotWaiter{to: s, noReply: !a.Wanted(), reply: func(snap *snapshot) error {
 		return m.attach(s, a, snap, came, resumed, sender)
 	}})
 }
@@ -337,7 +337,7 @@ func (m *ownedMember) attach(s Session, a Acker, snap *snapshot, came *waiter, r
 	if string(stands.State) == string(m.state) {
 		stands.State = m.state // one copy
 	}
-	heard, before, sessionBefore := m.listenerIndex >= 0, s.Take(m), m.session
+	heard, before, sessionBefore := m.listener.to != nil, s.Take(m), m.session
 	m.session = s
 	ack := wire.JoinAck{
 		ConnID: m.connID, Epoch: m.clientEpoch.Load(), GraceMs: m.graceMs, Token: m.token, Resumed: resumed,
@@ -356,7 +356,7 @@ func (m *ownedMember) attach(s Session, a Acker, snap *snapshot, came *waiter, r
 		}
 		a.Answer(nil)
 	}
-	r.addListener(m)
+	r.addListener(&m.listener, s)
 	if !heard && !resumed && came.event != nil && came.seq == r.rep.Seq() {
 		s.Deliver(came.event)
 	}

@@ -95,7 +95,7 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 		e.tombstones.Add(t, e.clock.Now())
 		// The owner does this, too, when it hears of the kick.
 		if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {
-			e.Rooms.repeatLeave(t)
+			e.Owned.repeatLeave(t)
 		}
 	}
 	return outcome, err
@@ -110,7 +110,7 @@ func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
 			return err
 		}
 		e.tombstones.Add(t, e.clock.Now())
-		return e.Rooms.endEntries(ctx, t)
+		return e.Owned.endEntries(ctx, t)
 	})
 	l := newExecutor(t.Room)
 	e.carryOut(l, step)
@@ -140,7 +140,7 @@ func (e *Engine) handleDisconnectNotice(text []byte) {
 		e.throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
 		return
 	}
-	if r := e.Rooms.roomOf(cut.Room); r != nil {
+	if r := e.Owned.roomOf(cut.Room); r != nil {
 		r.disconnectWith(cut.ConnID, cut.Epoch)
 	}
 }

@@ -195,14 +195,14 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 }
 
 // repeatLeave removes a member again whose life has ended. It does not block.
-func (e *Rooms) repeatLeave(t replica.Tombstone) {
+func (e *ownedMembers) repeatLeave(t replica.Tombstone) {
 	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
 	l := newExecutor(t.Room)
 	e.carryOut(l, step)
 }
 
 // repeatLeaveOnce is one try.
-func (e *Rooms) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error {
+func (e *ownedMembers) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error {
 	if err := e.endEntries(ctx, t); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (w *world) lifeOfMember(room string) string {
 	}
 	m := stored[0]
 	for i, e := range w.nodes {
-		r := e.Rooms.roomOf(room)
+		r := e.Owned.roomOf(room)
 		if r == nil {
 			continue
 		}

@@ -49,7 +49,7 @@ func (e *Engine) repeatAll() {
 	for asked := e.repeats.Load(); asked > 0 && e.sleep(jitter()); asked = e.repeats.Add(-asked) {
 		asked = e.repeats.Load()
 		e.refreshConns()
-		for _, m := range e.Rooms.ownedMembers() {
+		for _, m := range e.Owned.ownedMembers() {
 			m.writeUserSoon()
 		}
 		e.repeatLeaves() // before the index: clients see what comes back, and it ends with the tombstones' time
@@ -129,13 +129,13 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 	}
 	for i := range found {
 		if t, ok := ended[found[i].Life]; ok {
-			e.Rooms.repeatLeave(t)
+			e.Owned.repeatLeave(t)
 			delete(ended, t.Life)
 		}
 	}
 	for _, t := range ended { // they may lie elsewhere, and be back without the member
 		ctx, cancel := e.storeContext()
-		err := e.Rooms.endEntries(ctx, t)
+		err := e.Owned.endEntries(ctx, t)
 		cancel()
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 }
 
 // endEntries removes what there is of a member that has left beside its record.
-func (e *Rooms) endEntries(ctx context.Context, t replica.Tombstone) error {
+func (e *ownedMembers) endEntries(ctx context.Context, t replica.Tombstone) error {
 	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
 	if err != nil || e.owns(t.Room, t.ConnID) { // the connection is in the room again
 		return err

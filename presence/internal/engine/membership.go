@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/keylock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -19,10 +19,7 @@ type Session interface {
 	Deliver(f Frame)
 	// LastPacket is when the client last sent anything at all.
 	LastPacket() time.Time
-	// Busy reports whether so much waits to be sent that a snapshot has to wait too.
-	Busy() bool
-	// Gone reports whether no answer can reach the client any more.
-	Gone() bool
+	recipient
 	// Closed reports whether the engine was told that the socket has ended.
 	Closed() bool
 	// Take makes the member the socket's, and PutBack the one that it had before, which Take
@@ -50,7 +47,7 @@ type IDSocket interface {
 // ownedMember is a member that this node owns. What an executor writes is touched by
 // that executor alone: its room session's while it has one, its grace's after that.
 type ownedMember struct {
-	room           *room
+	room           *ownRoom
 	connID, userID string
 	idSocket       IDSocket // the socket of this node whose id is the connId; nil if there is none
 	// owner is the node id under which it stands in the store, life the name of its life and
@@ -80,9 +77,9 @@ type ownedMember struct {
 	restoring bool
 
 	// Guarded by room.mu.
-	session       Session // nil in grace and when gone
-	grace         *grace  // nil while it has a socket
-	listenerIndex int     // in room.listeners; -1: does not hear the room
+	session  Session  // nil in grace and when gone
+	grace    *grace   // nil while it has a socket
+	listener listener // what its socket hears the room by
 	// leaving: this node is removing it and cleans up behind itself.
 	leaving bool
 	// gone is why somebody removed it, once that is known and until the room shows its
@@ -94,10 +91,65 @@ type ownedMember struct {
 	checks          checkState
 }
 
+// ownedMembers are the members that a node owns.
+type ownedMembers struct {
+	*Node
+	rooms  *Rooms
+	checks *serial.FairPool // of members that the store may not have as it should
+}
+
+func newOwnedMembers(r *Rooms) *ownedMembers {
+	e := &ownedMembers{Node: r.Node, rooms: r, checks: r.newPool(leavesAtOnce)}
+	r.newMembers = func(r *room) roomMembers {
+		return &ownRoom{room: r, all: e, owned: make(map[string]*ownedMember)}
+	}
+	return e
+}
+
+// ownRoom is a room with the members that this node owns in it. The room's lock guards them.
+type ownRoom struct {
+	*room
+	all   *ownedMembers
+	owned map[string]*ownedMember // by connId
+
+	// handoffs locks each member, by connId, that this node is taking over or checking. Two
+	// of its own writes that make the same node its owner count from the same epoch, and
+	// the store would take one for a repeat of the other.
+	handoffs keylock.Locks[string]
+}
+
+// acquire is Rooms.acquire with the members; the release is that of the room.
+func (e *ownedMembers) acquire(ctx context.Context, id string) (*ownRoom, error) {
+	r, err := e.rooms.acquire(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return ownOf(r), nil
+}
+
+// ownOf is a room with the members that this node owns in it.
+func ownOf(r *room) *ownRoom { return r.members.(*ownRoom) }
+
+// roomOf returns the open room of an id; nil: it is not open.
+func (e *ownedMembers) roomOf(id string) *ownRoom {
+	if r := e.rooms.roomOf(id); r != nil {
+		return ownOf(r)
+	}
+	return nil
+}
+
+// replicas lists the rooms that are open.
+func (e *ownedMembers) replicas() (list []*ownRoom) {
+	for _, r := range e.rooms.replicas() {
+		list = append(list, ownOf(r))
+	}
+	return list
+}
+
 // newMember returns a member that this node is about to own.
-func (r *room) newMember(connID, userID, life string, state []byte) *ownedMember {
+func (r *ownRoom) newMember(connID, userID, life string, state []byte) *ownedMember {
 	return &ownedMember{
-		room: r, owner: r.eng.self(), life: life, connID: connID, userID: userID, state: state, listenerIndex: -1,
+		room: r, owner: r.eng.self(), life: life, connID: connID, userID: userID, state: state,
 	}
 }
 
@@ -122,24 +174,20 @@ func (m *ownedMember) conn() store.Conn {
 }
 
 // addOwned makes the owned member this node's. The room's lock is held.
-func (r *room) addOwned(m *ownedMember) {
+func (r *ownRoom) addOwned(m *ownedMember) {
 	r.owned[m.connID] = m
-	for _, a := range r.waiters {
-		if a.connID == m.connID && a.epoch <= m.epoch.Load() {
-			a.owned = true
-		}
-	}
+	r.markOwned(m.connID, m.epoch.Load())
 }
 
 // removeOwned forgets it, wherever it was remembered. The room's lock is held.
-func (r *room) removeOwned(m *ownedMember) {
+func (r *ownRoom) removeOwned(m *ownedMember) {
 	if r.owned[m.connID] == m {
 		delete(r.owned, m.connID)
 	}
 	if r.rep.Missing(m.connID) {
 		r.resync() // no event will show that it is gone
 	}
-	r.removeListener(m)
+	r.removeListener(&m.listener)
 	if m.grace != nil {
 		m.grace.stop()
 		m.grace = nil
@@ -147,27 +195,6 @@ func (r *room) removeOwned(m *ownedMember) {
 	if m.idSocket != nil { // the socket's next join is another life
 		m.idSocket.GaveUp(m.epoch.Load())
 	}
-}
-
-// addListener lets the owned member's socket hear the room. The room's lock is held.
-func (r *room) addListener(m *ownedMember) {
-	if m.listenerIndex < 0 {
-		m.listenerIndex = len(r.listeners)
-		r.listeners = append(r.listeners, m)
-	}
-}
-
-// removeListener ends that. The room's lock is held.
-func (r *room) removeListener(m *ownedMember) {
-	if m.listenerIndex < 0 {
-		return
-	}
-	last := len(r.listeners) - 1
-	r.listeners[m.listenerIndex] = r.listeners[last]
-	r.listeners[m.listenerIndex].listenerIndex = m.listenerIndex
-	r.listeners[last] = nil
-	r.listeners = r.listeners[:last]
-	m.listenerIndex = -1
 }
 
 // evictCause says why an owned member is not this node's any more: the verdicts Gone and
@@ -182,7 +209,7 @@ const (
 
 // evict takes a member from its socket after a removal, a takeover or a resume elsewhere.
 // The room's lock is held.
-func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
+func (r *ownRoom) evict(m *ownedMember, why evictCause, reason store.Reason) {
 	e, s, g, leaving := r.eng, m.session, m.grace, m.leaving
 	cut := m.disconnectEpoch == m.epoch.Load() && why == evictGone && reason == store.ReasonKicked
 	r.removeOwned(m)
@@ -209,7 +236,7 @@ func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
 }
 
 // disconnectWith has the kick of a member with that epoch disconnect its socket, too.
-func (r *room) disconnectWith(connID string, epoch int64) {
+func (r *ownRoom) disconnectWith(connID string, epoch int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m := r.owned[connID]; m != nil {
@@ -238,19 +265,19 @@ func (m *ownedMember) detach(leaving bool) {
 	if shown := r.rep.Member(m.connID); shown != nil && r.owned[m.connID] == m {
 		shown.SeenMs = r.rep.LastSeenMs(shown) // the socket cannot be asked any more
 	}
-	r.removeListener(m)
+	r.removeListener(&m.listener)
 	m.session, m.leaving = nil, leaving
 }
 
 // isOwn reports whether an owned member is still this node's.
-func (r *room) isOwn(m *ownedMember) bool {
+func (r *ownRoom) isOwn(m *ownedMember) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.owned[m.connID] == m
 }
 
 // ownedEpoch is the epoch of the owned member of a connection; 0: there is none.
-func (r *room) ownedEpoch(connID string) int64 {
+func (r *ownRoom) ownedEpoch(connID string) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if own := r.owned[connID]; own != nil {
@@ -261,9 +288,9 @@ func (r *room) ownedEpoch(connID string) int64 {
 
 // holds reports whether a member of the connection is this node's and not on its way
 // out, or is about to be this node's. The lock is held.
-func (r *room) holds(connID string) bool {
+func (r *ownRoom) holds(connID string) bool {
 	if own := r.owned[connID]; own != nil && !own.leaving {
 		return true
 	}
-	return slices.ContainsFunc(r.waiters, func(a *waiter) bool { return a.connID == connID && !a.owned })
+	return r.isAwaited(connID)
 }

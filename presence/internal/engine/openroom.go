@@ -20,9 +20,10 @@ func (e *Rooms) acquire(ctx context.Context, id string) (*room, error) {
 	r := e.open[id]
 	if r == nil {
 		r = &room{
-			eng: e, id: id, ready: make(chan struct{}), loading: true, owned: make(map[string]*ownedMember),
+			eng: e, id: id, ready: make(chan struct{}), loading: true,
 		}
-		r.rep = replica.New(id, &e.replicaSettings, r)
+		r.members = e.newMembers(r)
+		r.rep = replica.New(id, &e.replicaSettings, r.members)
 		if !e.tryStart(r.open) {
 			e.mu.Unlock()
 			return nil, store.ErrClosed
@@ -125,7 +126,7 @@ func (r *room) fill(ctx context.Context) (err error) {
 	now := e.moment()
 	stale := r.rep.Load(loaded, now)
 	for i := range stale {
-		r.removeStale(&stale[i], now.Time)
+		r.members.Stale(&stale[i], now.Time)
 	}
 	r.replayBuffered()
 	return nil

@@ -110,7 +110,7 @@ func TestAStalledMasterDoesNotHoldUpLoads(t *testing.T) {
 		plan := stalled("r")
 		plan.Deliver = deaf().Deliver
 		st.SetPlan(plan)
-		for _, r := range e.Rooms.replicas() {
+		for _, r := range e.Owned.replicas() {
 			if r.id != "v" {
 				r.mu.Lock()
 				r.resync()
@@ -191,7 +191,7 @@ func TestEventsOfARoomThatCannotBeLoadedAreBounded(t *testing.T) {
 		c.join("r", "cat", "")
 		a.heard()
 		st.SetPlan(hang("Load"))
-		r := w.nodes[0].Rooms.roomOf("r")
+		r := w.nodes[0].Owned.roomOf("r")
 		r.HandleInterrupt("r", false)
 		w.rest(2 * time.Second)
 		c.send("leave", `{}`).wait()
@@ -309,7 +309,7 @@ func TestUsersAreCountedInALoss(t *testing.T) {
 		all[2].send("leave", `{}`).wait() // clients compare userConns with their maps
 		w.rest(3 * replica.RebuildTime)
 		for i, e := range w.nodes {
-			if r := e.Rooms.roomOf("r"); r.rep.State() != replica.Current {
+			if r := e.Owned.roomOf("r"); r.rep.State() != replica.Current {
 				t.Errorf("node %d: the room is %v", i, r.rep.State())
 			}
 		}

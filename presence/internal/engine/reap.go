@@ -16,7 +16,7 @@ const reapPage = 256
 // ReapRoom implements node.Host. A plain member leaves, a resumable one is taken over for
 // the rest of its grace.
 func (e *Engine) ReapRoom(ctx context.Context, owner, room string) error {
-	if shown, ok := e.Rooms.shownOf(owner, room); ok {
+	if shown, ok := e.Owned.shownOf(owner, room); ok {
 		for page := range slices.Chunk(shown, reapPage) {
 			list, err := e.loadMembers(ctx, room, page)
 			if err == nil {
@@ -58,7 +58,7 @@ func (e *Engine) scanMembers(ctx context.Context, room, cursor string) ([]store.
 
 // shownOf lists the members of an owner, and of this node, in a room by this node's
 // replica, and reports whether it has one that is in line with the store.
-func (e *Rooms) shownOf(owner, room string) (connIDs []string, ok bool) {
+func (e *ownedMembers) shownOf(owner, room string) (connIDs []string, ok bool) {
 	r := e.roomOf(room)
 	if r == nil {
 		return nil, false
@@ -101,7 +101,7 @@ func (e *Engine) reapMembers(ctx context.Context, owner, room string, list []sto
 func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) error {
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()
-	if r := e.Rooms.roomOf(room); r != nil {
+	if r := e.Owned.roomOf(room); r != nil {
 		if may, err := r.mayReap(m); !may || err != nil {
 			return err
 		}
@@ -109,12 +109,12 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	now := e.clock.Now()
 	reason, nowMs := store.ReasonNodeLost, e.storeTime(now)
 	if t, ended := e.tombstones.Of(m.Life, now); ended { // and the store lost that
-		return e.Rooms.repeatLeaveOnce(ctx, t)
+		return e.Owned.repeatLeaveOnce(ctx, t)
 	}
 	if m.UntilMs > 0 && m.UntilMs <= nowMs {
 		reason = m.Lost // its grace ended while no node owned it
 	} else if m.GraceMs > 0 {
-		return e.Rooms.takeOver(ctx, room, m, nowMs)
+		return e.Owned.takeOver(ctx, room, m, nowMs)
 	}
 	user := store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}
 	if err := e.removeUser(ctx, user); err != nil {
@@ -144,7 +144,7 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 // reaps it; false, it leaves it alone, since the member is this node's own; an error, it looks
 // again later, since the socket is here, or about to be, and the member, which stands under
 // the id of a dead node, is restored first.
-func (r *room) mayReap(m *store.Member) (bool, error) {
+func (r *ownRoom) mayReap(m *store.Member) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.owned[m.ConnID]
@@ -164,12 +164,12 @@ func (r *room) mayReap(m *store.Member) (bool, error) {
 }
 
 // takeOver takes a resumable member of a dead node over, without a socket.
-func (e *Rooms) takeOver(ctx context.Context, room string, stands *store.Member, nowMs int64) error {
+func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.Member, nowMs int64) error {
 	r, err := e.acquire(ctx, room)
 	if err != nil {
 		return err
 	}
-	defer e.releaseRoom(r)
+	defer e.rooms.releaseRoom(r.room)
 	if !r.handoffs.TryLock(stands.ConnID) {
 		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
@@ -186,7 +186,7 @@ func (e *Rooms) takeOver(ctx context.Context, room string, stands *store.Member,
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-e.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
-	coming := r.addWaiter(m, m.epoch.Load())
+	coming := m.await(m.epoch.Load())
 	defer r.removeWaiter(coming)
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
@@ -209,11 +209,11 @@ func (e *Rooms) takeOver(ctx context.Context, room string, stands *store.Member,
 }
 
 // Owners implements node.Host.
-func (e *Engine) Owners() map[string][]string { return e.Rooms.owners() }
+func (e *Engine) Owners() map[string][]string { return e.Owned.owners() }
 
 // owners lists the rooms in which members of an owner are shown, by owner; not those that
 // this node owns.
-func (e *Rooms) owners() map[string][]string {
+func (e *ownedMembers) owners() map[string][]string {
 	owners := make(map[string][]string)
 	self := e.self()
 	for _, r := range e.replicas() {

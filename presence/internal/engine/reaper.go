@@ -71,7 +71,7 @@ func (e *Engine) usersInTurn() func() {
 	turn := 0
 	return func() {
 		turn = (turn + 1) % userTurns
-		for _, m := range e.Rooms.ownedMembers() {
+		for _, m := range e.Owned.ownedMembers() {
 			if crc32.ChecksumIEEE([]byte(m.connID))%userTurns == uint32(turn) {
 				m.writeUserSoon()
 			}
@@ -82,7 +82,7 @@ func (e *Engine) usersInTurn() func() {
 // refreshConns renews the records of all connections of this node, of those in
 // grace too, and writes those again that the store lost.
 func (e *Engine) refreshConns() {
-	conns := e.Rooms.ownedConns()
+	conns := e.Owned.ownedConns()
 	batch := make([]store.Seen, 0, refreshBatch)
 	flush := func() {
 		ctx, cancel := e.storeContext()
@@ -94,7 +94,7 @@ func (e *Engine) refreshConns() {
 		}
 		for _, id := range missing {
 			for _, c := range conns[id] {
-				if e.Rooms.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
+				if e.Owned.owns(c.Room, c.ConnID) && e.connJoin(ctx, c) != nil {
 					return // the next refresh finds it again
 				}
 			}
@@ -112,7 +112,7 @@ func (e *Engine) refreshConns() {
 }
 
 // owns tells whether a member is this node's, or about to be.
-func (e *Rooms) owns(room, connID string) bool {
+func (e *ownedMembers) owns(room, connID string) bool {
 	r := e.roomOf(room)
 	if r == nil {
 		return false
@@ -123,7 +123,7 @@ func (e *Rooms) owns(room, connID string) bool {
 }
 
 // ownedConns lists what the node owns, by connection.
-func (e *Rooms) ownedConns() map[string][]store.Conn {
+func (e *ownedMembers) ownedConns() map[string][]store.Conn {
 	conns := make(map[string][]store.Conn)
 	for _, r := range e.replicas() {
 		r.mu.Lock()

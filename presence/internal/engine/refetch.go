@@ -113,17 +113,9 @@ func (r *room) applyLoad(l *replica.Reload) {
 		r.publish(c, c.Member)
 	}
 	for i := range d.Stale {
-		r.removeStale(&d.Stale[i], now.Time)
+		r.members.Stale(&d.Stale[i], now.Time)
 	}
-	stored := make(map[string]*store.Member, len(r.owned))
-	for i := range l.Members {
-		if m := &l.Members[i]; r.owned[m.ConnID] != nil {
-			stored[m.ConnID] = m
-		}
-	}
-	for id, own := range r.owned {
-		r.compareOwned(own, stored[id])
-	}
+	r.members.Loaded(l.Members)
 	for _, a := range r.waiters {
 		if m := r.rep.Member(a.connID); m != nil && a.matches(&m.Member) {
 			a.complete(nil, r.rep.Seq())

@@ -108,7 +108,7 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 		err = t.keepNewest(ctx)
 	}
 	if err == nil {
-		err = t.waiting.wait(ctx, r)
+		err = t.waiting.wait(ctx, r.room)
 	}
 	if err == nil {
 		if err = m.ackJoin(st, a, t.waiting, true, st.sender); err == nil {
@@ -130,13 +130,13 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	}
 	next := m.record()
 	next.State, next.Write = known.State, known.Write+1
-	waiting := t.st.room.awaitWrite(m, next.Epoch, next.Write) // a load may show the resume alone
+	waiting := m.awaitWrite(next.Epoch, next.Write) // a load may show the resume alone
 	defer t.st.room.removeWaiter(waiting)
 	found, _, err := m.update(ctx, &t.st.executor, &next)
 	if err != nil || found != store.Applied && found != store.Repeated {
 		return err
 	}
-	return waiting.wait(ctx, t.st.room)
+	return waiting.wait(ctx, t.st.room.room)
 }
 
 // recentDataLoss reports whether the store lost data lately, so that members that
@@ -203,7 +203,7 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.removeWaiter(t.waiting)
-		t.waiting = r.addWaiter(m, m.epoch.Load())
+		t.waiting = m.await(m.epoch.Load())
 		t.res, err = r.put(ctx, t.put(stands.Epoch))
 		if err != nil {
 			t.keepLock = true
@@ -252,7 +252,7 @@ func (m *ownedMember) tookOver(stands *store.Member) {
 // takeOwnership makes a resumed owned member this node's; one that it had of the same
 // member before, with a socket or in grace, is out. It reports false when the
 // replica knows better by now: the member was taken over again, or removed.
-func (r *room) takeOwnership(m *ownedMember, res store.PutResult) bool {
+func (r *ownRoom) takeOwnership(m *ownedMember, res store.PutResult) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	epoch, stands, before, at := m.epoch.Load(), r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/internal/keylock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -25,10 +24,8 @@ type room struct {
 	openedHook bool // the hooks were called when it opened
 	closeOnce  sync.Once
 
-	// handoffs locks each member, by connId, that this node is taking over or checking. Two
-	// of its own writes that make the same node its owner count from the same epoch, and
-	// the store would take one for a repeat of the other.
-	handoffs keylock.Locks[string]
+	// members are those of this node in the room.
+	members roomMembers
 
 	mu            sync.Mutex
 	rep           *replica.Replica
@@ -40,8 +37,7 @@ type room struct {
 	buffered           eventBuffer
 	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits
 
-	owned       map[string]*ownedMember // by connId
-	listeners   []*ownedMember          // members whose sockets get the room's events
+	listeners   []*listener // that get the room's events
 	subscribers []*subscriber
 	waiters     []*waiter
 
@@ -49,6 +45,18 @@ type room struct {
 	nextSnapshot    SharedBody        // waits to become the next; nil: none does
 	snapshotWaiters []*snapshotWaiter // requests that wait for a snapshot
 	serving         bool              // a goroutine answers them
+}
+
+// roomMembers is what a room needs of the members that this node owns in it. The room's lock
+// is held in all of its methods, and none blocks.
+type roomMembers interface {
+	replica.Owner
+	// Changed says that the replica took an event.
+	Changed(e *store.Event)
+	// Loaded says that the room was loaded, and which members it has.
+	Loaded(members []store.Member)
+	// Stale says that the store has a member whose life has ended.
+	Stale(m *store.Member, now time.Time)
 }
 
 // position is where the replica stands, as the store shall know it.
@@ -104,7 +112,7 @@ func (r *room) receive(e *store.Event) {
 	now := r.eng.moment()
 	out := r.rep.Receive(e, now)
 	if out.Stale {
-		r.removeStale(&e.Member, now.Time)
+		r.members.Stale(&e.Member, now.Time)
 	}
 	if !out.Taken {
 		r.resync()
@@ -113,14 +121,14 @@ func (r *room) receive(e *store.Event) {
 	if r.rep.Loaded() == e.Position {
 		r.inSyncAt = now.Time
 		r.publish(out.Change, &e.Member)
-		r.updateOwned(e)
+		r.members.Changed(e)
 	}
 }
 
-// removeStale removes a member again whose life has ended. The lock is held.
-func (r *room) removeStale(m *store.Member, now time.Time) {
+// Stale implements roomMembers: the member is removed again.
+func (r *ownRoom) Stale(m *store.Member, now time.Time) {
 	if t, ok := r.eng.tombstones.Of(m.Life, now); ok {
-		r.eng.repeatLeave(t)
+		r.all.repeatLeave(t)
 	}
 }
 
@@ -131,6 +139,10 @@ func (r *room) shownEpoch(connID string) int64 {
 	}
 	return 0
 }
+
+// readSince reports whether the replica is from a load that began after a time, and none is
+// under way. The lock is held.
+func (r *room) readSince(at time.Time) bool { return !r.loading && !r.loadStartedAt.Before(at) }
 
 // shown is a member as clients see it, if they see it.
 func (r *room) shown(connID string) (m store.Member, ok bool) {
@@ -144,7 +156,7 @@ func (r *room) shown(connID string) (m store.Member, ok bool) {
 
 // has reports whether the connId is that of a member of this node, or is shown as one of
 // another node.
-func (r *room) has(connID string) bool {
+func (r *ownRoom) has(connID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stands := r.rep.Member(connID) // one of this node's own just left
@@ -152,13 +164,13 @@ func (r *room) has(connID string) bool {
 }
 
 // Owns implements replica.Owner. The lock is held.
-func (r *room) Owns(connID string) bool {
+func (r *ownRoom) Owns(connID string) bool {
 	own := r.owned[connID]
 	return own != nil && !own.leaving && own.gone == ""
 }
 
 // Share implements replica.Owner. The lock is held.
-func (r *room) Share(m *store.Member) {
+func (r *ownRoom) Share(m *store.Member) {
 	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
 		m.ConnID, m.UserID = own.connID, own.userID
 		if m.Life == own.life {
@@ -168,7 +180,7 @@ func (r *room) Share(m *store.Member) {
 }
 
 // SeenMs implements replica.Owner. The lock is held.
-func (r *room) SeenMs(connID string) int64 {
+func (r *ownRoom) SeenMs(connID string) int64 {
 	if own := r.owned[connID]; own != nil && own.session != nil {
 		return r.eng.storeTime(own.session.LastPacket())
 	}
@@ -185,7 +197,7 @@ func (r *room) publish(c *replica.Change, m *store.Member) {
 			f = r.eng.encodeEvent(&c.Shown)
 		}
 		for _, own := range r.listeners {
-			own.session.Deliver(f)
+			own.to.Deliver(f)
 		}
 		for _, w := range r.subscribers {
 			w.deliver(c.Event)
@@ -202,9 +214,9 @@ func (r *room) publish(c *replica.Change, m *store.Member) {
 	}
 }
 
-// updateOwned is what an event means to the member's owner, if that was this node:
+// Changed implements roomMembers: what an event means to the member's owner, if that was this node:
 // taken over by another node, or removed by one. The lock is held.
-func (r *room) updateOwned(e *store.Event) {
+func (r *ownRoom) Changed(e *store.Event) {
 	m := r.owned[e.Member.ConnID]
 	switch {
 	case m == nil:

@@ -41,7 +41,7 @@ func TestALossThatOneChannelTellsOf(t *testing.T) {
 				}
 				l[1].SetPlan(storetest.Plan{})
 				l[1].InterruptSome(true, func(room string) bool { return room == channel })
-				r := w.nodes[1].Rooms.roomOf("r")
+				r := w.nodes[1].Owned.roomOf("r")
 				r.mu.Lock()
 				r.resync()
 				r.mu.Unlock()
@@ -66,15 +66,15 @@ func TestALossThatOneChannelTellsOf(t *testing.T) {
 func TestAnInterruptedRoomMayLackMembers(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, _ *memstore.Store, l links) {
 		w.connect(w.nodes[0], "a").join("r", "ann", "")
-		if _, ok := w.nodes[0].Rooms.shownOf("far", "r"); !ok {
+		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); !ok {
 			t.Error("not in line with the store after a join")
 		}
 		l[0].Interrupt(false)
-		if _, ok := w.nodes[0].Rooms.shownOf("far", "r"); ok {
+		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); ok {
 			t.Error("in line with the store right after an interruption")
 		}
 		w.rest(maxJitter + time.Second)
-		if _, ok := w.nodes[0].Rooms.shownOf("far", "r"); !ok {
+		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); !ok {
 			t.Error("not in line with the store after it was read")
 		}
 	})
@@ -177,7 +177,7 @@ func TestARoomThatIsDoubtedDuringALoad(t *testing.T) {
 		a.heard()
 		st.slow("Load", 0, 300*time.Millisecond)
 		resync := func() {
-			r := e.Rooms.roomOf("r")
+			r := e.Owned.roomOf("r")
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.resync()

@@ -35,8 +35,8 @@ type Rooms struct {
 	*Node
 	RoomOptions
 	replicaSettings replica.Settings
-	checks          *serial.FairPool // of members that the store may not have as it should
-	loadPool        *serial.FairPool // of rooms that are being read again
+	loadPool        *serial.FairPool        // of rooms that are being read again
+	newMembers      func(*room) roomMembers // makes what is above of a room that is opened
 
 	mu   sync.Mutex
 	open map[string]*room // nil: closed
@@ -49,7 +49,7 @@ func newRooms(n *Node, o RoomOptions) *Rooms {
 	return &Rooms{
 		Node: n, RoomOptions: o, open: make(map[string]*room),
 		replicaSettings: replica.Settings{Lease: n.LeaseTime, SilentAfter: n.SilentAfter, Tombstones: &n.tombstones},
-		checks:          n.newPool(leavesAtOnce), loadPool: n.newPool(loadsAtOnce),
+		loadPool:        n.newPool(loadsAtOnce),
 	}
 }
 

@@ -478,7 +478,7 @@ func (w *world) agree(room string) {
 		want[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 	}
 	for i, e := range w.nodes {
-		r := e.Rooms.roomOf(room)
+		r := e.Owned.roomOf(room)
 		if r == nil {
 			continue
 		}

@@ -190,7 +190,7 @@ func (s *simulation) views(room string) (list []view) {
 
 // replicaView is what Members answers on a node that has the room open.
 func replicaView(e *Engine, room string) (members []shownMember, ok bool) {
-	r := e.Rooms.roomOf(room)
+	r := e.Owned.roomOf(room)
 	if r == nil {
 		return nil, false
 	}

@@ -58,7 +58,7 @@ func TestTheSimulationJudges(t *testing.T) {
 					if c.free > 0 {
 						s.excuse(n, c.free, "a test says so")
 					}
-					r := n.eng.Rooms.roomOf("r")
+					r := n.eng.Owned.roomOf("r")
 					r.mu.Lock()
 					saved, spoilt := r.rep, make(map[string]*store.Member)
 					for m := range r.rep.All() {

@@ -44,9 +44,17 @@ const (
 // errWait says that an answer cannot be given yet.
 var errWait = errors.New("the answer has to wait")
 
+// recipient is the socket that gets an answer.
+type recipient interface {
+	// Busy reports whether so much waits to be sent that a snapshot has to wait too.
+	Busy() bool
+	// Gone reports whether no answer can reach the client any more.
+	Gone() bool
+}
+
 // snapshotWaiter is a request that is to be answered with the room's snapshot.
 type snapshotWaiter struct {
-	session Session // whose socket gets the answer
+	to recipient
 	// reply answers. It is called with the room's lock, and with nil when no answer
 	// is wanted or the socket is gone. It may return errLater.
 	reply   func(snap *snapshot) error
@@ -138,20 +146,20 @@ func (r *room) serveAll() {
 		a.done <- err
 		return true
 	})
-	if !slices.ContainsFunc(r.snapshotWaiters, func(a *snapshotWaiter) bool { return !a.session.Busy() }) {
+	if !slices.ContainsFunc(r.snapshotWaiters, func(a *snapshotWaiter) bool { return !a.to.Busy() }) {
 		r.dropNextSnapshot() // no socket could be sent it
 	}
 }
 
 // serve answers a request if that is possible now. The lock is held.
 func (r *room) serve(a *snapshotWaiter) error {
-	if a.noReply || a.session.Gone() {
+	if a.noReply || a.to.Gone() {
 		return a.reply(nil)
 	}
 	if !a.share && r.isSmall() {
 		return a.reply(&snapshot{seq: r.rep.Seq()})
 	}
-	if a.session.Busy() {
+	if a.to.Busy() {
 		return errWait
 	}
 	snap := r.snapshotNow()

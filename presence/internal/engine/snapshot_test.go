@@ -251,7 +251,7 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if _, kept := texts.counts(); kept != 0 {
 			t.Errorf("%d shares are kept", kept)
 		}
-		r := e.Rooms.roomOf("r")
+		r := e.Owned.roomOf("r")
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if len(r.snapshotWaiters) != 0 || r.serving || r.nextSnapshot != nil {

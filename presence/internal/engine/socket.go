@@ -42,7 +42,7 @@ type Socket struct {
 type roomSession struct {
 	executor serial.Executor
 	sock     *Socket
-	room     *room // acquired by the first join; of the executor
+	room     *ownRoom // acquired by the first join; of the executor
 
 	member atomic.Pointer[ownedMember] // nil: not in the room
 
@@ -278,7 +278,7 @@ func (st *roomSession) leaveRoom(cut bool) {
 func (st *roomSession) closeIfEmpty() {
 	s := st.sock
 	s.mu.Lock()
-	var r *room
+	var r *ownRoom
 	vacant := false
 	st.executor.IfIdle(func() {
 		if vacant = st.member.Load() == nil; vacant {
@@ -291,7 +291,7 @@ func (st *roomSession) closeIfEmpty() {
 	}
 	s.mu.Unlock()
 	if r != nil {
-		s.eng.rooms.releaseRoom(r)
+		s.eng.owned.rooms.releaseRoom(r.room)
 	}
 }
 

@@ -42,12 +42,12 @@ type clientConn interface {
 // Sockets are the sockets of a node.
 type Sockets struct {
 	*Node
-	rooms *Rooms
+	owned *ownedMembers
 
 	mu  sync.Mutex
 	all map[*Socket]struct{}
 }
 
-func newSockets(r *Rooms) *Sockets {
-	return &Sockets{Node: r.Node, rooms: r, all: make(map[*Socket]struct{})}
+func newSockets(o *ownedMembers) *Sockets {
+	return &Sockets{Node: o.Node, owned: o, all: make(map[*Socket]struct{})}
 }

@@ -90,7 +90,7 @@ func (st *roomSession) runSyncs(batch *syncBatch) {
 
 // answerSyncs answers the syncs of a socket, all with one snapshot if their turn
 // does not come one by one. It returns those that it could not answer, and why.
-func (r *room) answerSyncs(s Session, asks []syncAsk) ([]syncAsk, error) {
+func (r *room) answerSyncs(to recipient, asks []syncAsk) ([]syncAsk, error) {
 	t := r.eng.texts.Get(smallText)
 	defer r.eng.texts.Put(t)
 	r.mu.Lock()
@@ -99,7 +99,7 @@ func (r *room) answerSyncs(s Session, asks []syncAsk) ([]syncAsk, error) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
-	err := r.answer(&snapshotWaiter{session: s, share: true, reply: func(snap *snapshot) error {
+	err := r.answer(&snapshotWaiter{to: to, share: true, reply: func(snap *snapshot) error {
 		if snap == nil {
 			return nil
 		}
