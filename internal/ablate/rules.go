@@ -107,7 +107,7 @@ var checkRules = []rule{
 		"What a write without an answer left in the store is what the owner goes on from."),
 	without("check (restoring)", "internal/engine/check.go", "ownedMember.check", "if m.restoring {", "if false {",
 		"A restored member that stands although nobody answered gets its entries in the indexes."),
-	without("noteWrong (since)", "internal/engine/check.go", "ownedMember.noteWrong", "m.wrongSince = r.eng.clock.Now()", "",
+	without("noteWrong (since)", "internal/engine/check.go", "ownedMember.noteWrong", "m.wrongSince = r.all.clock.Now()", "",
 		"A check that waits for word of what became of a member ends sometime."),
 	without("noteWrong (reads)", "internal/engine/check.go", "ownedMember.noteWrong", "r.resync()", "",
 		"A room in which a member is missing without a word is read: it may show that the store lost data."),
@@ -424,7 +424,7 @@ var leaveRules = []rule{
 	without("evict (in doubt)", "internal/engine/membership.go", "ownRoom.evict", "case m.inDoubtUntilMs.Load() > 0:", "case false:",
 		"A member that others removed is removed again when a restore in doubt may bring it back."),
 	off("remove (order)", "internal/engine/leave.go", "ownedMember.remove", `
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	if e.storeNow() <= m.inDoubtUntilMs.Load() {
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
@@ -475,9 +475,9 @@ var leaveRules = []rule{
 		"A node leaves the entries of a member alone that others have now, or whose leave is under way."),
 	off("erase (user)", "internal/engine/leave.go", "ownedMember.erase", `return m.eraseConn(ctx)`,
 		"The owner of a member that another node removed removes the entry of its user, too."),
-	without("depart (doubt)", "internal/engine/leave.go", "ownedMember.depart", "m.room.eng.markInDoubt(l, step)", "",
+	without("depart (doubt)", "internal/engine/leave.go", "ownedMember.depart", "m.room.all.markInDoubt(l, step)", "",
 		"A leave without an answer is carried out later."),
-	without("leaveInGrace (doubt)", "internal/engine/leave.go", "ownedMember.leaveInGrace", "m.room.eng.markInDoubt(l, step)", "_ = step",
+	without("leaveInGrace (doubt)", "internal/engine/leave.go", "ownedMember.leaveInGrace", "m.room.all.markInDoubt(l, step)", "_ = step",
 		"A grace after a leave that could not be stored is stored later."),
 	without("CarryOut (doubt)", "internal/serial/retry.go", "RetryQueue.CarryOut", "r.Add(x, step)", "_ = step",
 		"A step that must happen is repeated until the store answers."),
@@ -485,7 +485,7 @@ var leaveRules = []rule{
 		"Writes in doubt are tried again without anybody asking."),
 	off("after", "internal/engine/indoubt.go", "Node.after", `return step`,
 		"A refused join is taken back only when it cannot take effect any more."),
-	without("updated (doubt)", "internal/engine/update.go", "ownedMember.updated", "m.room.eng.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))", "_ = again",
+	without("updated (doubt)", "internal/engine/update.go", "ownedMember.updated", "m.room.all.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))", "_ = again",
 		"A patch without an answer is written until there is one."),
 	without("retryableWrite (once)", "internal/engine/grace.go", "ownedMember.retryableWrite", "if put.Intent == 0 {", "if true {",
 		"A write that is repeated is the same each time, so that it counts once."),
@@ -538,7 +538,7 @@ var joinRules = []rule{
 		"A socket whose id lives on as somebody else's member joins by another one."),
 	without("has (owned)", "internal/engine/room.go", "ownRoom.has", "r.owned[connID] != nil || ", "",
 		"A socket whose id is a member of this node joins by another one."),
-	without("has (shown)", "internal/engine/room.go", "ownRoom.has", "stands != nil && stands.Owner != r.eng.self()", "false && stands != nil",
+	without("has (shown)", "internal/engine/room.go", "ownRoom.has", "stands != nil && stands.Owner != r.all.self()", "false && stands != nil",
 		"A socket whose id is shown as a member of another node joins by another one."),
 	off("rollBackJoin", "internal/engine/join.go", "roomSession.rollBackJoin", ``,
 		"A join without an answer is taken back."),
@@ -588,7 +588,7 @@ var resumeRules = []rule{
 		"A resume waits for a member that is shown, but not in the store."),
 	without("resumeAttempt.matches (ended)", "internal/engine/resume.go", "resumeAttempt.matches", "return !ended", "return !ended || true",
 		"A member whose life has ended is not resumed when the store has it back."),
-	without("resumable (store)", "internal/engine/resume.go", "resumeAttempt.resumable", "stands, err := r.eng.stored(ctx, r.id, t.connID)", "stands, err := (*store.Member)(nil), error(nil)",
+	without("resumable (store)", "internal/engine/resume.go", "resumeAttempt.resumable", "stands, err := r.all.stored(ctx, r.id, t.connID)", "stands, err := (*store.Member)(nil), error(nil)",
 		"A resume asks the store for a member that the replica does not show."),
 	off("keepNewest", "internal/engine/resume.go", "resumeAttempt.keepNewest", `return nil`,
 		"A resume that meets an older state in the store than is shown writes the newer one."),

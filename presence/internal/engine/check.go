@@ -77,7 +77,7 @@ func (r *ownRoom) postCheck(m *ownedMember) {
 // and is this node's. It may be repeated. An operation of the member's executor l; one of an
 // executor that is not the member's any more does nothing.
 func (m *ownedMember) check(ctx context.Context, l *serial.Executor) (stands bool, err error) {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	if !r.handoffs.TryLock(m.connID) {
 		return false, errMoving
 	}
@@ -155,7 +155,7 @@ func (m *ownedMember) ownNow() member.Own {
 // known is the evidence that this node has without asking the store. The room's lock is
 // held.
 func (m *ownedMember) known(stored *store.Member) (ev member.Evidence) {
-	e, r, now := m.room.eng, m.room, m.room.eng.clock.Now()
+	e, r, now := m.room.all, m.room, m.room.all.clock.Now()
 	if t, ok := e.tombstones.Of(m.life, now); ok {
 		ev.Ended, ev.Reason, ev.EndedUnder = true, t.Reason, t.Owner
 	}
@@ -176,7 +176,7 @@ func (m *ownedMember) known(stored *store.Member) (ev member.Evidence) {
 // evidence is what the node knows and what the store has of nodes. alive tells whether
 // this node may write members by now.
 func (m *ownedMember) evidence(ctx context.Context, stored *store.Member) (ev member.Evidence, alive bool, err error) {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	self := e.self()
 	states, err := e.store.NodeStates(ctx, []string{self, m.owner})
 	if err != nil {
@@ -196,7 +196,7 @@ func (m *ownedMember) noteWrong() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.wrongSince.IsZero() {
-		m.wrongSince = r.eng.clock.Now()
+		m.wrongSince = r.all.clock.Now()
 		r.resync()
 	}
 }
@@ -249,7 +249,7 @@ func (r *ownRoom) giveUpLocked(m *ownedMember, verdict member.Verdict, reason st
 // connection. The client's epoch stays; that in the store rises. done is false when the
 // member was written meanwhile. An operation of the member's executor.
 func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict member.Verdict) (done bool, err error) {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return false, err
 	}
@@ -297,7 +297,7 @@ func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict
 
 // reindex ends a restore: it writes what there is of the member beside its record.
 func (m *ownedMember) reindex(ctx context.Context) error {
-	e := m.room.eng
+	e := m.room.all
 	if err := e.addUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ func (m *ownedMember) setRestoring(is bool) {
 // somebody removed it or took it over the error is the client's. It waits for word of who
 // did that, for as long as ctx allows. An operation of the member's executor l.
 func (m *ownedMember) resolveMismatch(ctx context.Context, l *serial.Executor) error {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	for {
 		stands, err := m.check(ctx, l)
 		switch {

@@ -20,7 +20,7 @@ type disconnect struct {
 
 // disconnectNow is a loss of the socket at this moment, with a grace of so many ms.
 func (m *ownedMember) disconnectNow(reason store.Reason, graceMs int64) disconnect {
-	return m.disconnectAt(m.room.eng.storeNow(), reason, graceMs)
+	return m.disconnectAt(m.room.all.storeNow(), reason, graceMs)
 }
 
 // disconnectAt is one at a time of the store's clock.
@@ -74,7 +74,7 @@ func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context
 // move to the grace. If the member was removed or taken over meanwhile, there is no grace,
 // and its index entries are cleaned up.
 func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	g := &grace{m: m, disconnect: x}
 	g.executor.Init(r.id, g.release)
 	r.mu.Lock()
@@ -83,7 +83,7 @@ func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 		e.markInDoubt(l, m.eraseConn)
 		return
 	}
-	r.eng.retainRoom(r.room)
+	r.all.rooms.retainRoom(r.room)
 	e.retries.Move(l, &g.executor)
 	m.grace = g
 	m.checks.drop()
@@ -101,17 +101,17 @@ func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 // schedule runs an operation of the grace at a time of the store's clock. The room's
 // lock is held.
 func (g *grace) schedule(ms int64, op func()) {
-	e := g.m.room.eng
+	e := g.m.room.all
 	wait := time.Duration(ms-e.storeNow()) * time.Millisecond
 	g.timer = e.clock.AfterFunc(max(wait, 0), func() { g.post(op) })
 }
 
-func (g *grace) post(op func()) { g.m.room.eng.schedule(&g.executor, op) }
+func (g *grace) post(op func()) { g.m.room.all.schedule(&g.executor, op) }
 
 // showAway stores the grace, and shows the member away unless that was done already.
 func (g *grace) showAway() {
 	m := g.m
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	r.mu.Lock()
 	over := g.ended
 	if !over {
@@ -145,7 +145,7 @@ func (g *grace) end() {
 	if g.isOver() {
 		return
 	}
-	e := r.eng
+	e := r.all
 	ctx, cancel := e.storeContext()
 	defer cancel()
 	_ = g.m.depart(ctx, &g.executor, g.reason) // remembered if it failed
@@ -181,7 +181,7 @@ func (g *grace) release() {
 	})
 	r.mu.Unlock()
 	if done {
-		r.eng.releaseRoom(r.room)
+		r.all.rooms.releaseRoom(r.room)
 	}
 }
 
@@ -215,7 +215,7 @@ func (m *ownedMember) handOff(ctx context.Context, l *serial.Executor, x disconn
 		err = m.storeGrace(x)(ctx)
 	}
 	if err != nil {
-		m.room.eng.throttled.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.room.id, "connId", m.connID, "error", err)
+		m.room.all.throttled.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.room.id, "connId", m.connID, "error", err)
 	}
 	m.letGo()
 }

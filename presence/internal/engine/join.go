@@ -206,7 +206,7 @@ func (m *ownedMember) setGrace(graceMs int64) {
 
 // enter writes a new member, the indexes and the connection.
 func (m *ownedMember) enter(ctx context.Context) (store.PutResult, error) {
-	e := m.room.eng
+	e := m.room.all
 	lacks, since, err := e.index.Lacks(ctx, m.room.id, m.owner)
 	if err != nil {
 		return store.PutResult{}, err

@@ -71,7 +71,7 @@ func (m *ownedMember) leaveInGrace(ctx context.Context, l *serial.Executor, grac
 	m.room.mu.Unlock()
 	step := m.storeGrace(x)
 	if l.ResolveInDoubt(ctx) != nil || step(ctx) != nil {
-		m.room.eng.markInDoubt(l, step)
+		m.room.all.markInDoubt(l, step)
 	}
 	m.beginGrace(l, x)
 }
@@ -88,7 +88,7 @@ func (m *ownedMember) depart(ctx context.Context, l *serial.Executor, reason sto
 		err = step(ctx)
 	}
 	if err != nil {
-		m.room.eng.markInDoubt(l, step)
+		m.room.all.markInDoubt(l, step)
 	}
 	return err
 }
@@ -102,7 +102,7 @@ func (m *ownedMember) removing(reason store.Reason) func(context.Context) error 
 // remove is one try. The user's entry goes first: it must not outlive the record if this
 // node dies in between.
 func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	if e.storeNow() <= m.inDoubtUntilMs.Load() { // a restore would bring it back
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
@@ -131,7 +131,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 // socket of another node: one that a claimant took over, or that others restored, or
 // that the store went back to. One that another socket has lives on.
 func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) (store.Outcome, error) {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	stands, err := e.stored(ctx, r.id, m.connID)
 	switch {
 	case err != nil:
@@ -162,9 +162,9 @@ func (e *Node) removeMember(ctx context.Context, q store.Remove) (store.Outcome,
 
 // noteEnd remembers, by a tombstone, that a life of the member ended, maybe by this node.
 func (m *ownedMember) noteEnd(life string, reason store.Reason, mine bool) {
-	m.room.eng.tombstones.Add(replica.Tombstone{
+	m.room.all.tombstones.Add(replica.Tombstone{
 		Life: life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
-	}, m.room.eng.clock.Now())
+	}, m.room.all.clock.Now())
 }
 
 // letGo forgets an owned member that has no socket.
@@ -176,7 +176,7 @@ func (m *ownedMember) letGo() {
 
 // erase removes what else there is of a member that others removed from its room.
 func (m *ownedMember) erase(ctx context.Context) error {
-	if err := m.room.eng.removeUser(ctx, m.userEntry()); err != nil {
+	if err := m.room.all.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
 	return m.eraseConn(ctx)
@@ -191,7 +191,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 	if holds {
 		return nil
 	}
-	return m.room.eng.connLeave(ctx, m.conn())
+	return m.room.all.connLeave(ctx, m.conn())
 }
 
 // repeatLeave removes a member again whose life has ended. It does not block.

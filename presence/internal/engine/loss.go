@@ -155,7 +155,7 @@ func (e *ownedMembers) endEntries(ctx context.Context, t replica.Tombstone) erro
 
 // writeUserSoon has the user's entry of the member written again. It does not block.
 func (m *ownedMember) writeUserSoon() {
-	e := m.room.eng
+	e := m.room.all
 	m.room.mu.Lock()
 	l := m.writer()
 	m.room.mu.Unlock()
@@ -167,7 +167,7 @@ func (m *ownedMember) writeUserSoon() {
 // writeUser writes the user's entry of a member that stands: one without a member would
 // be found by nobody. An operation of the member's executor.
 func (m *ownedMember) writeUser(ctx context.Context) error {
-	e, r := m.room.eng, m.room
+	e, r := m.room.all, m.room
 	r.mu.Lock()
 	ours := r.owned[m.connID] == m && !m.leaving
 	r.mu.Unlock()

@@ -149,7 +149,7 @@ func (e *ownedMembers) replicas() (list []*ownRoom) {
 // newMember returns a member that this node is about to own.
 func (r *ownRoom) newMember(connID, userID, life string, state []byte) *ownedMember {
 	return &ownedMember{
-		room: r, owner: r.eng.self(), life: life, connID: connID, userID: userID, state: state,
+		room: r, owner: r.all.self(), life: life, connID: connID, userID: userID, state: state,
 	}
 }
 
@@ -169,7 +169,7 @@ func (m *ownedMember) userEntry() store.UserEntry {
 }
 
 func (m *ownedMember) conn() store.Conn {
-	seen := m.room.eng.storeNow()
+	seen := m.room.all.storeNow()
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
 }
 
@@ -210,7 +210,7 @@ const (
 // evict takes a member from its socket after a removal, a takeover or a resume elsewhere.
 // The room's lock is held.
 func (r *ownRoom) evict(m *ownedMember, why evictCause, reason store.Reason) {
-	e, s, g, leaving := r.eng, m.session, m.grace, m.leaving
+	e, s, g, leaving := r.all, m.session, m.grace, m.leaving
 	cut := m.disconnectEpoch == m.epoch.Load() && why == evictGone && reason == store.ReasonKicked
 	r.removeOwned(m)
 	m.session = nil

@@ -55,7 +55,7 @@ func (st *roomSession) checkPatch(epoch wire.Optional, d wire.Edit) (*ownedMembe
 // cannot be. An operation of the executor.
 func (m *ownedMember) merge(d wire.Edit) ([]byte, error) {
 	state, changed, err := jsontext.Merge(m.state, d.Patch, d.Remove)
-	switch most := m.room.eng.Limits.StateBytes; {
+	switch most := m.room.all.Limits.StateBytes; {
 	case err != nil:
 		return nil, wire.Invalid("patchState: %v.", err)
 	case changed && len(state) > most:

@@ -153,7 +153,7 @@ func (r *ownRoom) mayReap(m *store.Member) (bool, error) {
 		return false, nil
 	case !r.holds(m.ConnID):
 		return true, nil
-	case m.Owner == r.eng.self():
+	case m.Owner == r.all.self():
 		return false, nil
 	case own != nil && own.grace != nil:
 		return true, nil // which is taken over as that of another node would be

@@ -45,10 +45,12 @@ func (e *Sockets) socketsInRooms() []*Socket {
 }
 
 // sessions lists the sockets' places in rooms.
-func (e *Sockets) sessions() (list []*roomSession) {
+func (e *Sockets) sessions() (list []Session) {
 	for _, s := range e.socketsInRooms() {
 		s.mu.Lock()
-		list = append(list, s.sessions...)
+		for _, st := range s.sessions {
+			list = append(list, st)
+		}
 		s.mu.Unlock()
 	}
 	return list

@@ -183,7 +183,7 @@ func (t *resumeAttempt) resumable(ctx context.Context) (*store.Member, error) {
 		t.known = &known
 		return &known, nil
 	}
-	stands, err := r.eng.stored(ctx, r.id, t.connID)
+	stands, err := r.all.stored(ctx, r.id, t.connID)
 	if err != nil || stands == nil || !t.matches(stands) {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -104,7 +104,7 @@ func (r *room) scheduleResync(lost bool) {
 // maxJitter is over what time nodes spread what an outage makes all of them do.
 const maxJitter = time.Second
 
-func jitter() time.Duration { return rand.N(maxJitter) }
+func jitter() time.Duration { return mathrand.N(maxJitter) }
 
 // receive gives an event to the replica, shows what it changed, and sees to what it means
 // to a member of this node. The lock is held.
@@ -127,7 +127,7 @@ func (r *room) receive(e *store.Event) {
 
 // Stale implements roomMembers: the member is removed again.
 func (r *ownRoom) Stale(m *store.Member, now time.Time) {
-	if t, ok := r.eng.tombstones.Of(m.Life, now); ok {
+	if t, ok := r.all.tombstones.Of(m.Life, now); ok {
 		r.all.repeatLeave(t)
 	}
 }
@@ -160,7 +160,7 @@ func (r *ownRoom) has(connID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stands := r.rep.Member(connID) // one of this node's own just left
-	return r.owned[connID] != nil || stands != nil && stands.Owner != r.eng.self()
+	return r.owned[connID] != nil || stands != nil && stands.Owner != r.all.self()
 }
 
 // Owns implements replica.Owner. The lock is held.
@@ -182,7 +182,7 @@ func (r *ownRoom) Share(m *store.Member) {
 // SeenMs implements replica.Owner. The lock is held.
 func (r *ownRoom) SeenMs(connID string) int64 {
 	if own := r.owned[connID]; own != nil && own.session != nil {
-		return r.eng.storeTime(own.session.LastPacket())
+		return r.all.storeTime(own.session.LastPacket())
 	}
 	return 0
 }

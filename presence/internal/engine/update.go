@@ -21,7 +21,7 @@ func (m *ownedMember) update(ctx context.Context, l *serial.Executor, next *stor
 func (m *ownedMember) updated(l *serial.Executor, put *store.Put, res store.PutResult, err error) (store.Outcome, int64, error) {
 	if err != nil {
 		again := *put
-		m.room.eng.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))
+		m.room.all.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))
 		return 0, 0, err
 	}
 	m.applied(res.Outcome, &put.Member)
