@@ -24,7 +24,7 @@ func (c *client) ownedIn(room string) *ownedMember {
 }
 
 // checkNow has it found out at once what became of the member. Its executor is idle.
-func (m *ownedMember) checkNow(t *testing.T) (stands bool, err error) {
+func checkNow(t *testing.T, m *ownedMember) (stands bool, err error) {
 	t.Helper()
 	m.room.mu.Lock()
 	l := m.writer()
@@ -65,7 +65,7 @@ func TestACheckTakesTheWriteThatStands(t *testing.T) {
 		if _, err := store.PutAndWait(t.Context(), mem, put); err != nil {
 			t.Fatal(err)
 		}
-		if stands, err := a.ownedIn("r").checkNow(t); !stands || err != nil {
+		if stands, err := checkNow(t, a.ownedIn("r")); !stands || err != nil {
 			t.Errorf("check: %t, %v", stands, err)
 		}
 		a.patch(`{"n":3}`)
@@ -114,7 +114,7 @@ func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {
 				}
 				mem.Wipe()
 				set(true)
-				check := m.checkNow
+				check := func(t *testing.T) (bool, error) { return checkNow(t, m) }
 				if c.foreign {
 					check = func(t *testing.T) (bool, error) { return m.check(t.Context(), new(serial.Executor)) }
 				}
@@ -123,7 +123,7 @@ func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {
 					t.Errorf("check: %t, %v; stored: %+v", stands, err, w.stored("r"))
 				}
 				set(false)
-				if stands, err := m.checkNow(t); !stands || err != nil || len(w.stored("r")) != 1 {
+				if stands, err := checkNow(t, m); !stands || err != nil || len(w.stored("r")) != 1 {
 					t.Errorf("check of a member that stays: %t, %v; stored: %+v", stands, err, w.stored("r"))
 				}
 			})
@@ -143,7 +143,7 @@ func TestACheckWritesNothingUnderADeadId(t *testing.T) {
 		if err := mem.MarkDead(t.Context(), w.nodes[0].self()); err != nil {
 			t.Fatal(err)
 		}
-		if stands, err := a.ownedIn("r").checkNow(t); stands || err == nil {
+		if stands, err := checkNow(t, a.ownedIn("r")); stands || err == nil {
 			t.Errorf("check: %t, %v", stands, err)
 		}
 		want(t, "state", string(w.stored("r")[0].State), `{}`)
