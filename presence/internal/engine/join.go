@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -52,7 +53,7 @@ func (st *roomSession) runJoin(deadline time.Time, p *wire.Join, allow Authorize
 	ctx, cancel := e.deadlines.Until(deadline)
 	defer cancel()
 	accepted := a
-	if st.sender = p.Sender; p.Sender {
+	if p.Sender {
 		accepted = st.sock.conn.ExpectSender(a)
 	}
 	if err := st.tryJoin(ctx, p, allow, accepted); err != nil {
@@ -90,7 +91,7 @@ func (st *roomSession) tryJoin(ctx context.Context, p *wire.Join, allow Authoriz
 	}
 	if m := st.member.Load(); m != nil {
 		if m.userID == p.UserID {
-			return st.rejoin(ctx, m, p, a)
+			return m.rejoin(ctx, st, p, a)
 		}
 		st.detach(m, true)
 		if err := m.depart(ctx, &st.executor, store.ReasonLeave); err != nil {
@@ -100,7 +101,7 @@ func (st *roomSession) tryJoin(ctx context.Context, p *wire.Join, allow Authoriz
 		if st.sock.isClosed() {
 			return nil // a closed socket must not take the member from a newer one
 		}
-		done, err := st.resume(ctx, p.UnlessNew(), a)
+		done, err := st.room.resume(ctx, st, p.UnlessNew(), a)
 		if done || err != nil {
 			return err
 		}
@@ -114,11 +115,22 @@ const connIDTries = 2
 
 // create makes a new member.
 func (st *roomSession) create(ctx context.Context, p *wire.Join, a Acker) error {
+	s := st.sock
 	for range connIDTries {
-		if err := st.createMember(ctx, p, a); !errors.Is(err, errConnIDTaken) {
+		connID := st.pickConnID()
+		m := st.room.newMember(p, connID, st.epochFloor(connID))
+		if connID == s.conn.ID() {
+			m.idSocket = s
+		}
+		err := m.create(ctx, st, p, a)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errConnIDTaken):
+			s.GaveUp(m.epoch.Load())
 			return err
 		}
-		st.sock.IDTaken()
+		s.IDTaken()
 	}
 	return errConnIDTaken
 }
@@ -128,39 +140,42 @@ var errConnIDTaken = errors.New("join: the connId is taken")
 
 var emptyState = []byte("{}")
 
-func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) error {
-	r := st.room
-	m := r.newMember(st.pickConnID(), p.UserID, newLife(), p.State)
+// newMember is the new member of a join, above the epoch floor.
+func (r *ownRoom) newMember(p *wire.Join, connID string, floor int64) *ownedMember {
+	m := r.makeMember(connID, p.UserID, newLife(), p.State)
 	if m.state == nil {
 		m.state = emptyState
 	}
 	m.write.Store(1)
-	if m.connID == st.sock.conn.ID() {
-		m.idSocket = st.sock
-	}
 	m.setGrace(p.GraceMs.Value)
-	m.epoch.Store(st.epochFloor(m.connID) + 1)
-	m.clientEpoch.Store(m.epoch.Load())
+	m.epoch.Store(floor + 1)
+	m.clientEpoch.Store(floor + 1)
+	return m
+}
+
+// create writes a new member and gives it to the session, which is answered; else what may be
+// of it is removed. An operation of the session's executor.
+func (m *ownedMember) create(ctx context.Context, s Session, p *wire.Join, a Acker) error {
+	r := m.room
 	waiting := m.awaitAndOwn()
 	defer r.removeWaiter(waiting)
-
 	res, err := m.enter(ctx)
 	if err == nil {
 		m.joinedMs.Store(res.Member.JoinedMs)
 		err = waiting.wait(ctx, r.room)
 	}
 	if err == nil {
-		refused := m.ackJoin(st, a, waiting, false, st.sender)
+		refused := m.ackJoin(s, a, waiting, false, p.Sender)
 		if refused == nil {
 			return nil
 		}
 		m.letGo()
-		st.sock.eng.markInDoubt(&st.executor, m.removing(store.ReasonLeave))
+		r.all.markInDoubt(s.Executor(), m.removing(store.ReasonLeave))
 		return refused
 	}
 	m.letGo()
 	if !errors.Is(err, errConnIDTaken) {
-		st.rollBackJoin(ctx, m)
+		m.rollBackJoin(ctx, s.Executor())
 	}
 	return err
 }
@@ -227,15 +242,14 @@ func (m *ownedMember) enter(ctx context.Context) (store.PutResult, error) {
 
 // rollBackJoin takes back a join that was refused although it may have taken effect,
 // or still may: it waits until the join cannot any more.
-func (st *roomSession) rollBackJoin(ctx context.Context, m *ownedMember) {
-	e := st.sock.eng
-	st.sock.GaveUp(m.epoch.Load())
-	e.markInDoubt(&st.executor, e.after(e.expiry(ctx), m.removing(store.ReasonLeave)))
+func (m *ownedMember) rollBackJoin(ctx context.Context, l *serial.Executor) {
+	e := m.room.all
+	e.markInDoubt(l, e.after(e.expiry(ctx), m.removing(store.ReasonLeave)))
 }
 
-// rejoin replaces the state of a member by another join.
-func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join, a Acker) error {
-	r := st.room
+// rejoin replaces the state of a member by another join. An operation of the session's executor.
+func (m *ownedMember) rejoin(ctx context.Context, s Session, p *wire.Join, a Acker) error {
+	r := m.room
 	before := m.record()
 	next := before
 	next.Epoch++
@@ -256,17 +270,17 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	res, err := r.put(ctx, &put)
 	if err == nil && (res.Outcome == store.Fenced || res.Outcome == store.Missing) {
 		m.setGrace(before.GraceMs) // which it is restored with, and keeps if that fails
-		if err := m.resolveMismatch(ctx, &st.executor); err != nil {
+		if err := m.resolveMismatch(ctx, s.Executor()); err != nil {
 			return err
 		}
-		return st.rejoin(ctx, m, p, a)
+		return m.rejoin(ctx, s, p, a)
 	}
 	if err == nil {
 		m.epoch.Store(next.Epoch)
 		m.state = next.State
 		m.away.Store(false)
 		m.write.Store(next.Write)
-		err = st.sock.eng.connJoin(ctx, m.conn())
+		err = r.all.connJoin(ctx, m.conn())
 	}
 	if err == nil {
 		err = waiting.wait(ctx, r.room)
@@ -274,13 +288,13 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	epoch := m.clientEpoch.Load()
 	if err == nil {
 		m.clientEpoch.Store(next.Epoch)
-		err = m.ackJoin(st, a, waiting, false, st.sender)
+		err = m.ackJoin(s, a, waiting, false, p.Sender)
 	}
 	if err != nil && !errors.Is(err, wire.ErrRemoved) {
 		m.clientEpoch.Store(epoch)
 		m.setGrace(before.GraceMs)
 		m.state = before.State // also for a restore that comes in between
-		st.rollBackRejoin(ctx, m, put, before)
+		m.rollBackRejoin(ctx, s.Executor(), put, before)
 	}
 	return err
 }
@@ -288,9 +302,9 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 // rollBackRejoin finds out later, when it cannot any more, whether a refused
 // join of a member took effect, and if so puts everything but the epoch back as
 // it was before.
-func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put store.Put, before store.Member) {
-	e, r := st.sock.eng, st.room
-	e.markInDoubt(&st.executor, e.after(e.expiry(ctx), func(ctx context.Context) error {
+func (m *ownedMember) rollBackRejoin(ctx context.Context, l *serial.Executor, put store.Put, before store.Member) {
+	e, r := m.room.all, m.room
+	e.markInDoubt(l, e.after(e.expiry(ctx), func(ctx context.Context) error {
 		if !r.isOwn(m) {
 			return nil // another socket has it
 		}

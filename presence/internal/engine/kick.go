@@ -146,7 +146,7 @@ func (e *Engine) handleDisconnectNotice(text []byte) {
 }
 
 // pause waits before the store is asked again for something that came too late.
-func (e *Node) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
+func (e *Engine) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
 
 // wait blocks for a while, or until ctx or the engine ends: that is an error.
 func (e *Node) wait(ctx context.Context, d time.Duration) error {

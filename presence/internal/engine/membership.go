@@ -146,8 +146,8 @@ func (e *ownedMembers) replicas() (list []*ownRoom) {
 	return list
 }
 
-// newMember returns a member that this node is about to own.
-func (r *ownRoom) newMember(connID, userID, life string, state []byte) *ownedMember {
+// makeMember returns a member that this node is about to own.
+func (r *ownRoom) makeMember(connID, userID, life string, state []byte) *ownedMember {
 	return &ownedMember{
 		room: r, owner: r.all.self(), life: life, connID: connID, userID: userID, state: state,
 	}

@@ -30,9 +30,9 @@ func stalled(prefix string) storetest.Plan {
 // gone at once all the same.
 func TestAStalledMasterDoesNotHoldUpOtherRooms(t *testing.T) {
 	for _, c := range []struct {
-		name           string
-		rooms, members int
-		grace          string
+		name          string
+		open, members int
+		grace         string
 	}{
 		{"many rooms", 512, 512, ""},
 		{"one room", 1, 256, ""},
@@ -48,7 +48,7 @@ func TestAStalledMasterDoesNotHoldUpOtherRooms(t *testing.T) {
 				for i := range c.members {
 					x := w.connect(e, fmt.Sprint("x", i))
 					x.watch = nil
-					x.join(fmt.Sprint("r", i%c.rooms), "u", c.grace)
+					x.join(fmt.Sprint("r", i%c.open), "u", c.grace)
 					others = append(others, x)
 				}
 				watcher.heard()
@@ -64,7 +64,7 @@ func TestAStalledMasterDoesNotHoldUpOtherRooms(t *testing.T) {
 				want(t, "300 ms after the victim's end the watcher", watcher.heard(), "leave vic@v disconnect")
 				st.SetPlan(storetest.Plan{})
 				w.rest(10 * time.Second)
-				for i := range c.rooms {
+				for i := range c.open {
 					if n := len(w.stored(fmt.Sprint("r", i))); n > 0 {
 						t.Fatalf("%d members stand 10 s after the master is back", n)
 					}

@@ -69,7 +69,7 @@ func (e *ownedMembers) shownOf(owner, room string) (connIDs []string, ok bool) {
 		return nil, false
 	}
 	for m := range r.rep.All() {
-		if m.Owner == owner || m.Owner == r.eng.self() && r.owned[m.ConnID] == nil {
+		if m.Owner == owner || m.Owner == r.all.self() && r.owned[m.ConnID] == nil {
 			connIDs = append(connIDs, m.ConnID)
 		}
 	}
@@ -174,7 +174,7 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
 	defer r.handoffs.Unlock(stands.ConnID)
-	m := r.newMember(stands.ConnID, stands.UserID, stands.Life, stands.State)
+	m := r.makeMember(stands.ConnID, stands.UserID, stands.Life, stands.State)
 	m.digest, m.graceMs = stands.Token, stands.GraceMs
 	m.joinedMs.Store(stands.JoinedMs)
 	m.write.Store(stands.Write + 1)

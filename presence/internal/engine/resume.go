@@ -19,15 +19,15 @@ const lossRetryInterval = 150 * time.Millisecond
 
 // resume takes an owned member over that another socket had, here or on any node.
 // done is false when the token fits nothing: the join is an ordinary one then.
-func (st *roomSession) resume(ctx context.Context, p *wire.Join, a Acker) (done bool, err error) {
+func (r *ownRoom) resume(ctx context.Context, s Session, p *wire.Join, a Acker) (done bool, err error) {
 	connID := tokenConn(p.Resume)
 	if connID == "" {
 		return false, nil
 	}
-	if err := st.room.handoffs.Lock(ctx, connID); err != nil {
+	if err := r.handoffs.Lock(ctx, connID); err != nil {
 		return false, fmt.Errorf("take member %s over: another request does: %w: %w", connID, store.ErrUnavailable, err)
 	}
-	t := &resumeAttempt{st: st, p: p, connID: connID}
+	t := &resumeAttempt{r: r, s: s, p: p, connID: connID}
 	defer t.end()
 	for {
 		found, err := t.attempt(ctx)
@@ -37,11 +37,11 @@ func (st *roomSession) resume(ctx context.Context, p *wire.Join, a Acker) (done 
 		case found:
 			return t.attach(ctx, a)
 		}
-		lost, err := st.recentDataLoss(ctx)
+		lost, err := r.recentDataLoss(ctx)
 		if err != nil || !lost && !t.inReplica() {
 			return false, err
 		}
-		if err := st.sock.eng.wait(ctx, lossRetryInterval); err != nil {
+		if err := r.all.wait(ctx, lossRetryInterval); err != nil {
 			return false, err
 		}
 	}
@@ -49,7 +49,8 @@ func (st *roomSession) resume(ctx context.Context, p *wire.Join, a Acker) (done 
 
 // resumeAttempt is a resume under way.
 type resumeAttempt struct {
-	st       *roomSession
+	r        *ownRoom
+	s        Session
 	p        *wire.Join
 	connID   string
 	m        *ownedMember
@@ -60,17 +61,16 @@ type resumeAttempt struct {
 }
 
 func (t *resumeAttempt) end() {
-	t.st.room.removeWaiter(t.waiting)
+	t.r.removeWaiter(t.waiting)
 	if !t.keepLock {
-		t.st.room.handoffs.Unlock(t.connID)
+		t.r.handoffs.Unlock(t.connID)
 	}
 }
 
 // attempt looks for the member and writes it as this node's. It reports false when
 // there is none that the token fits.
 func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
-	st, p := t.st, t.p
-	e, r := st.sock.eng, st.room
+	p, e, r := t.p, t.r.all, t.r
 	stands, err := t.resumable(ctx)
 	if err != nil || stands == nil {
 		return false, err
@@ -78,7 +78,7 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return false, err
 	}
-	m := r.newMember(t.connID, p.UserID, stands.Life, p.State)
+	m := r.makeMember(t.connID, p.UserID, stands.Life, p.State)
 	m.token = p.Resume
 	m.joinedMs.Store(stands.JoinedMs)
 	m.setGrace(stands.GraceMs)
@@ -102,8 +102,7 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 
 // attach gives the member that was taken over to the socket, and answers.
 func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err error) {
-	st, m := t.st, t.m
-	e, r := st.sock.eng, st.room
+	m, e, r := t.m, t.r.all, t.r
 	if err = e.connJoin(ctx, m.conn()); err == nil {
 		err = t.keepNewest(ctx)
 	}
@@ -111,13 +110,13 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 		err = t.waiting.wait(ctx, r.room)
 	}
 	if err == nil {
-		if err = m.ackJoin(st, a, t.waiting, true, st.sender); err == nil {
+		if err = m.ackJoin(t.s, a, t.waiting, true, t.p.Sender); err == nil {
 			return true, nil
 		}
 	}
 	// The client gets an error, so it has no member: the member goes back into grace,
 	// unless it was taken over or removed meanwhile.
-	m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+	m.beginGrace(t.s.Executor(), m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 	return true, err
 }
 
@@ -131,19 +130,19 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	next := m.record()
 	next.State, next.Write = known.State, known.Write+1
 	waiting := m.awaitWrite(next.Epoch, next.Write) // a load may show the resume alone
-	defer t.st.room.removeWaiter(waiting)
-	found, _, err := m.update(ctx, &t.st.executor, &next)
+	defer t.r.removeWaiter(waiting)
+	found, _, err := m.update(ctx, t.s.Executor(), &next)
 	if err != nil || found != store.Applied && found != store.Repeated {
 		return err
 	}
-	return waiting.wait(ctx, t.st.room.room)
+	return waiting.wait(ctx, t.r.room)
 }
 
 // recentDataLoss reports whether the store lost data lately, so that members that
 // it does not have may be restored any moment.
-func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
-	e := st.sock.eng
-	if st.room.lostData() {
+func (r *ownRoom) recentDataLoss(ctx context.Context) (bool, error) {
+	e := r.all
+	if r.lostData() {
 		return true, nil
 	}
 	state, err := e.nodeState(ctx, e.self())
@@ -152,7 +151,7 @@ func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
 	}
 	// A life sign may have made the store know the node again. Its answer tells the
 	// node of the loss: that answer is on its way, or was taken in just now.
-	return state == store.NodeUnknown || e.life.Renewing() || st.room.lostData(), nil
+	return state == store.NodeUnknown || e.life.Renewing() || r.lostData(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its
@@ -161,7 +160,7 @@ func (t *resumeAttempt) inReplica() bool {
 	if t.res.Outcome != store.Missing {
 		return false
 	}
-	known, ok := t.st.room.shown(t.connID)
+	known, ok := t.r.shown(t.connID)
 	return ok && t.matches(&known)
 }
 
@@ -170,7 +169,7 @@ func (t *resumeAttempt) matches(m *store.Member) bool {
 	if m.UserID != t.p.UserID || m.GraceMs == 0 || m.Token != digestOf(t.p.Resume) {
 		return false
 	}
-	e := t.st.sock.eng
+	e := t.r.all
 	_, ended := e.tombstones.Of(m.Life, e.clock.Now()) // and the store lost that
 	return !ended
 }
@@ -178,7 +177,7 @@ func (t *resumeAttempt) matches(m *store.Member) bool {
 // resumable finds the member that a join's token speaks of; nil if there is
 // none. A replica that lags behind is no reason to refuse: the store decides.
 func (t *resumeAttempt) resumable(ctx context.Context) (*store.Member, error) {
-	r := t.st.room
+	r := t.r
 	if known, ok := r.shown(t.connID); ok && t.matches(&known) {
 		t.known = &known
 		return &known, nil
@@ -193,8 +192,7 @@ func (t *resumeAttempt) resumable(ctx context.Context) (*store.Member, error) {
 // write moves the member to this node and this socket in one step of the
 // store, following it when it was written meanwhile.
 func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err error) {
-	st, m := t.st, t.m
-	e, r := st.sock.eng, st.room
+	m, e, r := t.m, t.r.all, t.r
 	for range resumeTries {
 		epoch := max(stands.Epoch, r.ownedEpoch(t.connID)) // taken over just now: its event may be on its way
 		if t.known != nil {
@@ -207,7 +205,7 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		t.res, err = r.put(ctx, t.put(stands.Epoch))
 		if err != nil {
 			t.keepLock = true
-			e.markInDoubt(&st.executor, func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch) })
+			e.markInDoubt(t.s.Executor(), func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch) })
 			return err
 		}
 		if t.res.Outcome != store.Fenced || t.res.Member.Epoch == stands.Epoch || t.res.Member.Token != stands.Token {
@@ -225,8 +223,7 @@ func (t *resumeAttempt) put(fence int64) *store.Put {
 // resolve finds out what became of a resume in doubt: if it took effect the
 // member is this node's, without a socket, and its grace begins.
 func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
-	st, m := t.st, t.m
-	r := st.room
+	m, r := t.m, t.r
 	res, err := r.put(ctx, t.put(fence))
 	if err != nil {
 		return err
@@ -235,7 +232,7 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 		m.tookOver(&res.Member)
 		m.clientEpoch.Store(m.epoch.Load())
 		if r.takeOwnership(m, res) {
-			m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+			m.beginGrace(t.s.Executor(), m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 		}
 	}
 	r.handoffs.Unlock(t.connID)

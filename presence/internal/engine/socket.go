@@ -49,7 +49,6 @@ type roomSession struct {
 	// Guarded by sock.mu: whether the requests read so far leave the socket in
 	// the room, how many of them were joins, and how many of those are open.
 	wantsRoom  bool
-	sender     bool // touched only by the executor: the join under way asks for senders
 	joinsSent  int
 	joinsOpen  int
 	heartbeats []waitingHeartbeat

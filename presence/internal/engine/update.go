@@ -39,15 +39,15 @@ func (m *ownedMember) applied(found store.Outcome, next *store.Member) {
 
 // put sends a write of a member that this node owns, of which it fills in the
 // room, and makes an outcome that should not be an error.
-func (r *room) put(ctx context.Context, p *store.Put) (store.PutResult, error) {
+func (r *ownRoom) put(ctx context.Context, p *store.Put) (store.PutResult, error) {
 	r.fillPut(ctx, p)
-	res, err := store.PutAndWait(ctx, r.eng.store, *p)
+	res, err := store.PutAndWait(ctx, r.all.store, *p)
 	return res, expired(res.Outcome, err)
 }
 
 // fillPut fills in what a write has of its room.
-func (r *room) fillPut(ctx context.Context, p *store.Put) {
-	p.Room, p.From, p.ExpiresMs = r.id, r.position(), r.eng.expiry(ctx)
+func (r *ownRoom) fillPut(ctx context.Context, p *store.Put) {
+	p.Room, p.From, p.ExpiresMs = r.id, r.position(), r.all.expiry(ctx)
 }
 
 // errExpired says that a write came too late to take effect.
