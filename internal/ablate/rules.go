@@ -765,7 +765,7 @@ var nodeRules = []rule{
 		"A claimant takes the member that it removed out of the connection's record."),
 	without("takeOver (above what is shown)", "internal/engine/reap.go", "ownedMembers.takeOver", "max(stands.Epoch, r.shownEpoch(stands.ConnID)) + 1", "stands.Epoch + 1",
 		"A member that is taken over is above the epochs that clients saw."),
-	without("takeOver (on its way)", "internal/engine/reap.go", "ownedMembers.takeOver", "coming := m.await(m.epoch.Load())", "coming := &waiter{}",
+	without("takeOver (on its way)", "internal/engine/reap.go", "ownedMembers.takeOver", "coming := m.await(m.epoch.Load())\n\tdefer r.removeWaiter(coming)", "",
 		"A member that is being taken over is not taken for one that nobody knows."),
 	without("takeOver (conn)", "internal/engine/reap.go", "ownedMembers.takeOver", "return e.connJoin(ctx, m.conn())", "return nil",
 		"The record of a connection names the node that took its member over."),

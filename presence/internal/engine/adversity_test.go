@@ -540,12 +540,10 @@ func TestSeatsOfASocketAreBounded(t *testing.T) {
 			a.sock.Leave([]byte(fmt.Sprintf(`{"roomId":"r%d"}`, i)), ackFunc(func([]byte) {}))
 		}
 		synctest.Wait()
-		a.sock.mu.Lock()
-		n := len(a.sock.sessions)
-		a.sock.mu.Unlock()
+		n := len(w.nodes[0].Sockets.sessions())
 		if n > 2*testSettings.Limits.Rooms {
 			t.Errorf("one connection with a limit of 100 rooms holds %d seats, %d replicas and %d goroutines",
-				n, len(w.nodes[0].Rooms.open), runtime.NumGoroutine()-before)
+				n, len(w.nodes[0].Rooms.replicas()), runtime.NumGoroutine()-before)
 		}
 		time.Sleep(5 * time.Second)
 		st.SetPlan(storetest.Plan{})

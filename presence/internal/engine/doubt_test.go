@@ -245,7 +245,7 @@ func TestAJoinWhoseConnIDIsTaken(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		w.connect(w.nodes[0], "b").join("r", "bob", "")
 		l[0].SetPlan(deaf())
-		w.putFar(mem, store.Put{Intent: store.IntentJoin, Member: store.Member{ConnID: "sock-a", UserID: "x", Owner: "far", Epoch: 1, Write: 1, State: emptyState}})
+		w.putFar(mem, store.Put{Intent: store.IntentJoin, Member: store.Member{ConnID: "sock-a", UserID: "x", Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}})
 		l[0].SetPlan(storetest.Plan{})
 		if ack := w.connect(w.nodes[0], "a").join("r", "ann", ""); !ack.OK || ack.Self.ConnID == "sock-a" {
 			t.Errorf("join: %+v", ack)

@@ -32,11 +32,11 @@ func (s *Socket) routeHeartbeat(p *wire.Heartbeat, a Acker) (*roomSession, error
 	defer s.mu.Unlock()
 	st := s.session(p.RoomID)
 	if p.RoomID == "" {
-		rooms, last := s.wantedSessions()
-		if rooms > 1 && !p.Edit.None() {
-			return nil, wire.Invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", rooms)
+		wanted, last := s.wantedSessions()
+		if wanted > 1 && !p.Edit.None() {
+			return nil, wire.Invalid("roomId is missing: this connection is in %d rooms, and a patch is for one.", wanted)
 		}
-		if rooms > 1 {
+		if wanted > 1 {
 			s.ackForAllRooms(last, a)
 			return nil, nil
 		}

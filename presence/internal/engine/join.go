@@ -31,7 +31,7 @@ func (s *Socket) Join(payload []byte, allow Authorizer, a Acker) {
 		return
 	}
 	st := s.session(p.RoomID)
-	if rooms, _ := s.wantedSessions(); rooms >= e.Limits.Rooms && (st == nil || !st.wantsRoom) {
+	if wanted, _ := s.wantedSessions(); wanted >= e.Limits.Rooms && (st == nil || !st.wantsRoom) {
 		a.Answer(wire.AppendRefusal(nil, wire.TooManyRooms(e.Limits.Rooms)))
 		return
 	}

@@ -100,7 +100,7 @@ func TestALeaveThatTheStoreForgotIsRepeated(t *testing.T) {
 				a := w.connect(w.nodes[0], "a")
 				a.join("r", "ann", "")
 				rewind := mem.Save()
-				user := a.sock.session("r").member.Load().userEntry()
+				user := store.UserEntry{UserID: "ann", Room: "r", ConnID: a.ID(), Life: w.stored("r")[0].Life}
 				if c.kind == storetest.FailAfter {
 					l[0].SetPlan(fail)
 				}
@@ -290,7 +290,7 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 		a.heard()
 		rewind()
 		l[0].SetPlan(deaf())
-		dave := store.Member{ConnID: "dave", UserID: "dave", Owner: "far", Epoch: 1, Write: 1, State: emptyState}
+		dave := store.Member{ConnID: "dave", UserID: "dave", Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}
 		for range 2 { // of another node, after the loss
 			if _, err := store.PutAndWait(t.Context(), mem, store.Put{Room: "r", Intent: store.IntentJoin, Member: dave}); err != nil {
 				t.Fatal(err)

@@ -37,7 +37,7 @@ func TestALossThatOneChannelTellsOf(t *testing.T) {
 				l[1].SetPlan(deaf())
 				lose(onlyRoom("r"))
 				for _, id := range []string{"dave", "dora"} {
-					w.putFar(mem, store.Put{Intent: store.IntentJoin, Member: store.Member{ConnID: id, UserID: id, Owner: "far", Epoch: 1, Write: 1, State: emptyState}})
+					w.putFar(mem, store.Put{Intent: store.IntentJoin, Member: store.Member{ConnID: id, UserID: id, Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}})
 				}
 				l[1].SetPlan(storetest.Plan{})
 				l[1].InterruptSome(true, func(room string) bool { return room == channel })

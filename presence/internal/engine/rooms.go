@@ -27,7 +27,7 @@ type RoomOptions struct {
 	// Encode makes the frame of an event. It keeps nothing of the text.
 	Encode   func(event []byte, c series.Change) Frame
 	Observer RoomObserver              // nil: not called
-	Share    func(size int) SharedBody // makes the texts that answers have in common; nil: plain ones
+	Share    func(size int) SharedBody // makes the texts that answers have in common
 }
 
 // Rooms are the rooms that a node has open.
@@ -43,9 +43,6 @@ type Rooms struct {
 }
 
 func newRooms(n *Node, o RoomOptions) *Rooms {
-	if o.Share == nil {
-		o.Share = newPlainText
-	}
 	return &Rooms{
 		Node: n, RoomOptions: o, open: make(map[string]*room),
 		replicaSettings: replica.Settings{Lease: n.LeaseTime, SilentAfter: n.SilentAfter, Tombstones: &n.tombstones},

@@ -45,7 +45,7 @@ var testSettings = Settings{
 
 // newEngine starts a node.
 func newEngine(ctx context.Context, s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) (*Engine, error) {
-	e := New(s, RoomOptions{Encode: encode}, st, c)
+	e := New(s, RoomOptions{Encode: encode, Share: func(int) SharedBody { return new(uncountedBody) }}, st, c)
 	if err := e.Open(ctx); err != nil {
 		e.close()
 		return nil, err
@@ -344,6 +344,24 @@ func (f ackFunc) AnswerShared(head []byte, text SharedBody, tail []byte) bool {
 }
 
 func (ackFunc) Wanted() bool { return true }
+
+// uncountedBody is a SharedBody without a memory budget.
+type uncountedBody struct{ text []byte }
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Ready implements SharedBody.
+func (*uncountedBody) Ready() <-chan struct{} { return closed }
+
+// Set implements SharedBody.
+func (p *uncountedBody) Set(text []byte) { p.text = text }
+
+// Release implements SharedBody.
+func (*uncountedBody) Release() {}
 
 func textOf(shared SharedBody) []byte {
 	switch shared := shared.(type) {

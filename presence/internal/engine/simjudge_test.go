@@ -194,16 +194,11 @@ func replicaView(e *Engine, room string) (members []shownMember, ok bool) {
 	if r == nil {
 		return nil, false
 	}
-	select {
-	case <-r.ready:
-	default:
-		return nil, false
-	}
-	if r.err != nil {
-		return nil, false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.rep.State() == replica.Loading {
+		return nil, false
+	}
 	for m := range r.rep.All() {
 		members = append(members, shownMember{m.ConnID, m.UserID, m.Away, numberOf(m.State)})
 	}

@@ -23,7 +23,7 @@ func TestTheSimulationJudges(t *testing.T) {
 	}{
 		"nothing is wrong": {spoil: func(map[string]*store.Member, string) {}, lasts: 3 * time.Second},
 		"a member that nobody is": {func(of map[string]*store.Member, _ string) {
-			of["x"] = &store.Member{ConnID: "x", UserID: "cat", Owner: "nobody", Epoch: 1, Write: 1, State: emptyState}
+			of["x"] = &store.Member{ConnID: "x", UserID: "cat", Owner: "nobody", Epoch: 1, Write: 1, State: []byte("{}")}
 		}, 3 * time.Second, 0, "ghost: cat in room r as x, Members on n2"},
 		"a member is missing": {
 			func(of map[string]*store.Member, id string) { delete(of, id) }, 3 * time.Second, 0, "gap: ann in room r as sock-1, Members on n2",

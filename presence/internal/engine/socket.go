@@ -265,9 +265,9 @@ func (st *roomSession) leaveRoom(cut bool) {
 	s := st.sock
 	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
 	s.mu.Lock()
-	rooms, _ := s.wantedSessions()
+	wanted, _ := s.wantedSessions()
 	s.mu.Unlock()
-	if cut && rooms == 0 {
+	if cut && wanted == 0 {
 		s.conn.Disconnect()
 	}
 }
