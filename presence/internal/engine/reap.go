@@ -193,6 +193,10 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
 	}
+	// The node may have died in a leave, of which the first step removes this entry.
+	if err := e.addUser(ctx, m.userEntry()); err != nil {
+		return err
+	}
 	next := m.inGrace(x)
 	next.Write = m.write.Load()
 	res, err := e.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true}, r)
