@@ -82,8 +82,6 @@ var verdictRules = []rule{
 		"A store that does not know this node has lost data."),
 	without("judgeMissing (waited)", "internal/member/judge.go", "judgeMissing", "case ev.Waited < NoticeTime:", "case false:",
 		"A member that is missing without a word is not judged before that word had time to arrive."),
-	without("judgeMissing (other record)", "internal/member/judge.go", "judgeMissing", "case ev.OtherRecord:", "case false:",
-		"A member of a room that has another record than the one that was known was lost with it."),
 }
 
 // checkRules: an owner finds out what became of a member, and makes it right.
@@ -582,8 +580,6 @@ var resumeRules = []rule{
 		"A resume waits for a member that the store lost and that its owner may be about to restore."),
 	without("recentDataLoss (unknown)", "internal/engine/resume.go", "ownRoom.recentDataLoss", "state == store.NodeUnknown || ", "false && state == store.NodeUnknown || ",
 		"A store that does not know this node has lost data that a resume waits for."),
-	without("recentDataLoss (renewing)", "internal/engine/resume.go", "ownRoom.recentDataLoss", "e.life.Renewing()", "false",
-		"A resume waits for a life sign under way: its answer may tell of a loss."),
 	off("inReplica", "internal/engine/resume.go", "resumeAttempt.inReplica", `return false`,
 		"A resume waits for a member that is shown, but not in the store."),
 	without("resumeAttempt.matches (ended)", "internal/engine/resume.go", "resumeAttempt.matches", "return !ended", "return !ended || true",
@@ -795,9 +791,9 @@ var nodeRules = []rule{
 		"A life sign that comes too late judges nobody."),
 	without("renew (declared dead)", "internal/node/lease.go", "Node.renew", "if err == nil && b.Status == store.BeatReaped {", "if false {",
 		"A node that was declared dead takes a new id."),
-	without("renew (at once)", "internal/node/lease.go", "Node.renew", "b, err = n.sign(ctx)", "",
+	without("renew (at once)", "internal/node/lease.go", "Node.renew", "b, err = n.sign(ctx) // before", "// before",
 		"A node with a new id gives its life sign at once."),
-	without("renew (lost)", "internal/node/lease.go", "Node.renew", "if lost {", "if false && lost {",
+	without("renew (lost)", "internal/node/lease.go", "Node.renew", "b.Status == store.BeatNew && l.known {", "false {",
 		"A node that the store does not know any more sees to what was lost."),
 	without("renew (recheck)", "internal/node/lease.go", "Node.renew", "n.Recheck()", "",
 		"A node that the store does not know any more looks through the dead nodes again."),

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
-	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -166,7 +165,6 @@ func (m *ownedMember) known(stored *store.Member) (ev member.Evidence) {
 	ev.Renamed = m.owner != e.self()
 	ev.Silence = time.Duration(e.missedRenewals.Load())
 	ev.DataLoss = e.lostData(now) || r.rep.LostData(now)
-	ev.OtherRecord = r.rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.readSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
 	}

@@ -191,6 +191,10 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
 	}
+	// The node may have died in a leave, of which the first step removes this entry.
+	if err := e.addUser(ctx, m.userEntry()); err != nil {
+		return err
+	}
 	next := m.inGrace(x)
 	next.Write = m.write.Load()
 	res, err := r.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true})

@@ -149,9 +149,8 @@ func (r *ownRoom) recentDataLoss(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// A life sign may have made the store know the node again. Its answer tells the
-	// node of the loss: that answer is on its way, or was taken in just now.
-	return state == store.NodeUnknown || e.life.Renewing() || r.lostData(), nil
+	// The store knows the node again only after the node has heard of the loss.
+	return state == store.NodeUnknown || r.lostData(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its

@@ -81,11 +81,16 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// excuse notes that something went wrong for a node, which heals within d.
+// excuse notes that something went wrong for a node, which heals within d. If it shows members
+// on that the store lost, it may show them for so much longer.
 func (s *simulation) excuse(n *simNode, d time.Duration, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.late.add(time.Now().Add(d), n.name+": "+why)
+	why = n.name + ": " + why
+	n.late.add(time.Now().Add(d), why)
+	if keeps := later(s.late.keeping, n.late.keeping); time.Now().Before(keeps) {
+		n.late.ghosts = n.late.ghosts.or(excuse{keeps.Add(d), why})
+	}
 }
 
 // excuseGhosts is excuse for ghosts alone.

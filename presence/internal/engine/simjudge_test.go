@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
@@ -308,6 +309,14 @@ func (s *simulation) judgeAnswers(now time.Time) {
 	}
 }
 
+// mayBeUnowned reports whether the members of a node may stand in the store without anybody
+// who knows whose they are: those of a node that was taken for dead may be another one's.
+// s.mu is held.
+func (s *simulation) mayBeUnowned(owner *simNode) bool {
+	return owner != nil && (owner.unowned ||
+		s.dead[owner.eng] && slices.ContainsFunc(s.ended, func(n *simNode) bool { return n.unowned }))
+}
+
 // found notes that an observer is wrong, and complains when it is for too long.
 // s.mu is held.
 func (s *simulation) found(k transient, v *view, seat seatID, user string, owner *simNode, free excuse, now time.Time) {
@@ -319,7 +328,7 @@ func (s *simulation) found(k transient, v *view, seat seatID, user string, owner
 		j.spells[key] = sp
 	}
 	sp.look = j.looks
-	if k == ghost && owner != nil && owner.unowned {
+	if k == ghost && s.mayBeUnowned(owner) {
 		free = excuse{later(free.until, sp.began).Add(unownedFor), "nobody knew that it is " + owner.name + "'s"}
 	}
 	age := now.Sub(later(sp.began, free.until))

@@ -333,7 +333,7 @@ func (s *simulation) noteSilent() {
 
 // mayBeLeft reports whether a key is left of a node that nobody can find: its index; or
 // where a user is whose member the store lost without that, or before that was written,
-// and whose node did not live to restore it, or whose kick was not answered, and neither
+// and whose node did not live to restore it, or whose kick was not answered in full, and neither
 // the kicker nor the owner lived on: such an entry goes when its time to live is over.
 func (s *simulation) mayBeLeft(key string) bool {
 	if strings.HasPrefix(key, "user:") {

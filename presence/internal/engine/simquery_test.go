@@ -123,7 +123,7 @@ func (q *question) answered(what string, err error, shown func(room string) []sh
 		}
 		for _, m := range members {
 			seat := seatID{room, m.connID}
-			if x := s.explain(seat, q.asked); !x.holds && (x.node == nil || !x.node.unowned) && q.isFair(s.excuseGhost(q.n, x)) {
+			if x := s.explain(seat, q.asked); !x.holds && !s.mayBeUnowned(x.node) && q.isFair(s.excuseGhost(q.n, x)) {
 				s.judge.complain(fmt.Sprintf("%s at %s has %s, %s, in room %s, who is gone: %v", what, stamp(q.asked), m.connID, m.userID, room, members))
 			}
 		}
@@ -153,11 +153,9 @@ func (s *simulation) kick(room, user string) {
 	defer cancel()
 	removed, err := n.eng.Kick(ctx, target)
 	s.log("kicked", target, removed, err)
-	if err != nil {
-		s.mu.Lock()
-		s.kickInDoubt = true
-		s.mu.Unlock()
-	}
+	s.mu.Lock()
+	s.kickInDoubt = s.kickInDoubt || err != nil || s.happened[faultFail] || s.happened[faultHang] || s.happened[faultLate]
+	s.mu.Unlock()
 	if err != nil { // it may take effect later
 		s.noteKick(key, time.Now().Add(2*testSettings.StoreTimeout+3*time.Second))
 		return

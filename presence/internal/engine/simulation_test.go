@@ -137,7 +137,8 @@ type simulation struct {
 
 	mu       sync.Mutex // of what the model knows; nothing is called under it
 	happened faultSet
-	// kickInDoubt: a kick was not answered, and may have taken effect.
+	// kickInDoubt: a kick was not answered, and may have taken effect, or what comes after
+	// it may not have been.
 	kickInDoubt bool
 	nodes       []*simNode // that clients may come to
 	leaving     []*simNode // that drain

@@ -54,10 +54,6 @@ func (n *Node) Trusted() bool {
 	return !n.lease.failed && n.lease.mayJudge(n.Clock.Now(), n.Lease)
 }
 
-// Renewing reports whether a life sign is under way, or its answer is being taken in. The
-// store may then know the node again although the host has not heard of the loss yet.
-func (n *Node) Renewing() bool { return n.renewing.Load() }
-
 // KeepAlive gives the life sign each second, and has dead nodes reaped, until ctx ends.
 // It is called once, after the first Renew.
 func (n *Node) KeepAlive(ctx context.Context) {
@@ -89,23 +85,23 @@ func (n *Node) Renew(ctx context.Context) error {
 // renew gives a life sign and does what the answer asks for, except for the dead nodes,
 // which it returns.
 func (n *Node) renew(ctx context.Context) (dead []string, err error) {
-	n.renewing.Store(true)
-	defer n.renewing.Store(false)
+	l := &n.lease
 	b, err := n.sign(ctx)
 	if err == nil && b.Status == store.BeatReaped {
 		n.declaredDead()
 		b, err = n.sign(ctx) // before any member is stored under the new id
 	}
+	if err == nil && b.Status == store.BeatNew && l.known {
+		l.known = false
+		n.Recheck()
+		n.Host.DataLost() // before the store knows the node again
+		b, err = n.sign(ctx)
+	}
 	if err != nil || b.Status == store.BeatReaped {
 		return nil, err
 	}
-	l := &n.lease
-	lost, reborn := b.Status == store.BeatNew && l.known, l.reborn
+	reborn := l.reborn
 	l.known, l.reborn = true, false
-	if lost {
-		n.Recheck()
-		n.Host.DataLost()
-	}
 	if reborn {
 		n.Host.Reborn()
 	}
@@ -116,7 +112,7 @@ func (n *Node) renew(ctx context.Context) (dead []string, err error) {
 func (n *Node) sign(ctx context.Context) (store.Beat, error) {
 	l, before := &n.lease, n.Clock.Now()
 	l.mu.Lock()
-	q := store.BeatRequest{Node: n.ID(), LeaseMs: n.Lease.Milliseconds(), Judge: l.mayJudge(before, n.Lease)}
+	q := store.BeatRequest{Node: n.ID(), LeaseMs: n.Lease.Milliseconds(), Judge: l.mayJudge(before, n.Lease), Known: l.known}
 	l.mu.Unlock()
 	if q.Judge { // else it may come late: the store's clock may have been set
 		q.ExpiresMs = n.Expiry(ctx)

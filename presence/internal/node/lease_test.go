@@ -121,26 +121,38 @@ func TestAFailedLifeSignIsNoSignOfTrust(t *testing.T) {
 	})
 }
 
-// The store does not know the node any more: it lost data. The host hears of it once, and
-// Renewing covers the time from before the store knows the node again.
+// The store does not know the node any more: it lost data. The host hears of it once, before
+// the store knows the node again, also when answers get lost.
 func TestALifeSignFindsDataLost(t *testing.T) {
-	inWorld(t, 1, func(w *world) {
-		p := w.all[0]
-		renewing := false
-		p.listen(func(string) { renewing = p.Renewing() })
-		id := p.ID()
-		w.mem.Wipe()
-		time.Sleep(5 * time.Second)
-		if got := p.told(); got != "data lost" {
-			t.Errorf("heard %q", got)
+	beats := 0
+	loseAnswers := storetest.Plan{Call: func(c storetest.Call) (f storetest.Fault) {
+		if beats++; beats%2 == 1 {
+			f.Kind = storetest.FailAfter
 		}
-		if !renewing || p.Renewing() {
-			t.Errorf("renewing: %t while the host heard of it, %t after", renewing, p.Renewing())
-		}
-		if p.ID() != id || w.state(id) != store.NodeAlive {
-			t.Error("the node is not known under its id")
-		}
-	})
+		return f
+	}}
+	for name, plan := range map[string]storetest.Plan{"all is answered": {}, "answers are lost": loseAnswers} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := w.all[0]
+				id := p.ID()
+				var state store.NodeState
+				p.listen(func(string) { state = w.state(id) })
+				w.mem.Wipe()
+				p.link.SetPlan(plan)
+				time.Sleep(5 * time.Second)
+				if got := p.told(); got != "data lost" {
+					t.Errorf("heard %q", got)
+				}
+				if state != store.NodeUnknown {
+					t.Errorf("the host heard of it when the store had the node as %d", state)
+				}
+				if p.ID() != id || w.state(id) != store.NodeAlive {
+					t.Error("the node is not known under its id")
+				}
+			})
+		})
+	}
 }
 
 // A node stands still for longer than its lease. It hears that it was declared dead while

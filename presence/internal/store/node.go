@@ -23,6 +23,10 @@ type BeatRequest struct {
 	// Judge marks nodes dead whose life sign is older than LeaseMs, unless the
 	// node's own last one is missing or older than MaxJudgeGap.
 	Judge bool
+	// Known is set when the store has known the node before. If it does not now, it lost
+	// data, and does not note the life sign: the answer may get lost, and the next one must
+	// say so again.
+	Known bool
 	// ExpiresMs is the store's time, in Unix ms, after which the beat does
 	// nothing and answers an error that wraps ErrUnavailable; 0: never. One
 	// that was held up must not judge by what others had no time to say.
@@ -36,8 +40,8 @@ type BeatStatus byte
 const (
 	// BeatRenewed: the node was known.
 	BeatRenewed BeatStatus = iota + 1
-	// BeatNew: the node was not known, and is from now on. It is its first
-	// beat, or the store lost data.
+	// BeatNew: the node was not known, and is from now on. With BeatRequest.Known the store
+	// lost data, and nothing was changed.
 	BeatNew
 	// BeatReaped: the node is marked dead; nothing was changed.
 	BeatReaped

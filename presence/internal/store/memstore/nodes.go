@@ -23,8 +23,11 @@ func (s *Store) Beat(ctx context.Context, b store.BeatRequest) (out store.Beat, 
 			out = store.Beat{NowMs: now, Status: store.BeatReaped}
 			return
 		}
-		s.signs[b.Node] = now
 		out = store.Beat{NowMs: now, Status: store.BeatNew}
+		if !known && b.Known {
+			return
+		}
+		s.signs[b.Node] = now
 		if known {
 			out.Status = store.BeatRenewed
 			if b.Judge && now-own <= store.MaxJudgeGap.Milliseconds() {

@@ -15,9 +15,13 @@ func (s *Store) Beat(ctx context.Context, b store.BeatRequest) (store.Beat, erro
 	if b.Judge {
 		lease = num(b.LeaseMs)
 	}
+	known := ""
+	if b.Known {
+		known = "k"
+	}
 	msg, err := s.pipe.exec(ctx, &s.scripts.beat, run{[]string{s.keys.nodes()}, []string{
 		b.Node, num(b.ExpiresMs), lease,
-		num(store.MaxJudgeGap.Milliseconds()), num(store.MarkTime.Milliseconds()), num(store.MaxDead),
+		num(store.MaxJudgeGap.Milliseconds()), num(store.MarkTime.Milliseconds()), num(store.MaxDead), known,
 	}})
 	if err != nil {
 		return store.Beat{}, fmt.Errorf("beat: %w", err)

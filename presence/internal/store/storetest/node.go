@@ -62,6 +62,19 @@ var nodeTests = []test{
 		s.b.Wipe()
 		s.lives("n1", store.BeatNew)
 	}},
+	{"a beat of a node that was known finds that it is not, and changes nothing", func(s *suite) {
+		known := store.BeatRequest{Node: "n1", LeaseMs: lease.Milliseconds(), Known: true}
+		for range 2 {
+			if b := s.beat(known); b.Status != store.BeatNew || b.NowMs == 0 {
+				s.Errorf("%+v", b)
+			}
+			s.noKeys()
+		}
+		s.lives("n1", store.BeatNew)
+		if b := s.beat(known); b.Status != store.BeatRenewed {
+			s.Errorf("%+v", b)
+		}
+	}},
 	{"a beat after its time does nothing", func(s *suite) {
 		b := store.BeatRequest{Node: "n1", ExpiresMs: 1}
 		_, err := s.b.Beat(s.ctx, b)

@@ -4,7 +4,8 @@
 -- ARGV[3]   how old, in ms, the sign of a node that lives may be; '': do not judge
 -- ARGV[4]   how old, in ms, the node's own may be for it to judge
 -- ARGV[5]   how long, in ms, a mark stays     ARGV[6] how many to mark and to list
--- Returns   time, Unix ms (or none when expired); 'r' renewed, 'n' new or
+-- ARGV[7]   'k': the node was known before; it is not noted if it is not known now
+-- Returns   time, Unix ms (or none when expired); 'r' renewed, 'n' not known before or
 --           'd' marked dead; then the dead, those marked last first
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -15,6 +16,9 @@ local ms = string.format('%d', now)
 local own = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or nil)
 if own and own < 0 then
   return { ms, 'd' }
+end
+if not own and ARGV[7] == 'k' then
+  return { ms, 'n' }
 end
 redis.call('ZADD', KEYS[1], ms, ARGV[1])
 if own and ARGV[3] ~= '' and now - own <= tonumber(ARGV[4]) then
