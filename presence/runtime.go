@@ -80,7 +80,7 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	if rt.store, err = openStore(ctx, o, ns.Name()); err != nil {
 		return nil, err
 	}
-	rooms := engine.RoomOptions{
+	options := engine.RoomOptions{
 		Encode: encoderFor(ns.Name()),
 		Share:  func(size int) engine.SharedBody { return o.IO.Engine().NewBody(size) },
 	}
@@ -92,9 +92,9 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("presence: %w", err), rt.stop(context.WithoutCancel(ctx), func() error { return nil }))
 		}
-		rooms.Observer = rt.cluster
+		options.Observer = rt.cluster
 	}
-	rt.engine = engine.New(o.settings(), rooms, rt.store, clock.System{})
+	rt.engine = engine.New(o.settings(), options, rt.store, clock.System{})
 	err = rt.engine.Open(ctx)
 	if err != nil {
 		return nil, errors.Join(err, rt.stop(context.WithoutCancel(ctx), func() error { return nil }))

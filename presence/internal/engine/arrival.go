@@ -15,7 +15,7 @@ type waiter struct {
 	owner  string
 	epoch  int64
 	write  int64 // of its owner, at least
-	owned  bool  // its ownedMember is, or was, this node's: room.owned tells which
+	owned  bool  // the member is this node's by now, or was
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
 	event Frame
@@ -93,6 +93,7 @@ func (m *ownedMember) awaitAndOwn() *waiter {
 	return a
 }
 
+// removeWaiter ends that.
 func (r *room) removeWaiter(a *waiter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -100,9 +100,9 @@ func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 
 // schedule runs an operation of the grace at a time of the store's clock. The room's
 // lock is held.
-func (g *grace) schedule(ms int64, op func()) {
+func (g *grace) schedule(atMs int64, op func()) {
 	e := g.m.room.all
-	wait := time.Duration(ms-e.storeNow()) * time.Millisecond
+	wait := time.Duration(atMs-e.storeNow()) * time.Millisecond
 	g.timer = e.clock.AfterFunc(max(wait, 0), func() { g.post(op) })
 }
 

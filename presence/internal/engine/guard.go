@@ -14,8 +14,8 @@ type panicError struct {
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
 // callApplication runs code of the application; its panic becomes an error, so that it
-// costs one request and not the process. Called on goroutines of the engine
-// only: close does not wait for this code longer than it was allowed to.
+// costs one request and not the process. Called on goroutines of the node
+// only: its end does not wait for this code longer than it was allowed to.
 func (e *Node) callApplication(f func() error) (err error) {
 	e.workers.EnterApplication()
 	defer e.workers.LeaveApplication()

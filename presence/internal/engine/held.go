@@ -5,9 +5,10 @@ import (
 )
 
 const (
-	// maxBuffered and maxBufferedBytes bound the events that a room holds back during a load,
-	// which may fail for as long as the store does not answer.
-	maxBuffered      = 1024
+	// maxBuffered bounds the events that a room holds back during a load, which may fail for
+	// as long as the store does not answer.
+	maxBuffered = 1024
+	// maxBufferedBytes bounds their states.
 	maxBufferedBytes = 1 << 20
 )
 

@@ -43,6 +43,7 @@ func tokenConn(token string) string {
 	return token[:i]
 }
 
+// digestOf is what the store keeps of a token.
 func digestOf(token string) store.Digest {
 	if token == "" {
 		return store.Digest{}

@@ -10,19 +10,20 @@ import (
 // since its caller has given up by then.
 func (e *Node) expiry(ctx context.Context) int64 { return e.life.Expiry(ctx) }
 
-// The writes of the users' index and of connections: none takes effect after its caller
-// gave up.
-
+// addUser writes an entry of the users' index. Like the other writes here it does not take
+// effect after its caller gave up.
 func (e *Node) addUser(ctx context.Context, u store.UserEntry) error {
 	u.ExpiresMs = e.expiry(ctx)
 	return e.store.AddUser(ctx, u)
 }
 
+// removeUser removes an entry of the users' index.
 func (e *Node) removeUser(ctx context.Context, u store.UserEntry) error {
 	u.ExpiresMs = e.expiry(ctx)
 	return e.store.RemoveUser(ctx, u)
 }
 
+// connJoin adds a room to a connection's record.
 func (e *Node) connJoin(ctx context.Context, c store.Conn) error {
 	c.ExpiresMs = e.expiry(ctx)
 	return e.store.ConnJoin(ctx, c)

@@ -12,10 +12,11 @@ import (
 const (
 	// retryInterval is how often writes in doubt are tried again.
 	retryInterval = 500 * time.Millisecond
-	// maxInDoubt bounds the executors that have writes in doubt, and maxRoomInDoubt those
-	// of one room: beyond that joins are refused before they reach the store. Clients
-	// that come and go while it does not answer would leave one behind each time.
-	maxInDoubt     = 1 << 14
+	// maxInDoubt bounds the executors that have writes in doubt: beyond that joins are
+	// refused before they reach the store. Clients that come and go while it does not answer
+	// would leave one behind each time.
+	maxInDoubt = 1 << 14
+	// maxRoomInDoubt bounds those of one room.
 	maxRoomInDoubt = 1 << 10
 )
 

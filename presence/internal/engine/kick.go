@@ -148,7 +148,7 @@ func (e *Engine) handleDisconnectNotice(text []byte) {
 // pause waits before the store is asked again for something that came too late.
 func (e *Engine) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
 
-// wait blocks for a while, or until ctx or the engine ends: that is an error.
+// wait blocks for a while, or until ctx or the node ends: that is an error.
 func (e *Node) wait(ctx context.Context, d time.Duration) error {
 	done := make(chan struct{})
 	t := e.clock.AfterFunc(d, func() { close(done) })

@@ -63,7 +63,7 @@ func (e *Node) lostData(now time.Time) bool {
 	return at != nil && now.Sub(*at) < replica.LossTime
 }
 
-// lostData reports that of the room, too.
+// lostData reports whether the store lost data of the room lately, as far as the node knows.
 func (r *room) lostData() bool {
 	now := r.eng.clock.Now()
 	if r.eng.lostData(now) {
@@ -74,7 +74,7 @@ func (r *room) lostData() bool {
 	return r.rep.State() == replica.Rebuilding || r.rep.LostData(now)
 }
 
-// retrying runs a step again and again until it succeeds or the engine closes. It blocks.
+// retrying runs a step again and again until it succeeds or the node ends. It blocks.
 func (e *Node) retrying(doing string, step func() error) {
 	for {
 		err := step()

@@ -98,6 +98,7 @@ type ownedMembers struct {
 	checks *serial.FairPool // of members that the store may not have as it should
 }
 
+// newOwnedMembers returns the members of a node that owns none. It has its rooms call them.
 func newOwnedMembers(r *Rooms) *ownedMembers {
 	e := &ownedMembers{Node: r.Node, rooms: r, checks: r.newPool(leavesAtOnce)}
 	r.newMembers = func(r *room) roomMembers {
@@ -109,7 +110,7 @@ func newOwnedMembers(r *Rooms) *ownedMembers {
 // ownRoom is a room with the members that this node owns in it. The room's lock guards them.
 type ownRoom struct {
 	*room
-	all   *ownedMembers
+	all   *ownedMembers // of the node
 	owned map[string]*ownedMember // by connId
 
 	// handoffs locks each member, by connId, that this node is taking over or checking. Two
@@ -118,7 +119,7 @@ type ownRoom struct {
 	handoffs keylock.Locks[string]
 }
 
-// acquire is Rooms.acquire with the members; the release is that of the room.
+// acquire is the acquire of the rooms. Their releaseRoom gives the room back.
 func (e *ownedMembers) acquire(ctx context.Context, id string) (*ownRoom, error) {
 	r, err := e.rooms.acquire(ctx, id)
 	if err != nil {
@@ -168,6 +169,7 @@ func (m *ownedMember) userEntry() store.UserEntry {
 	return store.UserEntry{UserID: m.userID, Room: m.room.id, ConnID: m.connID, Life: m.life}
 }
 
+// conn is what the record of the connection has of the member.
 func (m *ownedMember) conn() store.Conn {
 	seen := m.room.all.storeNow()
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}

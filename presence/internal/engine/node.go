@@ -97,15 +97,15 @@ func (e *Node) RoomName(id string) string { return e.RoomPrefix + id }
 // self is the node's id. It changes when the node finds itself declared dead.
 func (e *Node) self() string { return e.life.ID() }
 
-// start runs f on a goroutine that close waits for; a closed engine runs
+// start runs f on a goroutine that the end of the node waits for; a node that has ended runs
 // nothing any more.
 func (e *Node) start(f func()) { _ = e.tryStart(f) }
 
 // tryStart is start for callers that must know: it reports false, and runs nothing, when
-// the engine is closed.
+// the node has ended.
 func (e *Node) tryStart(f func()) bool { return e.workers.TryGo(f) }
 
-// every runs f again and again, d after it last returned, until the engine closes.
+// every runs f again and again, d after it last returned, until the node ends.
 func (e *Node) every(d time.Duration, f func()) {
 	e.start(func() {
 		for e.sleep(d) {
@@ -125,7 +125,7 @@ func (e *Node) storeContext() (context.Context, context.CancelFunc) {
 	return e.deadlines.Call()
 }
 
-// schedule posts an operation to an executor when the departures have a turn for it.
+// schedule posts an operation to an executor when the leaves have a turn for it.
 func (e *Node) schedule(l *serial.Executor, op func()) {
 	e.leavePool.Schedule(l, false, func(time.Time) { op() })
 }

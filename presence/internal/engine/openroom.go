@@ -9,8 +9,8 @@ import (
 )
 
 // acquire returns the node's replica of a room, opened, and takes a reference
-// to it; release gives that back. It blocks for at most ctx, and fails when the
-// engine closes.
+// to it; releaseRoom gives that back. It blocks for at most ctx, and fails when the
+// node ends.
 func (e *Rooms) acquire(ctx context.Context, id string) (*room, error) {
 	e.mu.Lock()
 	if e.open == nil || e.ctx.Err() != nil {

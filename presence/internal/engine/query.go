@@ -72,6 +72,7 @@ func (r *room) list() []wire.Member {
 	return members
 }
 
+// publicMember is a member as clients see it.
 func publicMember(m *store.Member, seenMs int64) wire.Member {
 	return wire.Member{
 		ConnID: m.ConnID, UserID: m.UserID, State: m.State, Epoch: m.Epoch, Status: wire.StatusOf(m.Away),

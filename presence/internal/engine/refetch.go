@@ -163,7 +163,7 @@ func (r *room) unused() bool {
 	return r.refs == 0
 }
 
-// sleep waits; it reports false when the engine closed meanwhile.
+// sleep waits; it reports false when the node ended meanwhile.
 func (e *Node) sleep(d time.Duration) bool {
 	return e.wait(e.ctx, d) == nil
 }

@@ -13,9 +13,9 @@ import (
 
 // room is a node's replica of a room in which it has sockets, and those sockets.
 type room struct {
-	eng  *Rooms
+	eng  *Rooms // that it is one of
 	id   string
-	refs int // guarded by eng.mu
+	refs int // guarded by Rooms.mu
 
 	ready chan struct{} // closed when open is done
 	err   error         // why it failed; set before ready closes
@@ -104,6 +104,7 @@ func (r *room) scheduleResync(lost bool) {
 // maxJitter is over what time nodes spread what an outage makes all of them do.
 const maxJitter = time.Second
 
+// jitter is a part of it.
 func jitter() time.Duration { return mathrand.N(maxJitter) }
 
 // receive gives an event to the replica, shows what it changed, and sees to what it means

@@ -36,12 +36,14 @@ type Rooms struct {
 	RoomOptions
 	replicaSettings replica.Settings
 	loadPool        *serial.FairPool        // of rooms that are being read again
-	newMembers      func(*room) roomMembers // makes what is above of a room that is opened
+	// newMembers is called for each room that is opened. It is set before the first is.
+	newMembers func(*room) roomMembers
 
 	mu   sync.Mutex
 	open map[string]*room // nil: closed
 }
 
+// newRooms returns the rooms of a node: none is open.
 func newRooms(n *Node, o RoomOptions) *Rooms {
 	return &Rooms{
 		Node: n, RoomOptions: o, open: make(map[string]*room),

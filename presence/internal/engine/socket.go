@@ -16,7 +16,7 @@ import (
 // Socket is one Socket.IO connection with all the rooms that it is in or on
 // its way into.
 type Socket struct {
-	eng  *Sockets
+	eng  *Sockets // that it is one of
 	conn clientConn
 
 	mu       sync.Mutex
@@ -99,7 +99,7 @@ func (st *roomSession) joinDone() {
 	}
 }
 
-// Connect makes a socket known to the engine.
+// Connect makes a socket known.
 func (e *Sockets) Connect(p clientConn) *Socket {
 	s := &Socket{eng: e, conn: p}
 	e.mu.Lock()
@@ -108,7 +108,7 @@ func (e *Sockets) Connect(p clientConn) *Socket {
 	return s
 }
 
-// Known is how many sockets the engine knows.
+// Known is how many sockets are known.
 func (e *Sockets) Known() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

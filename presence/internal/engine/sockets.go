@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// clientConn is what the engine needs of a socket. None of its methods but hold blocks.
+// clientConn is a socket as the sessions need it. None of its methods but Hold blocks.
 type clientConn interface {
 	ID() string
-	// Deliver queues a frame that the engine's encode made.
+	// Deliver queues a frame that RoomOptions.Encode made.
 	Deliver(f Frame)
 	// ExpectSender returns what answers in place of a, and has each event of the
 	// application after that answer end with its sender.
@@ -48,6 +48,7 @@ type Sockets struct {
 	all map[*Socket]struct{}
 }
 
+// newSockets returns the sockets of a node: none is known.
 func newSockets(o *ownedMembers) *Sockets {
 	return &Sockets{Node: o.Node, owned: o, all: make(map[*Socket]struct{})}
 }
