@@ -110,7 +110,7 @@ func newOwnedMembers(r *Rooms) *ownedMembers {
 // ownRoom is a room with the members that this node owns in it. The room's lock guards them.
 type ownRoom struct {
 	*room
-	all   *ownedMembers // of the node
+	all   *ownedMembers           // of the node
 	owned map[string]*ownedMember // by connId
 
 	// handoffs locks each member, by connId, that this node is taking over or checking. Two

@@ -35,7 +35,7 @@ type Rooms struct {
 	*Node
 	RoomOptions
 	replicaSettings replica.Settings
-	loadPool        *serial.FairPool        // of rooms that are being read again
+	loadPool        *serial.FairPool // of rooms that are being read again
 	// newMembers is called for each room that is opened. It is set before the first is.
 	newMembers func(*room) roomMembers
 
