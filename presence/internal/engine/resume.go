@@ -145,7 +145,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 // it does not have may be restored any moment.
 func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
 	e := st.sock.eng
-	if st.room.lostData() {
+	if st.room.mayRestore() {
 		return true, nil
 	}
 	state, err := e.nodeState(ctx, e.self())
@@ -153,7 +153,7 @@ func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// The store knows the node again only after the node has heard of the loss.
-	return state == store.NodeUnknown || st.room.lostData(), nil
+	return state == store.NodeUnknown || st.room.mayRestore(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its
