@@ -200,6 +200,9 @@ func (m *ownedMember) checked() {
 	m.wrongSince = time.Time{}
 	m.checks.finish()
 	m.room.postCheck(m)
+	if m.session != nil {
+		m.session.showAgain(m)
+	}
 }
 
 // giveUp gives up a member that is another node's, or that somebody removed without a word

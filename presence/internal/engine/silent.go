@@ -80,6 +80,18 @@ func (s *Socket) show(away bool) {
 	}
 }
 
+// showAgain has a member shown away or online if a write that should have done that found it
+// missing. The room's lock is held.
+func (st *roomSession) showAgain(m *ownedMember) {
+	s := st.sock
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if m.graceMs > 0 && m.away.Load() != silent {
+		s.eng.schedule(&st.executor, func() { st.show(silent) })
+	}
+}
+
 // show is an operation of the executor.
 func (st *roomSession) show(away bool) {
 	e := st.sock.eng
