@@ -38,7 +38,7 @@ func (r *ownRoom) checkOwned(m *ownedMember) {
 	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
 		return
 	}
-	m.checks.notice()
+	m.checks.notice(r.lostDataLocked(r.eng.clock.Now()))
 	r.postCheck(m)
 }
 
@@ -164,7 +164,7 @@ func (m *ownedMember) known(stored *store.Member) (ev member.Evidence) {
 	ev.Restoring = m.restoring
 	ev.Renamed = m.owner != e.self()
 	ev.Silence = time.Duration(e.missedRenewals.Load())
-	ev.DataLoss = e.lostData(now) || r.rep.LostData(now)
+	ev.DataLoss = m.checks.afterLoss || r.lostDataLocked(now)
 	if since := m.wrongSince; !since.IsZero() && r.readSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
 	}
@@ -207,6 +207,9 @@ func (m *ownedMember) checked() {
 	m.wrongSince = time.Time{}
 	m.checks.finish()
 	m.room.postCheck(m)
+	if m.session != nil {
+		m.session.ShowAgain(m)
+	}
 }
 
 // giveUp gives up a member that is another node's, or that somebody removed without a word

@@ -12,16 +12,21 @@ type checkState struct {
 	// posted: an operation of the member's executor is about to check, or waits in the
 	// retry queue.
 	posted bool
+	// afterLoss: that was seen soon after the store lost data. The check may take longer than
+	// that counts, when the store does not answer.
+	afterLoss bool
 }
 
 // notice makes a check due.
-func (c *checkState) notice() { c.due, c.again = true, true }
+func (c *checkState) notice(afterLoss bool) {
+	c.due, c.again, c.afterLoss = true, true, c.afterLoss || afterLoss
+}
 
 // begin is called before a check reads what the store has.
 func (c *checkState) begin() { c.again = false }
 
 // finish ends a check after which the member stands.
-func (c *checkState) finish() { c.due, c.posted = c.again, false }
+func (c *checkState) finish() { c.due, c.posted, c.afterLoss = c.again, false, c.again && c.afterLoss }
 
 // drop ends what was posted without a result: the member is in another executor by now, or
 // is about to leave this one. What is due stays due.

@@ -63,15 +63,16 @@ func (e *Node) lostData(now time.Time) bool {
 	return at != nil && now.Sub(*at) < replica.LossTime
 }
 
-// lostData reports whether the store lost data of the room lately, as far as the node knows.
-func (r *room) lostData() bool {
-	now := r.eng.clock.Now()
-	if r.eng.lostData(now) {
-		return true
-	}
+// lostDataLocked reports whether the store lost data of the room lately, as far as the node
+// knows. The lock is held.
+func (r *room) lostDataLocked(now time.Time) bool { return r.eng.lostData(now) || r.rep.LostData(now) }
+
+// mayRestore reports whether members of the room that the store does not have may be restored
+// any moment.
+func (r *room) mayRestore() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rep.State() == replica.Rebuilding || r.rep.LostData(now)
+	return r.rep.State() == replica.Rebuilding || r.lostDataLocked(r.eng.clock.Now())
 }
 
 // retrying runs a step again and again until it succeeds or the node ends. It blocks.

@@ -26,6 +26,9 @@ type Session interface {
 	// returned. The room's lock is held.
 	Take(m *ownedMember) (before *ownedMember)
 	PutBack(before *ownedMember)
+	// ShowAgain has the member shown away or online if a write that should have done that
+	// found it missing. The room's lock is held.
+	ShowAgain(m *ownedMember)
 	// Evicted takes the member from the socket after an eviction. Before any request that
 	// waits the socket leaves the room, and with cut it is disconnected for good if it is
 	// in no other; then cleanUp runs. The room's lock is held.

@@ -85,7 +85,9 @@ func (r *room) read(ctx context.Context, began time.Time) (*replica.Reload, erro
 	l := &replica.Reload{Room: loaded, Began: began}
 	r.mu.Lock()
 	lost := e.dataLossAt.Load()
-	l.DataLoss = lost != nil && !lost.Before(r.loadStartedAt) // the room itself may not have heard of it yet
+	// The room itself may not have heard of a loss yet. Of one long ago it would have: that
+	// was in another part of the store.
+	l.DataLoss = e.lostData(began) && !lost.Before(r.loadStartedAt)
 	owners := r.rep.Owners(l, e.clock.Now())
 	r.mu.Unlock()
 	if len(owners) == 0 {

@@ -142,7 +142,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 // it does not have may be restored any moment.
 func (r *ownRoom) recentDataLoss(ctx context.Context) (bool, error) {
 	e := r.all
-	if r.lostData() {
+	if r.mayRestore() {
 		return true, nil
 	}
 	state, err := e.nodeState(ctx, e.self())
@@ -150,7 +150,7 @@ func (r *ownRoom) recentDataLoss(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// The store knows the node again only after the node has heard of the loss.
-	return state == store.NodeUnknown || r.lostData(), nil
+	return state == store.NodeUnknown || r.mayRestore(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its

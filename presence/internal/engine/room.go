@@ -110,7 +110,7 @@ func jitter() time.Duration { return mathrand.N(maxJitter) }
 // receive gives an event to the replica, shows what it changed, and sees to what it means
 // to a member of this node. The lock is held.
 func (r *room) receive(e *store.Event) {
-	now := r.eng.moment()
+	now, before := r.eng.moment(), r.rep.Loaded()
 	out := r.rep.Receive(e, now)
 	if out.Stale {
 		r.members.Stale(&e.Member, now.Time)
@@ -120,7 +120,9 @@ func (r *room) receive(e *store.Event) {
 		return
 	}
 	if r.rep.Loaded() == e.Position {
-		r.inSyncAt = now.Time
+		if e.Position != before { // one that a load had already says nothing of what came since
+			r.inSyncAt = now.Time
+		}
 		r.publish(out.Change, &e.Member)
 		r.members.Changed(e)
 	}

@@ -80,6 +80,17 @@ func (s *Socket) show(away bool) {
 	}
 }
 
+// ShowAgain implements Session.
+func (st *roomSession) ShowAgain(m *ownedMember) {
+	s := st.sock
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if m.graceMs > 0 && m.away.Load() != silent {
+		s.eng.schedule(&st.executor, func() { st.show(silent) })
+	}
+}
+
 // show is an operation of the executor.
 func (st *roomSession) show(away bool) {
 	e := st.sock.eng

@@ -36,6 +36,9 @@ const (
 	// that lacks them, for their owners to restore them; some have none any more. A
 	// last load ends that.
 	ghostsAfterLoss = renewInterval + maxJitter + replica.RebuildTime + slack
+	// ghostsInDoubt: so they are for a while when events were missed and the room has another
+	// record by then.
+	ghostsInDoubt = interruptedFor + replica.DoubtTime + slack
 	// unownedFor: members of a node that nobody can judge any more, since the store
 	// does not know it, are found by those who show them: looked for each 4 s by nodes
 	// whose beats were good for a lease and 5 s, when another lease and 5 s are over,
@@ -102,10 +105,19 @@ func (s *simulation) excuseGhosts(n *simNode, d time.Duration, why string) {
 	n.late.ghosts = n.late.ghosts.or(excuse{until, n.name + ": " + why})
 }
 
+// excuseMissed is excuse for ghosts of which a node missed the leave, when the record of the
+// room is another one by then.
+func (s *simulation) excuseMissed(n *simNode, d time.Duration, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.late.ghosts = n.late.ghosts.or(excuse{time.Now().Add(d + ghostsInDoubt), n.name + ": " + why})
+}
+
 // missedEvent notes that an event was lost: while a node shows members on that the
 // store lost, it takes one of which it missed the leave for one more of them.
 func (s *simulation) missedEvent(n *simNode) {
 	s.excuse(n, lostFor, "an event was lost")
+	s.excuseMissed(n, lostFor, "an event was lost")
 	s.mu.Lock()
 	keeps := time.Now().Before(later(s.late.keeping, n.late.keeping))
 	s.mu.Unlock()

@@ -312,6 +312,7 @@ func (s *simulation) cut(n *simNode, lost bool, affected func(room string) bool)
 	n.cutUntil = later(n.cutUntil, time.Now().Add(d))
 	s.mu.Unlock()
 	s.excuse(n, d+lossFor, "it was cut off")
+	s.excuseMissed(n, d, "it was cut off")
 	if lost {
 		s.excuseGhosts(n, d+ghostsAfterLoss, "it was cut off when the store lost data")
 	}

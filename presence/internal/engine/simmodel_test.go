@@ -177,6 +177,9 @@ func (s *simulation) left(asked []*belief, order, graceMs int, a wireAck) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range asked {
+		if b.c.isGone() {
+			return // nobody hears this answer
+		}
 		b.answered()
 		switch {
 		case b.since > order: // it joined again

@@ -110,12 +110,12 @@ func (s *simulation) crash(n *simNode) {
 	s.noteDead()
 	s.noteForgotten(n)
 	n.link.Kill()
-	n.eng.close()
 	for _, c := range s.w.clients {
 		if c.node == n.eng {
 			c.gone.Store(true)
 		}
 	}
+	n.eng.close()
 	s.w.nodes = without(s.w.nodes, n.eng)
 	s.crashed = append(s.crashed, n)
 	s.mu.Lock()
@@ -223,6 +223,7 @@ func (s *simulation) thaw(n *simNode, began time.Time) {
 	s.mu.Unlock()
 	s.log("thawed", n.name)
 	s.excuse(n, thawedFor, "it stood still")
+	s.excuseMissed(n, thawedFor, "it stood still")
 	if late {
 		s.excuseGhosts(n, thawedFor+ghostsAfterLoss, "it stood still when the store lost data")
 	}

@@ -8,8 +8,9 @@ import (
 // explanation is whether a member may be shown, and the node that it is, or was, on.
 type explanation struct {
 	holds   bool
-	node    *simNode // nil: not known
-	unknown bool     // nobody was told of this member
+	node    *simNode   // nil: not known
+	nodes   []*simNode // all of which clients had it, one of which may still have it
+	unknown bool       // nobody was told of this member
 }
 
 // explain looks for somebody who may be a member. s.mu is held.
@@ -27,6 +28,7 @@ func (s *simulation) explain(seat seatID, now time.Time) *explanation {
 			continue
 		}
 		known = true
+		x.nodes = append(x.nodes, b.node)
 		if !b.askedAt.Before(asked) {
 			asked, x.node = b.askedAt, b.node // the last who had it
 		}
@@ -54,6 +56,9 @@ func (s *simulation) mayFade(f fading, now time.Time) bool {
 // held.
 func (s *simulation) excuseGhost(at *simNode, x *explanation) excuse {
 	free := s.excuseOf(at, x.node, true)
+	for _, n := range x.nodes {
+		free = free.or(s.excuseOf(at, n, true))
+	}
 	if x.unknown { // it may have been any node's
 		for _, n := range slices.Concat(s.nodes, s.leaving, s.ended) {
 			free = free.or(n.late.ghosts)

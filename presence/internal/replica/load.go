@@ -73,13 +73,13 @@ func (r *Replica) Owners(l *Reload, now time.Time) (owners []string) {
 }
 
 // noticeLoss looks for signs in a load that the store lost data. They do not prolong a
-// rebuilding: what a load lacks in it is no sign of another loss.
+// rebuilding after a certain loss: what a load lacks in it is no sign of another one.
 func (r *Replica) noticeLoss(l *Reload, now time.Time) {
 	switch {
-	case r.state == Rebuilding:
+	case r.state == Rebuilding && r.sure:
 	case l.DataLoss, l.Born == r.pos.Born && l.Seq < r.pos.Seq, r.wentBack(l, now):
 		r.Lost(now, true)
-	case r.pos.Born != "" && l.Born != r.pos.Born:
+	case r.state != Rebuilding && r.pos.Born != "" && l.Born != r.pos.Born:
 		r.Lost(now, false)
 	}
 }
@@ -115,10 +115,7 @@ type Difference struct {
 func (r *Replica) Reload(l *Reload, now Now) Difference {
 	r.noticeLoss(l, now.Time)
 	if r.awaitsLoad() {
-		r.until = now.Time.Add(RebuildTime)
-	}
-	if r.sure {
-		r.lossAt, r.sure = now.Time, false
+		r.beginRebuilding(now.Time)
 	}
 	old, fresh := r.members, make(map[string]*Member, len(l.Members))
 	var d Difference
@@ -151,6 +148,14 @@ func (r *Replica) Reload(l *Reload, now Now) Difference {
 		r.state = Current
 	}
 	return d
+}
+
+// beginRebuilding notes the first load after a loss.
+func (r *Replica) beginRebuilding(now time.Time) {
+	r.until = now.Add(DoubtTime)
+	if r.sure {
+		r.until, r.lossAt = now.Add(RebuildTime), now
+	}
 }
 
 // keeps tells whether a member that a load lacks, or has in an older state, is shown on

@@ -97,6 +97,34 @@ func TestRebuildingBeginsWithALoad(t *testing.T) {
 	want(t, "its end", end, w.now.Time.Add(RebuildTime))
 }
 
+// A loss that is only likely shows missing members for DoubtTime, unless word of it comes.
+func TestALikelyLoss(t *testing.T) {
+	otherRecord := func() *Reload {
+		l := &Reload{Room: loaded(107, bob)}
+		l.Born = "other"
+		return l
+	}
+	w := loadedRoom(t)
+	w.Reload(otherRecord(), w.now)
+	want(t, "shows", w.shown(), "A3 B3")
+	end, _ := w.RebuildEnds()
+	want(t, "its end", end, w.now.Time.Add(DoubtTime))
+	w.pass(DoubtTime)
+	w.Reload(otherRecord(), w.now)
+	want(t, "shows after that", w.shown(), "B3")
+	want(t, "state", w.State(), Current)
+
+	w = loadedRoom(t)
+	w.Reload(otherRecord(), w.now)
+	w.pass(DoubtTime - 1)
+	l := otherRecord()
+	l.DataLoss = true
+	w.Reload(l, w.now)
+	want(t, "shows", w.shown(), "A3 B3")
+	end, _ = w.RebuildEnds()
+	want(t, "its end when the loss is certain", end, w.now.Time.Add(RebuildTime))
+}
+
 // That the store lost data is remembered for LossTime, and only when it is sure.
 func TestLossIsRemembered(t *testing.T) {
 	w := loadedRoom(t)

@@ -51,7 +51,7 @@ const (
 	Suspect
 	// Rebuilding: the store lost writes. It has two phases. First the room has to be loaded
 	// again (awaitsLoad). From that load on, members that the store does not have are shown
-	// on for RebuildTime, for their owners to restore them.
+	// on for RebuildTime, for their owners to restore them, or for DoubtTime.
 	Rebuilding
 )
 
@@ -60,6 +60,10 @@ const (
 // some after a failed try. If it is too short, members are shown to leave and to join again;
 // if it is long, one that left at the moment of the loss is shown for longer.
 const RebuildTime = 10 * time.Second
+
+// DoubtTime is how long they are shown on when a loss is only likely. In this time the word of
+// a loss arrives at the latest: two life signs may fail. If it does not, all had left.
+const DoubtTime = 3 * time.Second
 
 // Replica is a room as a node knows it. It is not safe for use by several goroutines at
 // the same time: whoever holds it has a lock.
@@ -83,11 +87,11 @@ type Replica struct {
 	// zero before the first load, which a store that lost data may not answer for long.
 	missing map[string]struct{}
 	until   time.Time
-	// lossAt is when the room last showed that the store lost data, or was first loaded
-	// after that: the owners find out only by the load what is missing. sure is set from
-	// such a sign to that load.
+	// sure: the room is rebuilt for a loss that is certain.
+	sure bool
+	// lossAt is when the room last showed that the store lost data for certain, or was first
+	// loaded after that: the owners find out only by the load what is missing.
 	lossAt time.Time
-	sure   bool
 }
 
 // Member is a member as the replica shows it.
@@ -161,9 +165,10 @@ func (r *Replica) Suspect() {
 // room has another record, but all of its members may have left meanwhile.
 func (r *Replica) Lost(now time.Time, surely bool) {
 	if surely {
-		r.lossAt, r.sure = now, true
+		r.lossAt = now
 	}
 	if r.state != Loading {
+		r.sure = surely || r.sure && r.state == Rebuilding
 		r.state, r.until = Rebuilding, time.Time{}
 	}
 }
