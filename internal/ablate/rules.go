@@ -270,7 +270,7 @@ var replicaRules = []rule{
 		"A room that has another record, since all had left, does not count as one that lost data."),
 	without("beginRebuilding (sure)", "internal/replica/load.go", "Replica.beginRebuilding", "if r.sure {", "if true {",
 		"A loss that is only likely shows missing members for a short time."),
-	without("showAgain", "internal/engine/silent.go", "roomSession.showAgain", "m.graceMs > 0 && m.away.Load() != silent", "false",
+	without("showAgain", "internal/engine/silent.go", "roomSession.ShowAgain", "m.graceMs > 0 && m.away.Load() != silent", "false",
 		"A member is not shown away for good because the write that should have ended that found it missing."),
 	without("Lost (until)", "internal/replica/replica.go", "Replica.Lost", "Rebuilding, time.Time{}", "Rebuilding, now.Add(RebuildTime)",
 		"A rebuilding begins with the first load after the loss, since the store may stay away for long."),
