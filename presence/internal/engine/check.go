@@ -38,7 +38,7 @@ func (r *ownRoom) checkOwned(m *ownedMember) {
 	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
 		return
 	}
-	m.checks.notice(r.lostDataLocked(r.eng.clock.Now()))
+	m.checks.notice(r.lostDataLocked(r.all.clock.Now()))
 	r.postCheck(m)
 }
 
