@@ -75,18 +75,16 @@ func (r *room) removeListener(l *listener) {
 	l.to = nil
 }
 
-// await has an event of the member awaited as this node writes it now, or a later one.
-func (m *ownedMember) await(epoch int64) *waiter { return m.awaitWrite(epoch, 0) }
-
-// awaitWrite is await for an event of a write of that number, or a later one.
-func (m *ownedMember) awaitWrite(epoch, write int64) *waiter {
+// await has an event of the member awaited that this node writes with an epoch and a write of
+// that number, or a later one.
+func (m *ownedMember) await(epoch, write int64) *waiter {
 	return m.room.addWaiter(m.connID, m.owner, epoch, write)
 }
 
 // awaitAndOwn waits for the event of a join. For an owned member that is not owned yet
 // it makes it so, so that nothing that happens to it is overlooked.
 func (m *ownedMember) awaitAndOwn() *waiter {
-	a := m.await(m.epoch.Load())
+	a := m.await(m.epoch.Load(), 0)
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
 	m.room.addOwned(m)

@@ -83,7 +83,7 @@ func (m *ownedMember) beginGrace(l *serial.Executor, x disconnect) {
 		e.markInDoubt(l, m.eraseConn)
 		return
 	}
-	r.all.rooms.retainRoom(r.room)
+	r.retain()
 	e.retries.Move(l, &g.executor)
 	m.grace = g
 	m.checks.drop()
@@ -181,7 +181,7 @@ func (g *grace) release() {
 	})
 	r.mu.Unlock()
 	if done {
-		r.all.rooms.releaseRoom(r.room)
+		r.release()
 	}
 }
 
@@ -220,9 +220,9 @@ func (m *ownedMember) handOff(ctx context.Context, l *serial.Executor, x disconn
 	m.letGo()
 }
 
-// retainRoom takes another reference to a room that is referred to already.
-func (e *Rooms) retainRoom(r *room) {
-	e.mu.Lock()
+// retain takes another reference to a room that is referred to already.
+func (r *room) retain() {
+	r.eng.mu.Lock()
 	r.refs++
-	e.mu.Unlock()
+	r.eng.mu.Unlock()
 }

@@ -1,10 +1,7 @@
 package engine
 
 import (
-	"context"
 	"time"
-
-	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // catchUpTime is how long a node that was frozen reads its input before it restores members:
@@ -46,12 +43,3 @@ func (e *Engine) Start(f func()) bool { return e.tryStart(f) }
 
 // Run implements node.Host.
 func (e *Engine) Run(room string, f func()) { e.reapPool.Submit(room, f) }
-
-// nodeState reads the state of a node from the store.
-func (e *Node) nodeState(ctx context.Context, node string) (store.NodeState, error) {
-	states, err := e.store.NodeStates(ctx, []string{node})
-	if err != nil {
-		return store.NodeUnknown, err
-	}
-	return states[0], nil
-}

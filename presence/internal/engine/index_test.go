@@ -220,7 +220,7 @@ func TestAnEntryThatIsBackWhileItsRoomIsOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.connect(e, "a").join("r", "ann", "")
-		e.Rooms.releaseRoom(r.room)
+		r.release()
 		w.rest(2 * node.IndexKeeps)
 		w.indexHas(e, "while a member is there", "r")
 	})

@@ -263,7 +263,7 @@ func (m *ownedMember) rejoin(ctx context.Context, s Session, p *wire.Join, a Ack
 	}
 	m.setGrace(p.GraceMs.Value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
-	waiting := m.await(next.Epoch)
+	waiting := m.await(next.Epoch, 0)
 	defer r.removeWaiter(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}

@@ -122,7 +122,7 @@ type ownRoom struct {
 	handoffs keylock.Locks[string]
 }
 
-// acquire is the acquire of the rooms. Their releaseRoom gives the room back.
+// acquire is that of the rooms.
 func (e *ownedMembers) acquire(ctx context.Context, id string) (*ownRoom, error) {
 	r, err := e.rooms.acquire(ctx, id)
 	if err != nil {

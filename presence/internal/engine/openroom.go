@@ -9,7 +9,7 @@ import (
 )
 
 // acquire returns the node's replica of a room, opened, and takes a reference
-// to it; releaseRoom gives that back. It blocks for at most ctx, and fails when the
+// to it; release gives that back. It blocks for at most ctx, and fails when the
 // node ends.
 func (e *Rooms) acquire(ctx context.Context, id string) (*room, error) {
 	e.mu.Lock()
@@ -36,18 +36,19 @@ func (e *Rooms) acquire(ctx context.Context, id string) (*room, error) {
 	select {
 	case <-r.ready:
 		if r.err != nil {
-			e.releaseRoom(r)
+			r.release()
 			return nil, r.err
 		}
 		return r, nil
 	case <-ctx.Done():
-		e.releaseRoom(r)
+		r.release()
 		return nil, fmt.Errorf("open room %q: %w", id, ctx.Err())
 	}
 }
 
-// releaseRoom gives a reference back; the last one closes the replica.
-func (e *Rooms) releaseRoom(r *room) {
+// release gives a reference back; the last one closes the replica.
+func (r *room) release() {
+	e := r.eng
 	e.mu.Lock()
 	r.refs--
 	last := r.refs == 0

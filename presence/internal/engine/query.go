@@ -171,7 +171,7 @@ func (w *subscriber) close() {
 	r.subscribers = slices.DeleteFunc(r.subscribers, func(other *subscriber) bool { return other == w })
 	r.mu.Unlock()
 	if !was {
-		r.eng.releaseRoom(r)
+		r.release()
 	}
 }
 

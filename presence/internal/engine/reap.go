@@ -169,7 +169,7 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 	if err != nil {
 		return err
 	}
-	defer e.rooms.releaseRoom(r.room)
+	defer r.release()
 	if !r.handoffs.TryLock(stands.ConnID) {
 		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
@@ -186,7 +186,7 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-e.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
-	coming := m.await(m.epoch.Load())
+	coming := m.await(m.epoch.Load(), 0)
 	defer r.removeWaiter(coming)
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err

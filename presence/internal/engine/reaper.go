@@ -21,32 +21,17 @@ func (e *Sockets) connReaper() func() {
 		if slept {
 			return // first drain what came in
 		}
-		for _, s := range e.socketsInRooms() {
-			if now.Sub(s.conn.LastPacket()) > e.Lookback {
-				s.conn.Drop()
-			}
+		for _, s := range e.silentSince(now.Add(-e.Lookback)) {
+			s.conn.Drop()
 		}
 	}
-}
-
-// socketsInRooms lists the sockets that are in a room or on their way into one.
-func (e *Sockets) socketsInRooms() []*Socket {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := make([]*Socket, 0, len(e.all))
-	for s := range e.all {
-		s.mu.Lock()
-		if len(s.sessions) > 0 {
-			list = append(list, s)
-		}
-		s.mu.Unlock()
-	}
-	return list
 }
 
 // sessions lists the sockets' places in rooms.
 func (e *Sockets) sessions() (list []Session) {
-	for _, s := range e.socketsInRooms() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.all {
 		s.mu.Lock()
 		for _, st := range s.sessions {
 			list = append(list, st)

@@ -129,7 +129,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	}
 	next := m.record()
 	next.State, next.Write = known.State, known.Write+1
-	waiting := m.awaitWrite(next.Epoch, next.Write) // a load may show the resume alone
+	waiting := m.await(next.Epoch, next.Write) // a load may show the resume alone
 	defer t.r.removeWaiter(waiting)
 	found, _, err := m.update(ctx, t.s.Executor(), &next)
 	if err != nil || found != store.Applied && found != store.Repeated {
@@ -145,12 +145,12 @@ func (r *ownRoom) recentDataLoss(ctx context.Context) (bool, error) {
 	if r.mayRestore() {
 		return true, nil
 	}
-	state, err := e.nodeState(ctx, e.self())
+	states, err := e.store.NodeStates(ctx, []string{e.self()})
 	if err != nil {
 		return false, err
 	}
 	// The store knows the node again only after the node has heard of the loss.
-	return state == store.NodeUnknown || r.mayRestore(), nil
+	return states[0] == store.NodeUnknown || r.mayRestore(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its
@@ -200,7 +200,7 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.removeWaiter(t.waiting)
-		t.waiting = m.await(m.epoch.Load())
+		t.waiting = m.await(m.epoch.Load(), 0)
 		t.res, err = r.put(ctx, t.put(stands.Epoch))
 		if err != nil {
 			t.keepLock = true

@@ -28,16 +28,23 @@ func (e *Sockets) silenceDetector() func() {
 	}
 }
 
-// silentSince lists the sockets from which nothing came after a time.
+// silentSince lists the sockets from which nothing came after a time, and which are in a room
+// or on their way into one.
 func (e *Sockets) silentSince(at time.Time) (list []*Socket) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for s := range e.all {
-		if s.conn.LastPacket().Before(at) {
+		if s.conn.LastPacket().Before(at) && s.hasSessions() {
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+func (s *Socket) hasSessions() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions) > 0
 }
 
 // markSilent has the socket's resumable members shown away, until it is heard again.

@@ -200,23 +200,14 @@ func (st *roomSession) Evicted(m *ownedMember, cut bool, cleanUp func(*serial.Ex
 	}, s.eng.start)
 }
 
-// Executor implements Session.
+// The methods of Session.
+
 func (st *roomSession) Executor() *serial.Executor { return &st.executor }
-
-// Deliver implements Session.
-func (st *roomSession) Deliver(f Frame) { st.sock.conn.Deliver(f) }
-
-// LastPacket implements Session.
-func (st *roomSession) LastPacket() time.Time { return st.sock.conn.LastPacket() }
-
-// Busy implements Session.
-func (st *roomSession) Busy() bool { return st.sock.conn.Busy() }
-
-// Gone implements Session.
-func (st *roomSession) Gone() bool { return st.sock.gone() }
-
-// Closed implements Session.
-func (st *roomSession) Closed() bool { return st.sock.isClosed() }
+func (st *roomSession) Deliver(f Frame)            { st.sock.conn.Deliver(f) }
+func (st *roomSession) LastPacket() time.Time      { return st.sock.conn.LastPacket() }
+func (st *roomSession) Busy() bool                 { return st.sock.conn.Busy() }
+func (st *roomSession) Gone() bool                 { return st.sock.gone() }
+func (st *roomSession) Closed() bool               { return st.sock.isClosed() }
 
 // Take implements Session.
 func (st *roomSession) Take(m *ownedMember) (before *ownedMember) {
@@ -290,7 +281,7 @@ func (st *roomSession) closeIfEmpty() {
 	}
 	s.mu.Unlock()
 	if r != nil {
-		s.eng.owned.rooms.releaseRoom(r.room)
+		r.release()
 	}
 }
 
