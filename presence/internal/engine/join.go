@@ -285,7 +285,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 		m.clientEpoch.Store(next.Epoch)
 		err = st.ackJoin(m, a, waiting, false)
 	}
-	if err != nil && !errors.Is(err, wire.ErrRemoved) {
+	if err != nil && r.isOwn(m) { // also one that was removed, and is about to be restored
 		m.clientEpoch.Store(epoch)
 		m.setGrace(before.GraceMs)
 		m.state = before.State // also for a restore that comes in between
