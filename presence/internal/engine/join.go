@@ -290,7 +290,7 @@ func (m *ownedMember) rejoin(ctx context.Context, s Session, p *wire.Join, a Ack
 		m.clientEpoch.Store(next.Epoch)
 		err = m.ackJoin(s, a, waiting, false, p.Sender)
 	}
-	if err != nil && !errors.Is(err, wire.ErrRemoved) {
+	if err != nil && r.isOwn(m) { // also one that was removed, and is about to be restored
 		m.clientEpoch.Store(epoch)
 		m.setGrace(before.GraceMs)
 		m.state = before.State // also for a restore that comes in between

@@ -131,6 +131,9 @@ func (s *simulation) delayed(n *simNode, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.late.add(later(n.late.shown.until, time.Now().Add(slack)).Add(d), n.name+": events are late")
+	if n.frozen {
+		n.held += d
+	}
 }
 
 // excuseLoss notes that the store lost data, and that its clock was set.

@@ -22,10 +22,11 @@ type simNode struct {
 
 	// Guarded by simulation.mu.
 	frozen   bool
-	thawed   time.Time // when it last was
-	queue    []func()  // what clients sent while it was
-	cutUntil time.Time // it has no way to the store before
-	id       string    // its node id when it was last looked at
+	thawed   time.Time     // when it last was
+	held     time.Duration // how late events are that came meanwhile
+	queue    []func()      // what clients sent while it was
+	cutUntil time.Time     // it has no way to the store before
+	id       string        // its node id when it was last looked at
 	late     excuses
 	// Of one that ended: when others may know that it is dead, and when one that
 	// may judge was first seen after that; signedOff: nobody has to judge.
@@ -218,11 +219,14 @@ func (s *simulation) freeze(n *simNode, d time.Duration) {
 func (s *simulation) thaw(n *simNode, began time.Time) {
 	s.mu.Lock()
 	late := s.lastLoss.Add(ghostsAfterLoss).After(began)
-	queue := n.queue
-	n.queue, n.frozen, n.thawed = nil, false, time.Now()
+	queue, held := n.queue, n.held
+	n.queue, n.frozen, n.thawed, n.held = nil, false, time.Now(), 0
 	s.mu.Unlock()
 	s.log("thawed", n.name)
 	s.excuse(n, thawedFor, "it stood still")
+	if held > 0 {
+		s.excuse(n, held+lostFor, "events were late when it stood still")
+	}
 	s.excuseMissed(n, thawedFor, "it stood still")
 	if late {
 		s.excuseGhosts(n, thawedFor+ghostsAfterLoss, "it stood still when the store lost data")

@@ -176,14 +176,20 @@ func (s *simulation) kickLag() time.Duration {
 	return 0
 }
 
-// undoKicks notes that the store may have gone back to before a kick: a member that is
-// resumed then is kicked again when a node that knows of the kick hears of it.
+// undoKicks notes that the store may have gone back to before a kick, or a leave: a member
+// that is resumed then is removed again when a node that knows of it hears of that.
 func (s *simulation) undoKicks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	undone, until := time.Now().Add(-maxRewind), time.Now().Add(replica.TombstoneTime)
 	for key, at := range s.kicked {
-		if at.After(time.Now().Add(-maxRewind)) {
-			s.kicked[key] = time.Now().Add(replica.TombstoneTime)
+		if at.After(undone) {
+			s.kicked[key] = until
+		}
+	}
+	for _, b := range s.seats {
+		if b.over && b.overAt.After(undone) {
+			s.kicked[kickOf{room: b.room, connID: b.connID}] = until
 		}
 	}
 }

@@ -78,6 +78,8 @@ func (s *simulation) explains(b *belief, now time.Time) bool {
 	switch {
 	case !gone && (b.in || unclear):
 		return true
+	case !gone && b.taken: // and given back if the other socket ended before its node heard of it
+		return true
 	case !gone:
 	case unclear: // a request that was under way may have taken effect yet
 		at, grace = end.Add(testSettings.StoreTimeout), simGrace
