@@ -251,10 +251,10 @@ func TestBusyLanesDoNotHoldUpDepartures(t *testing.T) {
 		}
 		st.slow("Put", 10*time.Millisecond, 0)
 		// The 64 executors of a show it away on the pool, and a keeps them from running dry.
-		a.sock.mu.Lock()
-		a.sock.silent = true
-		a.sock.mu.Unlock()
-		a.sock.show(true)
+		a.sock.markSilent()
+		a.mu.Lock()
+		a.wake = nil // and it stays silent
+		a.mu.Unlock()
 		n := 0
 		flood := func() {
 			for i := range rooms {

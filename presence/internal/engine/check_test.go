@@ -348,7 +348,7 @@ func TestARestoreThatSomebodyIsFasterThan(t *testing.T) {
 		a.join("r", "ann", "")
 		link.Freeze()
 		w.rest(12 * time.Second) // ann is removed
-		other := store.Member{ConnID: "sock-a", UserID: "ann", Life: newLife(), Owner: "far", Epoch: 2, Write: 1, State: []byte("{}")}
+		other := store.Member{ConnID: "sock-a", UserID: "ann", Life: randomID(9), Owner: "far", Epoch: 2, Write: 1, State: []byte("{}")}
 		var faster atomic.Bool
 		write := func(m *store.Member) {
 			if m.ConnID != "sock-a" || faster.Swap(true) {

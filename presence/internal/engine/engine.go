@@ -28,7 +28,7 @@ type Engine struct {
 	nodes    store.Subscription
 }
 
-// closeGrace is how long a close that was cut short still allows the engine's own
+// closeGrace is how long a Shut that was cut short still allows the engine's own
 // goroutines: their context has ended, they only need a moment.
 const closeGrace = time.Second
 
@@ -46,7 +46,7 @@ func New(s Settings, o RoomOptions, st store.Store, c clock.Clock) *Engine {
 	return e
 }
 
-// Open starts the node's work; close ends it, also when open failed. It asks the
+// Open starts the node's work; Shut ends it, also when Open failed. It asks the
 // store for the time once, so that it fails when there is no store. It blocks for at most
 // ctx.
 func (e *Engine) Open(ctx context.Context) (err error) {

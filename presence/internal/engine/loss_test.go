@@ -300,7 +300,7 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 		if !unknown {
 			nodeMessages{w.nodes[0]}.HandleInterrupt("", true)
 		}
-		r := w.nodes[0].Owned.replicas()[0]
+		r := w.nodes[0].Rooms.replicas()[0]
 		r.mu.Lock()
 		r.resync()
 		r.mu.Unlock()
@@ -365,7 +365,7 @@ func TestALoadAheadOfTheLastLeave(t *testing.T) {
 			}
 			l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Delay: 200 * time.Millisecond} }})
 			w.rest(time.Millisecond)
-			r := w.nodes[0].Owned.replicas()[0]
+			r := w.nodes[0].Rooms.replicas()[0]
 			if _, err := w.nodes[1].Kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
 				t.Fatal(err)
 			}
@@ -465,7 +465,7 @@ func TestEventsOfBeforeALossComeLate(t *testing.T) {
 		}})
 		l.failover(rewind)
 		w.rest(maxJitter + time.Millisecond)
-		r := w.nodes[0].Owned.replicas()[0]
+		r := w.nodes[0].Rooms.replicas()[0]
 		at := r.position()
 		r.mu.Lock()
 		at.Seq = r.rep.Loaded().Seq + 1
@@ -529,7 +529,7 @@ func TestAGraceDoesNotEndTheNextOne(t *testing.T) {
 func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 	for name, meanwhile := range map[string]func(w *world, mem *memstore.Store, dead string){
 		"the room is read": func(w *world, _ *memstore.Store, _ string) {
-			r := w.nodes[1].Owned.replicas()[0]
+			r := w.nodes[1].Rooms.replicas()[0]
 			r.mu.Lock()
 			r.resync()
 			r.mu.Unlock()

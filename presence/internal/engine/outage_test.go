@@ -110,7 +110,7 @@ func TestAStalledMasterDoesNotHoldUpLoads(t *testing.T) {
 		plan := stalled("r")
 		plan.Deliver = deaf().Deliver
 		st.SetPlan(plan)
-		for _, r := range e.Owned.replicas() {
+		for _, r := range e.Rooms.replicas() {
 			if r.id != "v" {
 				r.mu.Lock()
 				r.resync()

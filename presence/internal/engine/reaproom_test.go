@@ -13,7 +13,7 @@ import (
 
 // dave is a member of a node that is not part of the world.
 func dave(change func(m *store.Member)) store.Put {
-	m := store.Member{ConnID: "dave", UserID: "dave", Life: newLife(), Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}
+	m := store.Member{ConnID: "dave", UserID: "dave", Life: randomID(9), Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}
 	if change != nil {
 		change(&m)
 	}

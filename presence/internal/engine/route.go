@@ -27,7 +27,7 @@ type RelayEvent struct {
 // Relay has an event sent and answered when its turn comes, behind those that the
 // socket sent before, or says why not. While others have no room for what the client sent
 // before, or too much of it waits, the client is not read: called on the goroutine that
-// reads the connection, relay blocks then.
+// reads the connection, Relay blocks then.
 func (s *Socket) Relay(x RelayEvent, a Acker) error {
 	e, relays := s.eng, s.relaying()
 	if !relays.await(s.conn, e.clock) {

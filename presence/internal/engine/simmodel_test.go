@@ -160,7 +160,7 @@ func (s *simulation) contest(room, token string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.contested[seatID{room, tokenConn(token)}]++
+	s.contested[seatID{room, connOf(token)}]++
 }
 
 // decided notes how that went: a resume that is refused may still have taken
@@ -169,7 +169,7 @@ func (s *simulation) decided(room, token string, a wireAck) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if token != "" && a.OK {
-		s.contested[seatID{room, tokenConn(token)}]--
+		s.contested[seatID{room, connOf(token)}]--
 	}
 }
 
@@ -423,4 +423,10 @@ func (s *simulation) nudge(room string) {
 		}
 	}
 	synctest.Wait()
+}
+
+// connOf is the connId in a token.
+func connOf(token string) string {
+	connID, _, _ := strings.Cut(token, ".")
+	return connID
 }

@@ -70,8 +70,10 @@ func TestTheSimulationJudges(t *testing.T) {
 					for _, m := range spoilt {
 						shown.Members = append(shown.Members, *m)
 					}
-					r.rep = replica.New("r", &n.eng.Rooms.replicaSettings, r)
-					r.rep.Load(shown, n.eng.Rooms.moment())
+					now := n.eng.clock.Now()
+					settings := replica.Settings{Lease: n.eng.LeaseTime, SilentAfter: n.eng.SilentAfter, Tombstones: &n.eng.tombstones}
+					r.rep = replica.New("r", &settings, r)
+					r.rep.Load(shown, replica.Now{Time: now, StoreMs: n.eng.storeTime(now)})
 					r.mu.Unlock()
 					time.Sleep(c.lasts)
 					r.mu.Lock()

@@ -83,7 +83,7 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			back := a.send("join", `{"roomId":"r","userId":"ann","graceMs":60000}`)
 			w.rest(100 * time.Millisecond)
 			faulty.SetPlan(storetest.Plan{})
-			w.nodes[0].Owned.replicas()[0].HandleInterrupt("r", false)
+			w.nodes[0].Rooms.replicas()[0].HandleInterrupt("r", false)
 			if ack := back.wait(); !ack.OK {
 				t.Errorf("join: %+v", ack)
 			}
@@ -273,7 +273,7 @@ func TestAResumeIsNotTakenForTheGracesRestore(t *testing.T) {
 			first := a.join("r", "ann", `,"graceMs":60000`)
 			a.end(store.ReasonDisconnect, false)
 			w.rest(time.Millisecond)
-			r := w.nodes[0].Owned.replicas()[0]
+			r := w.nodes[0].Owned.roomOf("r")
 			r.mu.Lock()
 			m := r.owned["sock-a"]
 			r.mu.Unlock()
