@@ -337,9 +337,6 @@ func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) erro
 // lock is held.
 func (r *room) compareOwned(m *ownedMember, stored *store.Member) {
 	if m.leaving {
-		if stored == nil {
-			r.removeOwned(m)
-		}
 		return // the leave under way finds it where it is
 	}
 	if m.gone != "" {
@@ -354,9 +351,6 @@ func (r *room) compareOwned(m *ownedMember, stored *store.Member) {
 	switch verdict := member.Judge(&own, stored, &ev); verdict {
 	case member.Same, member.Newer:
 	case member.Moved, member.Gone:
-		if stored != nil {
-			m.epoch.Store(max(m.epoch.Load(), stored.Epoch)) // what comes after is above it
-		}
 		r.giveUpLocked(m, verdict, ev.Reason)
 	default:
 		r.checkOwned(m)

@@ -141,7 +141,9 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	if m.state == nil {
 		m.state = emptyState
 	}
-	m.epoch.Store(st.epochFloor(m.connID) + 1)
+	st.sock.mu.Lock()
+	m.epoch.Store(st.sock.minEpoch + 1)
+	st.sock.mu.Unlock()
 	m.clientEpoch.Store(m.epoch.Load())
 	waiting := r.addWaiterAndOwn(m)
 	defer r.removeWaiter(waiting)
@@ -168,16 +170,6 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 }
 
 var emptyState = []byte("{}")
-
-// epochFloor is the highest epoch that a connId had, as far as is known.
-func (st *roomSession) epochFloor(connID string) int64 {
-	st.sock.mu.Lock()
-	floor := st.sock.minEpoch
-	st.sock.mu.Unlock()
-	st.room.mu.Lock()
-	defer st.room.mu.Unlock()
-	return max(floor, st.room.shownEpoch(connID))
-}
 
 // pickConnID is the socket's id, unless a member that was once this socket's
 // lives on under it, or did.
@@ -236,9 +228,6 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 // or still may: it waits until the join cannot any more.
 func (st *roomSession) rollBackJoin(ctx context.Context, m *ownedMember) {
 	e := st.sock.eng
-	st.sock.mu.Lock()
-	st.sock.minEpoch = max(st.sock.minEpoch, m.epoch.Load())
-	st.sock.mu.Unlock()
 	e.markInDoubt(&st.executor, e.after(e.expiry(ctx), m.removing(store.ReasonLeave)))
 }
 

@@ -135,7 +135,7 @@ func (r *room) shownEpoch(connID string) int64 {
 // Owns implements replica.Owner. The lock is held.
 func (r *room) Owns(connID string) bool {
 	own := r.owned[connID]
-	return own != nil && !own.leaving && own.gone == ""
+	return own != nil && !own.leaving
 }
 
 // Share implements replica.Owner. The lock is held.
