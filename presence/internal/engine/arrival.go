@@ -15,7 +15,6 @@ type waiter struct {
 	owner  string
 	epoch  int64
 	write  int64 // of its owner, at least
-	owned  bool  // its ownedMember is, or was, this node's: room.owned tells which
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
 	event Frame
@@ -32,16 +31,6 @@ func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiters = append(r.waiters, a)
-	return a
-}
-
-// addWaiterAndOwn waits for the event of a join. For an owned member that is not owned yet
-// it makes it so, so that nothing that happens to it is overlooked.
-func (r *room) addWaiterAndOwn(m *ownedMember) *waiter {
-	a := r.addWaiter(m, m.epoch.Load())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.addOwned(m)
 	return a
 }
 

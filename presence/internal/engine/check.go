@@ -56,7 +56,7 @@ func (r *room) postCheck(m *ownedMember) {
 		_, err := m.check(ctx, l)
 		return err
 	}
-	e.checks.Schedule(l, m.session != nil, func(posted time.Time) {
+	e.checks.Schedule(l, func(posted time.Time) {
 		ctx, cancel := e.deadlines.Until(e.deadlines.After(posted))
 		defer cancel()
 		if l.HasInDoubt() || step(ctx) != nil {

@@ -281,7 +281,7 @@ func (e *Engine) Shut(ctx context.Context) error {
 
 // schedule posts an operation to an executor when the departures have a turn for it.
 func (e *Engine) schedule(l *serial.Executor, op func()) {
-	e.leavePool.Schedule(l, false, func(time.Time) { op() })
+	e.leavePool.Schedule(l, func(time.Time) { op() })
 }
 
 // newExecutor returns an executor for operations on a room.

@@ -145,7 +145,10 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	m.epoch.Store(st.sock.minEpoch + 1)
 	st.sock.mu.Unlock()
 	m.clientEpoch.Store(m.epoch.Load())
-	waiting := r.addWaiterAndOwn(m)
+	r.mu.Lock()
+	r.owned[m.connID] = m // so that nothing that happens to it is overlooked
+	r.mu.Unlock()
+	waiting := r.addWaiter(m, m.epoch.Load())
 	defer r.removeWaiter(waiting)
 
 	res, err := e.enterStore(ctx, m)
@@ -296,14 +299,8 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 		if err != nil {
 			return err
 		}
-		if stands == nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.checkOwned(m)
-			return nil
-		}
-		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
-			return nil // the join did not take effect, or the member was taken over
+		if stands == nil || stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
+			return nil // the join did not take effect, or the member was taken over or lost
 		}
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1

@@ -185,9 +185,9 @@ func (m *ownedMember) erase(ctx context.Context) error {
 // it again.
 func (m *ownedMember) eraseConn(ctx context.Context) error {
 	m.room.mu.Lock()
-	holds := m.room.holds(m.connID)
+	again := m.room.Owns(m.connID)
 	m.room.mu.Unlock()
-	if holds {
+	if again {
 		return nil
 	}
 	return m.room.eng.connLeave(ctx, m.conn())

@@ -61,15 +61,14 @@ func (e *Engine) lostData(now time.Time) bool {
 	return at != nil && now.Sub(*at) < replica.LossTime
 }
 
-// lostData reports that of the room, too.
+// lostData reports that, or that the room is rebuilt since it showed a loss itself.
 func (r *room) lostData() bool {
-	now := r.eng.clock.Now()
-	if r.eng.lostData(now) {
+	if r.eng.lostData(r.eng.clock.Now()) {
 		return true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rep.State() == replica.Rebuilding || r.rep.LostData(now)
+	return r.rep.State() == replica.Rebuilding
 }
 
 // retrying runs a step again and again until it succeeds or the engine closes. It blocks.
@@ -163,19 +162,10 @@ func (e *Engine) writeUsers(list []*ownedMember) {
 	}
 }
 
-// writeUser writes the user's entry of a member that stands: one without a member would
-// be found by nobody. An operation of the member's executor.
+// writeUser writes the user's entry of a member. An operation of the member's executor.
 func (m *ownedMember) writeUser(ctx context.Context) error {
-	e, r := m.room.eng, m.room
-	r.mu.Lock()
-	ours := r.owned[m.connID] == m && !m.leaving
-	r.mu.Unlock()
-	if !ours {
+	if !m.room.isOwn(m) {
 		return nil
 	}
-	stands, err := e.stored(ctx, r.id, m.connID)
-	if err != nil || stands == nil || stands.Life != m.life {
-		return err
-	}
-	return e.addUser(ctx, m.userEntry())
+	return m.room.eng.addUser(ctx, m.userEntry())
 }

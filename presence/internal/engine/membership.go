@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -74,16 +73,6 @@ func (m *ownedMember) userEntry() store.UserEntry {
 func (m *ownedMember) conn() store.Conn {
 	seen := m.room.eng.storeNow()
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
-}
-
-// addOwned makes the owned member this node's. The room's lock is held.
-func (r *room) addOwned(m *ownedMember) {
-	r.owned[m.connID] = m
-	for _, a := range r.waiters {
-		if a.connID == m.connID && a.epoch <= m.epoch.Load() {
-			a.owned = true
-		}
-	}
 }
 
 // removeOwned forgets it, wherever it was remembered. The room's lock is held.
@@ -188,11 +177,9 @@ func (r *room) isOwn(m *ownedMember) bool {
 	return r.owned[m.connID] == m
 }
 
-// holds reports whether a member of the connection is this node's and not on its way
-// out, or is about to be this node's. The lock is held.
-func (r *room) holds(connID string) bool {
-	if own := r.owned[connID]; own != nil && !own.leaving {
-		return true
-	}
-	return slices.ContainsFunc(r.waiters, func(a *waiter) bool { return a.connID == connID && !a.owned })
+// Owns reports whether a member of the connection is this node's and not on its way out. It
+// implements replica.Owner. The lock is held.
+func (r *room) Owns(connID string) bool {
+	own := r.owned[connID]
+	return own != nil && !own.leaving
 }

@@ -142,25 +142,19 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 
 // mayReap tells what a claimant does with a member that it found in the store: true, it
 // reaps it; false, it leaves it alone, since the member is this node's own; an error, it looks
-// again later, since the socket is here, or about to be, and the member, which stands under
-// the id of a dead node, is restored first.
+// again later, since this node owns the member, which stands under the id of a dead node, and
+// restores it first.
 func (r *room) mayReap(m *store.Member) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.owned[m.ConnID]
 	switch {
-	case own != nil && own.leaving && own.life == m.Life: // its leave is under way
-		return false, nil
-	case !r.holds(m.ConnID):
+	case own == nil, own.leaving && own.life != m.Life:
 		return true, nil
-	case m.Owner == r.eng.self():
+	case own.leaving, m.Owner == r.eng.self(): // or its leave is under way
 		return false, nil
-	case own != nil && own.grace != nil:
-		return true, nil // which is taken over as that of another node would be
-	case own != nil:
-		r.checkOwned(own)
 	}
-	return false, fmt.Errorf("reap %s: it is connected here and restored first: %w", m.ConnID, store.ErrUnavailable)
+	return false, fmt.Errorf("reap %s: it is this node's and restored first: %w", m.ConnID, store.ErrUnavailable)
 }
 
 // takeOver takes a resumable member of a dead node over, without a socket.
@@ -188,8 +182,6 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-e.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
-	coming := r.addWaiter(m, m.epoch.Load())
-	defer r.removeWaiter(coming)
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
 	}
@@ -213,12 +205,11 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 // Owners implements node.Host.
 func (e *Engine) Owners() map[string][]string {
 	owners := make(map[string][]string)
-	self := e.self()
 	for _, r := range e.replicas() {
 		of := make(map[string]bool)
 		r.mu.Lock()
 		for m := range r.rep.All() {
-			if r.owned[m.ConnID] == nil && (m.Owner != self || !r.holds(m.ConnID)) {
+			if r.owned[m.ConnID] == nil {
 				of[m.Owner] = true
 			}
 		}

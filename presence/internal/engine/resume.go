@@ -152,9 +152,8 @@ func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// A life sign may have made the store know the node again. Its answer tells the
-	// node of the loss: that answer is on its way, or was taken in just now.
-	return state == store.NodeUnknown || e.life.Renewing() || st.room.lostData(), nil
+	// A life sign may have made the store know the node again, and told of the loss.
+	return state == store.NodeUnknown || st.room.lostData(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its
@@ -269,16 +268,13 @@ func (m *ownedMember) tookOver(stands *store.Member) {
 func (r *room) takeOwnership(m *ownedMember, res store.PutResult) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	epoch, stands, before, at := m.epoch.Load(), r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
-	switch {
-	case stands != nil && stands.Epoch > epoch,
-		stands == nil && at.Born == res.Born && at.Seq >= res.Seq,
-		before != nil && before != m && before.epoch.Load() > epoch:
+	stands, before, at := r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
+	if stands != nil && stands.Epoch > m.epoch.Load() || stands == nil && at.Born == res.Born && at.Seq >= res.Seq {
 		return false
 	}
 	if before != nil && before != m {
 		r.evict(before, evictReplaced, "")
 	}
-	r.addOwned(m)
+	r.owned[m.connID] = m
 	return true
 }

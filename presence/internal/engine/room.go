@@ -132,12 +132,6 @@ func (r *room) shownEpoch(connID string) int64 {
 	return 0
 }
 
-// Owns implements replica.Owner. The lock is held.
-func (r *room) Owns(connID string) bool {
-	own := r.owned[connID]
-	return own != nil && !own.leaving
-}
-
 // Share implements replica.Owner. The lock is held.
 func (r *room) Share(m *store.Member) {
 	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {

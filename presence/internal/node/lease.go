@@ -54,10 +54,6 @@ func (n *Node) Trusted() bool {
 	return !n.lease.failed && n.lease.mayJudge(n.Clock.Now(), n.Lease)
 }
 
-// Renewing reports whether a life sign is under way, or its answer is being taken in. The
-// store may then know the node again although the host has not heard of the loss yet.
-func (n *Node) Renewing() bool { return n.renewing.Load() }
-
 // KeepAlive gives the life sign each second, and has dead nodes reaped, until ctx ends.
 // It is called once, after the first Renew.
 func (n *Node) KeepAlive(ctx context.Context) {
@@ -89,8 +85,6 @@ func (n *Node) Renew(ctx context.Context) error {
 // renew gives a life sign and does what the answer asks for, except for the dead nodes,
 // which it returns.
 func (n *Node) renew(ctx context.Context) (dead []string, err error) {
-	n.renewing.Store(true)
-	defer n.renewing.Store(false)
 	b, err := n.sign(ctx)
 	if err == nil && b.Status == store.BeatReaped {
 		n.declaredDead()

@@ -88,10 +88,9 @@ type Node struct {
 	// Time is the store's time, learnt from each life sign.
 	Time StoreClock
 
-	id       atomic.Pointer[string]
-	renewing atomic.Bool
-	lease    lease
-	reaper   reaper
+	id     atomic.Pointer[string]
+	lease  lease
+	reaper reaper
 }
 
 // New returns a node with an id that was never used before. It does nothing before the

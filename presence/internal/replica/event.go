@@ -68,7 +68,7 @@ func (r *Replica) follows(e *store.Event) bool {
 	if e.Prev == 0 && len(r.members) == 0 {
 		return true // it began the record, which holds nothing else
 	}
-	return e.Born == r.pos.Born && !e.Reset && e.Prev <= r.pos.Seq && !r.changesUser(e)
+	return e.Born == r.pos.Born && e.Prev <= r.pos.Seq && !r.changesUser(e)
 }
 
 // changesUser tells whether an event gives a connection to another user without the
