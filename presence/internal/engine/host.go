@@ -26,7 +26,7 @@ func (e *Engine) DeclaredDead(silence time.Duration) {
 }
 
 // Reborn implements node.Host: what became of each member is found out when the node has
-// caught up.
+// caught up. Before that a check could only wait in the retry queue.
 func (e *Engine) Reborn() {
 	e.start(func() {
 		if !e.sleep(catchUpTime) {
