@@ -96,10 +96,8 @@ var checkRules = []rule{
 		"Members in grace that the store lost are written again, too."),
 	without("postCheck (doubt)", "internal/engine/check.go", "room.postCheck", "e.markInDoubt(l, step)", "_ = step",
 		"A check that could not be finished is tried again."),
-	without("check (tries)", "internal/engine/check.go", "ownedMember.check", "for range checkTries {", "for range 1 {",
-		"A check follows a member that is written meanwhile."),
 	without("check (takes the newer)", "internal/engine/check.go", "ownedMember.check",
-		"m.epoch.Store(stored.Epoch)\n\t\t\tm.write.Store(stored.Write)\n\t\t\tm.state = stored.State\n\t\t\tm.away.Store(stored.Away)", "",
+		"m.epoch.Store(stored.Epoch)\n\t\tm.write.Store(stored.Write)\n\t\tm.state = stored.State\n\t\tm.away.Store(stored.Away)", "",
 		"What a write without an answer left in the store is what the owner goes on from."),
 	without("check (restoring)", "internal/engine/check.go", "ownedMember.check", "if m.restoring {", "if false {",
 		"A restored member that stands although nobody answered gets its entries in the indexes."),
@@ -162,11 +160,11 @@ var checkRules = []rule{
 		"A node remembers that a restore may have taken effect without its entries in the indexes."),
 	without("restore (restoring, taken back)", "internal/engine/check.go", "ownedMember.restore", "m.restoring = false", "",
 		"A restore that somebody was faster than is none."),
-	off("reindex", "internal/engine/check.go", "ownedMember.reindex", "m.setRestoring(false)\nreturn nil",
+	off("reindex", "internal/engine/check.go", "ownedMember.reindex", "m.room.mu.Lock()\ndefer m.room.mu.Unlock()\nm.restoring = false\nreturn nil",
 		"A restored member's entries in the indexes are written again, too."),
 	off("resolveMismatch", "internal/engine/check.go", "roomSession.resolveMismatch", `return wire.NotJoined(m.room.id)`,
 		"A write that finds no member finds out why, and restores it if it was lost."),
-	without("resolveMismatch (waits)", "internal/engine/check.go", "roomSession.resolveMismatch", "case !errors.Is(err, errUndecided) && !errors.Is(err, errMoving):", "case err != nil:",
+	without("resolveMismatch (waits)", "internal/engine/check.go", "roomSession.resolveMismatch", "case !errors.Is(err, errLookAgain):", "case err != nil:",
 		"A write that finds no member waits for the word of what became of it."),
 	without("resolveMismatch (goes on)", "internal/engine/check.go", "roomSession.resolveMismatch", "r.checkOwned(m)", "",
 		"What became of a member is found out even when the request that asked has given up."),
@@ -405,7 +403,7 @@ var leaveRules = []rule{
 	if e.storeNow() <= m.inDoubtUntilMs.Load() {
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
-	outcome, err := e.removeMember(ctx, r, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
@@ -443,7 +441,7 @@ var leaveRules = []rule{
 	without("eraseConn (holds)", "internal/engine/leave.go", "ownedMember.eraseConn", "if again {", "if false && again {",
 		"The record of a connection is left alone when the connection is in the room again."),
 	off("repeatLeaveOnce (user)", "internal/engine/leave.go", "Engine.repeatLeaveOnce", `
-	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err`,
 		"A member that came back is removed again with the entry of its user."),
 	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.carryOut(l, m.erase)", "",
@@ -636,8 +634,6 @@ var indexRules = []rule{
 		"A removal of a member that comes too late does nothing."),
 	without("from (puts)", "internal/engine/update.go", "Engine.fillRoom", "p.Room, p.From, p.ExpiresMs = r.id, r.position(), e.expiry(ctx)", "p.Room, p.ExpiresMs = r.id, e.expiry(ctx)",
 		"A write of a member tells the store where the room stood: a record that was lost begins above that."),
-	without("from (removals)", "internal/engine/leave.go", "Engine.removeMember", "if r != nil {", "if false {",
-		"A removal of a member tells the store where the room stood: a record that was lost begins above that."),
 	off("expired", "internal/engine/update.go", "expired", `return err`,
 		"A write that came too late counts as one without an answer."),
 	without("refreshConns (missing)", "internal/engine/reaper.go", "Engine.refreshConns", "for _, id := range missing {", "for _, id := range missing[:0] {",
@@ -691,7 +687,7 @@ var nodeRules = []rule{
 	} else if m.GraceMs > 0 {
 		return e.takeOver(ctx, room, m, nowMs)
 	}
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Owner: m.Owner, Life: m.Life, Reason: reason,
 	})
 	switch {
@@ -727,8 +723,6 @@ var nodeRules = []rule{
 
 	off("catchingUp", "internal/engine/host.go", "Engine.catchingUp", `return false`,
 		"A node that was declared dead reads what lies unread before it restores members."),
-	without("Reborn (catches up)", "internal/engine/host.go", "Engine.Reborn", "if !e.sleep(catchUpTime) {", "if false {",
-		"A node that was declared dead looks at its members when it has caught up."),
 	off("Reborn", "internal/engine/host.go", "Engine.Reborn", ``,
 		"A node that was declared dead finds out what became of its members."),
 	without("DeclaredDead (silence)", "internal/engine/host.go", "Engine.DeclaredDead", "e.missedRenewals.Store(int64(silence))", "",

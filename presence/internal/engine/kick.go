@@ -83,7 +83,7 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
 	}
 	expires := e.expiry(ctx)
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
 	})
 	switch {

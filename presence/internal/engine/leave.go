@@ -105,7 +105,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
-	outcome, err := e.removeMember(ctx, r, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
@@ -140,7 +140,7 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 		return store.Fenced, e.addUser(ctx, m.userEntry()) // which was removed above
 	}
 	m.epoch.Store(max(m.epoch.Load(), stands.Epoch)) // what comes after is above it
-	outcome, err := e.removeMember(ctx, r, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
@@ -149,11 +149,8 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	return outcome, err
 }
 
-// removeMember removes a member of a room, which is this node's replica or nil.
-func (e *Engine) removeMember(ctx context.Context, r *room, q store.Remove) (store.Outcome, error) {
-	if r != nil {
-		q.From = r.position()
-	}
+// removeMember removes a member from its room.
+func (e *Engine) removeMember(ctx context.Context, q store.Remove) (store.Outcome, error) {
 	q.ExpiresMs = e.expiry(ctx)
 	outcome, err := e.store.Remove(ctx, q)
 	return outcome, expired(outcome, err)
@@ -205,6 +202,6 @@ func (e *Engine) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error
 	if err := e.endEntries(ctx, t); err != nil {
 		return err
 	}
-	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err
 }

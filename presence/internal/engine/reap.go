@@ -120,7 +120,7 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	if err := e.removeUser(ctx, user); err != nil {
 		return err
 	}
-	outcome, err := e.removeMember(ctx, nil, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Owner: m.Owner, Life: m.Life, Reason: reason,
 	})
 	switch {

@@ -328,8 +328,7 @@ type Remove struct {
 	Owner  string
 	Life   string
 	Reason Reason
-	// From and ExpiresMs are those of Put.
-	From      Position
+	// ExpiresMs is that of Put.
 	ExpiresMs int64
 }
 
