@@ -446,7 +446,7 @@ var leaveRules = []rule{
 		"A member that came back is removed again with the entry of its user."),
 	without("evict (erase)", "internal/engine/membership.go", "room.evict", "e.carryOut(l, m.erase)", "",
 		"The owner of a member that another node removed removes what else there is of it."),
-	without("evict (moved)", "internal/engine/membership.go", "room.evict", "case leaving || why != evictGone:", "case false && leaving:",
+	without("evict (moved)", "internal/engine/membership.go", "room.evict", "case leaving || moved:", "case false && leaving:",
 		"A node leaves the entries of a member alone that others have now, or whose leave is under way."),
 	off("erase (user)", "internal/engine/leave.go", "ownedMember.erase", `return m.eraseConn(ctx)`,
 		"The owner of a member that another node removed removes the entry of its user, too."),
@@ -480,7 +480,7 @@ var leaveRules = []rule{
 		"A kick that came too late is tried again."),
 	without("kickMember (tombstone)", "internal/engine/kick.go", "Engine.kickMember", "e.tombstones.Add(", "func(...any) {}(",
 		"A node remembers whom it kicked, and repeats that after a loss."),
-	without("kickMember (user)", "internal/engine/kick.go", "Engine.kickMember", "if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {", "if false {",
+	without("kickMember (user)", "internal/engine/kick.go", "Engine.kickMember", "if e.removeUser(ctx, t.UserEntry()) != nil {", "if false {",
 		"A kick removes the entry of the user: the owner may be dead."),
 	without("kickMember (in doubt)", "internal/engine/kick.go", "Engine.kickMember", "e.followUp(t, expires)", "_ = expires",
 		"What is left of a member whose kick had no answer is removed when it is certain that it is gone."),
@@ -543,7 +543,7 @@ var resumeRules = []rule{
 		"A member whose resume has no answer is not moved before that is settled."),
 	off("recentDataLoss", "internal/engine/resume.go", "roomSession.recentDataLoss", `return false, nil`,
 		"A resume waits for a member that the store lost and that its owner may be about to restore."),
-	without("recentDataLoss (unknown)", "internal/engine/resume.go", "roomSession.recentDataLoss", "state == store.NodeUnknown || ", "false && state == store.NodeUnknown || ",
+	without("recentDataLoss (unknown)", "internal/engine/resume.go", "roomSession.recentDataLoss", "states[0] == store.NodeUnknown || ", "false && states[0] == store.NodeUnknown || ",
 		"A store that does not know this node has lost data that a resume waits for."),
 	off("inReplica", "internal/engine/resume.go", "resumeAttempt.inReplica", `return false`,
 		"A resume waits for a member that is shown, but not in the store."),
@@ -564,7 +564,7 @@ var resumeRules = []rule{
 	off("resolve", "internal/engine/resume.go", "resumeAttempt.resolve", `
 	t.st.room.handoffs.Unlock(t.connID)
 	return nil`, "A resume without an answer is found out about: the member goes into grace if it took effect."),
-	without("resumeAttempt.attach (grace)", "internal/engine/resume.go", "resumeAttempt.attach", "m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))", "m.letGo()\n_, _ = r, e",
+	without("resumeAttempt.attach (grace)", "internal/engine/resume.go", "resumeAttempt.attach", "m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))", "m.letGo()\n_, _ = r, e",
 		"A member whose resume cannot be answered goes back into grace."),
 	without("takeOwnership (shown)", "internal/engine/resume.go", "room.takeOwnership", "stands != nil && stands.Epoch > m.epoch.Load() || ", "",
 		"A resume whose member is shown in another's hands by now is none."),
@@ -667,7 +667,7 @@ var nodeRules = []rule{
 	without("reapMember (takes over)", "internal/engine/reap.go", "Engine.reapMember", "} else if m.GraceMs > 0 {", "} else if false {",
 		"A resumable member of a dead node is taken over for the rest of its grace."),
 	without("reapMember (user)", "internal/engine/reap.go", "Engine.reapMember",
-		"if err := e.removeUser(ctx, user); err != nil {", "if err := error(nil); err != nil {",
+		"if err := e.removeUser(ctx, t.UserEntry()); err != nil {", "if err := error(nil); err != nil {",
 		"A claimant removes the entry of the user whose member it removes."),
 	off("reapMember (order)", "internal/engine/reap.go", "Engine.reapMember", `
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
@@ -706,7 +706,7 @@ var nodeRules = []rule{
 		ConnID: m.ConnID, UserID: m.UserID, Room: room, Node: m.Owner, Epoch: m.Epoch,
 	})`,
 		"A claimant removes the entry of a user before the record, or another try would not find it."),
-	without("reapMember (user back)", "internal/engine/reap.go", "Engine.reapMember", "_ = e.addUser(ctx, user)", "_ = user",
+	without("reapMember (user back)", "internal/engine/reap.go", "Engine.reapMember", "_ = e.addUser(ctx, t.UserEntry())", "",
 		"A claimant that meets a member that is written gives the entry of its user back."),
 	without("reapMember (fenced)", "internal/engine/reap.go", "Engine.reapMember", "case outcome == store.Fenced:", "case false && outcome == store.Fenced:",
 		"A claimant looks again at a member that was written while it removed it."),

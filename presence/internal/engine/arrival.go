@@ -21,12 +21,9 @@ type waiter struct {
 	seq   int64
 }
 
-// addWaiter adds a waiter for an event of the member as this node writes it now, or for a later
-// event of it.
-func (r *room) addWaiter(m *ownedMember, epoch int64) *waiter { return r.awaitWrite(m, epoch, 0) }
-
-// awaitWrite is addWaiter for an event of a write of that number, or a later one.
-func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
+// addWaiter adds a waiter for an event of the member as this node writes it now, with that
+// number of the write at least, or for a later event of it.
+func (r *room) addWaiter(m *ownedMember, epoch, write int64) *waiter {
 	a := &waiter{connID: m.connID, owner: m.owner, epoch: epoch, write: write, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()

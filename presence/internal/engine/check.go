@@ -217,7 +217,7 @@ func (m *ownedMember) giveUp(verdict member.Verdict, reason store.Reason) {
 // compareOwned evicts it. So clients hear of the leave in order, and its own socket does too.
 func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store.Reason) {
 	if verdict == member.Moved {
-		r.evict(m, evictMoved, "")
+		r.evict(m, "")
 		return
 	}
 	if reason == "" {
@@ -231,7 +231,7 @@ func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store
 		r.resync()
 		return
 	}
-	r.evict(m, evictGone, reason)
+	r.evict(m, reason)
 }
 
 // restore writes the record of a member again as its owner knows it; reindex follows. The
@@ -268,7 +268,7 @@ func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict
 		m.inDoubtUntilMs.Store(e.expiry(ctx))
 		return err
 	}
-	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if !res.Outcome.TookEffect() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if m.epoch.CompareAndSwap(next.Epoch, before) { // somebody was faster
@@ -328,7 +328,7 @@ func (r *room) compareOwned(m *ownedMember, stored *store.Member) {
 		return // the leave under way finds it where it is
 	}
 	if m.gone != "" {
-		r.evict(m, evictGone, m.gone)
+		r.evict(m, m.gone)
 		return
 	}
 	own, ev := m.ownNow(), m.known(stored)

@@ -138,9 +138,7 @@ func (d *drainRun) leaveOrHandOff(ctx context.Context, st *roomSession) {
 	}
 	st.detach(m, m.graceMs == 0)
 	if m.graceMs > 0 {
-		x := d.eng.disconnectNow(store.ReasonShutdown, m.graceMs)
-		x.shownAway = m.away.Load()
-		d.handOff(ctx, &st.executor, m, x)
+		d.handOff(ctx, &st.executor, m, m.disconnectNow(store.ReasonShutdown, m.graceMs))
 		return
 	}
 	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is in doubt

@@ -18,10 +18,10 @@ type disconnect struct {
 	shownAway bool  // it is shown away already
 }
 
-// disconnectNow is a loss of this moment.
-func (e *Engine) disconnectNow(reason store.Reason, graceMs int64) disconnect {
-	now := e.storeNow()
-	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs}
+// disconnectNow is a loss of the member's socket at this moment.
+func (m *ownedMember) disconnectNow(reason store.Reason, graceMs int64) disconnect {
+	now := m.room.eng.storeNow()
+	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs, shownAway: m.away.Load()}
 }
 
 // grace keeps a member that lost its socket until it is resumed or its time is

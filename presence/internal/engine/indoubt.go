@@ -31,6 +31,13 @@ func (e *Engine) carryOut(l *serial.Executor, step func(context.Context) error) 
 	e.retries.CarryOut(l, step)
 }
 
+// carryOutLater has a step about a room carried out that belongs to no member of this node.
+// It does not block.
+func (e *Engine) carryOutLater(room string, step func(context.Context) error) {
+	l := newExecutor(room)
+	e.schedule(l, func() { e.carryOut(l, step) })
+}
+
 // after makes a step wait until the store's time is past one: what a write in doubt did
 // is certain then.
 func (e *Engine) after(ms int64, step func(context.Context) error) func(context.Context) error {

@@ -148,7 +148,7 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	r.mu.Lock()
 	r.owned[m.connID] = m // so that nothing that happens to it is overlooked
 	r.mu.Unlock()
-	waiting := r.addWaiter(m, m.epoch.Load())
+	waiting := r.addWaiter(m, m.epoch.Load(), 0)
 	defer r.removeWaiter(waiting)
 
 	res, err := e.enterStore(ctx, m)
@@ -218,7 +218,7 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 	}
 	e.fillRoom(ctx, &q.Put, m.room)
 	res, err := e.store.Enter(ctx, q)
-	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if err == nil && !res.Outcome.TookEffect() {
 		err = errConnIDTaken
 	}
 	if err == nil && lacks {
@@ -250,7 +250,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	}
 	m.setGrace(p.GraceMs.Value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
-	waiting := r.addWaiter(m, next.Epoch)
+	waiting := r.addWaiter(m, next.Epoch, 0)
 	defer r.removeWaiter(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}

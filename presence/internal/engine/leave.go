@@ -60,8 +60,7 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 	}
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
-	x := e.disconnectNow(store.ReasonLeave, grace.Value)
-	x.shownAway = m.away.Load()
+	x := m.disconnectNow(store.ReasonLeave, grace.Value)
 	m.room.mu.Lock()
 	m.graceMs = grace.Value // in place of the join's
 	m.room.mu.Unlock()
@@ -192,9 +191,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 
 // repeatLeave removes a member again whose life has ended. It does not block.
 func (e *Engine) repeatLeave(t replica.Tombstone) {
-	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
-	l := newExecutor(t.Room)
-	e.schedule(l, func() { e.carryOut(l, step) })
+	e.carryOutLater(t.Room, func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) })
 }
 
 // repeatLeaveOnce is one try.

@@ -143,7 +143,7 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 
 // endEntries removes what there is of a member that has left beside its record.
 func (e *Engine) endEntries(ctx context.Context, t replica.Tombstone) error {
-	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
+	err := e.removeUser(ctx, t.UserEntry())
 	if err != nil || e.owns(t.Room, t.ConnID) { // the connection is in the room again
 		return err
 	}

@@ -116,31 +116,22 @@ func (r *room) removeListener(m *ownedMember) {
 	m.listenerIndex = -1
 }
 
-// evictCause says why an owned member is not this node's any more: the verdicts Gone and
-// Moved, or neither.
-type evictCause byte
-
-const (
-	evictGone     evictCause = iota // somebody removed it
-	evictMoved                      // another node has it
-	evictReplaced                   // another socket of this node has it
-)
-
-// evict takes a member from its socket after a removal, a takeover or a resume elsewhere.
-// The room's lock is held.
-func (r *room) evict(m *ownedMember, why evictCause, reason store.Reason) {
-	e, s, g, leaving := r.eng, m.session, m.grace, m.leaving
-	cut := m.disconnectEpoch == m.epoch.Load() && why == evictGone && reason == store.ReasonKicked
+// evict takes a member from its socket that somebody removed, for a reason, or that another
+// socket has by now, of this node or of another one: moved, without a reason. The room's lock
+// is held.
+func (r *room) evict(m *ownedMember, reason store.Reason) {
+	e, s, g, leaving, moved := r.eng, m.session, m.grace, m.leaving, reason == ""
+	cut := m.disconnectEpoch == m.epoch.Load() && reason == store.ReasonKicked
 	r.removeOwned(m)
 	m.session = nil
-	if m.idSocket != nil && why != evictGone {
+	if m.idSocket != nil && moved {
 		m.idSocket.mu.Lock()
 		m.idSocket.idTaken = true
 		m.idSocket.mu.Unlock()
 	}
 	cleanUp := func(l *serial.Executor) {
 		switch {
-		case leaving || why != evictGone: // others see to what there is of it
+		case leaving || moved: // others see to what there is of it
 		case m.inDoubtUntilMs.Load() > 0: // and may come back
 			e.markInDoubt(l, m.removing(store.ReasonDisconnect))
 		default:

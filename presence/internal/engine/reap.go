@@ -116,8 +116,9 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	} else if m.GraceMs > 0 {
 		return e.takeOver(ctx, room, m, nowMs)
 	}
-	user := store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}
-	if err := e.removeUser(ctx, user); err != nil {
+	t := replica.EndOf(room, m, reason)
+	t.Mine = true
+	if err := e.removeUser(ctx, t.UserEntry()); err != nil {
 		return err
 	}
 	outcome, err := e.removeMember(ctx, store.Remove{
@@ -128,13 +129,11 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 		return err
 	case outcome == store.Fenced:
 		if stands, err := e.stored(ctx, room, m.ConnID); err != nil || stands != nil && stands.Life == m.Life {
-			_ = e.addUser(ctx, user) // it lives on; its owner writes the entry some time, if this fails
+			_ = e.addUser(ctx, t.UserEntry()) // it lives on; its owner writes the entry some time, if this fails
 		}
 		return fmt.Errorf("reap %s: it is written by somebody: %w", m.ConnID, store.ErrUnavailable)
 	}
-	e.tombstones.Add(replica.Tombstone{
-		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: reason, Mine: true,
-	}, now)
+	e.tombstones.Add(t, now)
 	return e.connLeave(ctx, store.Conn{
 		ConnID: m.ConnID, UserID: m.UserID, Room: room, Node: m.Owner, Epoch: m.Epoch,
 	})
@@ -177,7 +176,6 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	r.mu.Lock()
 	m.epoch.Store(max(stands.Epoch, r.shownEpoch(stands.ConnID)) + 1) // the store may have lost the epoch that was shown
 	r.mu.Unlock()
-	m.clientEpoch.Store(m.epoch.Load())
 	x := disconnect{reason: stands.Lost, atMs: stands.UntilMs - stands.GraceMs, untilMs: stands.UntilMs, shownAway: stands.Away}
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-e.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
@@ -191,11 +189,10 @@ func (e *Engine) takeOver(ctx context.Context, room string, stands *store.Member
 	if err != nil {
 		return err
 	}
-	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if !res.Outcome.TookEffect() {
 		return nil // a client was quicker
 	}
-	m.tookOver(&res.Member)
-	if !r.takeOwnership(m, res) {
+	if !r.takeOwnership(m, &res) {
 		return nil
 	}
 	m.beginGrace(newExecutor(r.id), x)

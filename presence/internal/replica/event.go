@@ -50,11 +50,9 @@ func (r *Replica) NoteLeave(e *store.Event, now time.Time) {
 	if e.Intent != store.IntentLeave {
 		return
 	}
-	m := &e.Member
-	r.settings.Tombstones.Add(Tombstone{
-		Life: m.Life, Room: r.room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: e.Reason,
-		heard: true,
-	}, now)
+	t := EndOf(r.room, &e.Member, e.Reason)
+	t.heard = true
+	r.settings.Tombstones.Add(t, now)
 }
 
 // shows reports whether this life of a member is shown.

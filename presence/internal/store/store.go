@@ -309,6 +309,9 @@ const (
 	Expired
 )
 
+// TookEffect reports whether the write stands: it was carried out now, or before.
+func (o Outcome) TookEffect() bool { return o == Applied || o == Repeated }
+
 // PutResult is what became of a Put.
 type PutResult struct {
 	Outcome Outcome
