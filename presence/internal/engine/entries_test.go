@@ -150,7 +150,7 @@ type dated struct {
 }
 
 func (s *dated) see(method string, expiresMs int64) {
-	left := time.UnixMilli(expiresMs).Sub(time.Now())
+	left := time.Until(time.UnixMilli(expiresMs))
 	if left <= 0 || left > testSettings.StoreTimeout {
 		s.t.Errorf("%s counts for %v", method, left)
 	}

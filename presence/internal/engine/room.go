@@ -42,7 +42,7 @@ type room struct {
 
 	owned       map[string]*ownedMember // by connId
 	listeners   []*ownedMember          // members whose sockets get the room's events
-	subscribers []*subscriber
+	subscribers []*Subscription
 	waiters     []*waiter
 
 	snap            *snapshot         // the last that was shared; it may be old

@@ -227,23 +227,3 @@ func (r *room) appendSnapshot(dst []byte) []byte {
 	}
 	return append(dst, ']')
 }
-
-// uncountedBody is a sharedText without a memory budget.
-type uncountedBody struct{ text []byte }
-
-func newPlainText(int) SharedBody { return new(uncountedBody) }
-
-var closed = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
-// Ready implements sharedText.
-func (*uncountedBody) Ready() <-chan struct{} { return closed }
-
-// Set implements sharedText.
-func (p *uncountedBody) Set(text []byte) { p.text = text }
-
-// Release implements sharedText.
-func (*uncountedBody) Release() {}
