@@ -88,10 +88,6 @@ var verdictRules = []rule{
 var checkRules = []rule{
 	off("checkOwned", "internal/engine/check.go", "room.checkOwned", ``,
 		"A node finds out what became of a member that the store does not have as it should."),
-	without("checkOwned (on its way out)", "internal/engine/check.go", "room.checkOwned", ` || m.leaving || m.gone != ""`, "",
-		"What became of a member that leaves, or that is to be given up, is not looked into."),
-	without("postCheck (behind doubts)", "internal/engine/check.go", "room.postCheck", "l.HasInDoubt() || ", "",
-		"A check comes after the writes in doubt of its member."),
 	without("postCheck (grace)", "internal/engine/check.go", "room.postCheck", "m.checks.posted = true", "if m.grace != nil {\nreturn\n}\nm.checks.posted = true",
 		"Members in grace that the store lost are written again, too."),
 	without("postCheck (doubt)", "internal/engine/check.go", "room.postCheck", "e.markInDoubt(l, step)", "_ = step",

@@ -35,11 +35,10 @@ var (
 // checkOwned has it found out what became of a member that the store does not have as it
 // should. The lock is held.
 func (r *room) checkOwned(m *ownedMember) {
-	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
-		return
+	if r.owned[m.connID] == m {
+		m.checks.notice()
+		r.postCheck(m)
 	}
-	m.checks.notice()
-	r.postCheck(m)
 }
 
 // postCheck queues a check that is due, unless one is under way, or the member has
@@ -58,7 +57,7 @@ func (r *room) postCheck(m *ownedMember) {
 	e.checks.Schedule(l, func(posted time.Time) {
 		ctx, cancel := e.deadlines.Until(e.deadlines.After(posted))
 		defer cancel()
-		if l.HasInDoubt() || step(ctx) != nil {
+		if step(ctx) != nil {
 			e.markInDoubt(l, step)
 		}
 	})
