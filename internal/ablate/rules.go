@@ -123,16 +123,12 @@ var checkRules = []rule{
 		"A node that is declared dead and has not heard of it yet restores no member under its old id."),
 	without("evidence (catches up)", "internal/engine/check.go", "ownedMember.evidence", " && !e.catchingUp()", "",
 		"A node that was declared dead restores no member before it has read what lies unread."),
-	without("giveUp (shown)", "internal/engine/check.go", "room.giveUpLocked", "if shown := r.rep.Member(m.connID); shown != nil && (", "if shown := r.rep.Member(m.connID); false && shown != nil && (",
+	without("giveUp (shown)", "internal/engine/check.go", "room.giveUpLocked", "shown != nil && shown.Life == m.life", "shown != nil && false",
 		"A member that somebody removed unheard is let go by a load that shows its leave."),
 	without("giveUp (gone)", "internal/engine/check.go", "room.giveUpLocked", "m.gone = reason", "",
 		"A member that somebody removed unheard is not taken for a lost one until its leave is shown."),
-	without("giveUp (tombstone)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(m.life, reason, false)", "",
+	without("giveUp (tombstone)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(reason, false)", "",
 		"The life of a member that somebody removed unheard has ended."),
-	without("giveUp (replaced life)", "internal/engine/check.go", "room.giveUpLocked", " || shown.Epoch < m.epoch.Load()", "",
-		"A member that was restored with a new life, and removed unheard, is let go in order too."),
-	without("giveUp (tombstone of the replaced life)", "internal/engine/check.go", "room.giveUpLocked", "m.noteEnd(shown.Life, reason, false)", "",
-		"The life that is still shown of a restored member has ended with it."),
 	without("giveUp (reads)", "internal/engine/check.go", "room.giveUpLocked", "r.resync()", "",
 		"A room in which a member was removed unheard is read, which shows its leave."),
 	without("restore (grace)", "internal/engine/check.go", "ownedMember.restore", "if m.grace != nil {", "if false {",
@@ -162,8 +158,6 @@ var checkRules = []rule{
 		"A write that finds no member finds out why, and restores it if it was lost."),
 	without("resolveMismatch (waits)", "internal/engine/check.go", "roomSession.resolveMismatch", "case !errors.Is(err, errLookAgain):", "case err != nil:",
 		"A write that finds no member waits for the word of what became of it."),
-	without("resolveMismatch (goes on)", "internal/engine/check.go", "roomSession.resolveMismatch", "r.checkOwned(m)", "",
-		"What became of a member is found out even when the request that asked has given up."),
 	without("compareOwned (gone)", "internal/engine/check.go", "room.compareOwned", `if m.gone != "" {`, "if false {",
 		"A member that is to be given up when its leave is shown is given up then."),
 	without("compareOwned (missing)", "internal/engine/check.go", "room.compareOwned", "if stored == nil && !ev.Ended {", "if false {",
@@ -314,7 +308,7 @@ var roomRules = []rule{
 		"A member on its way out is not shown on when a load lacks it."),
 	without("updateOwned (taken over)", "internal/engine/room.go", "room.updateOwned", "r.compareOwned(m, &e.Member)", "",
 		"A node lets go of a member when it hears that another one has it."),
-	without("updateOwned (mine)", "internal/engine/room.go", "room.updateOwned", "m.noteEnd(m.life, e.Reason, true)", "",
+	without("updateOwned (mine)", "internal/engine/room.go", "room.updateOwned", "m.noteEnd(e.Reason, true)", "",
 		"The owner of a member that another node removed repeats the removal after a loss, too."),
 	without("updateOwned (epoch)", "internal/engine/room.go", "room.updateOwned", "m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch))", "",
 		"What joins after a removal is above the epoch of it."),
@@ -412,7 +406,7 @@ var leaveRules = []rule{
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(m.life, reason, true)
+	m.noteEnd(reason, true)
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}

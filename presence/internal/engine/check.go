@@ -222,11 +222,9 @@ func (r *room) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store
 	if reason == "" {
 		reason = store.ReasonDisconnect
 	}
-	// What is shown may still be the life that a restore has replaced.
-	if shown := r.rep.Member(m.connID); shown != nil && (shown.Life == m.life || shown.Epoch < m.epoch.Load()) {
+	if shown := r.rep.Member(m.connID); shown != nil && shown.Life == m.life {
 		m.gone = reason
-		m.noteEnd(m.life, reason, false)
-		m.noteEnd(shown.Life, reason, false)
+		m.noteEnd(reason, false)
 		r.resync()
 		return
 	}
@@ -311,9 +309,6 @@ func (st *roomSession) resolveMismatch(ctx context.Context, m *ownedMember) erro
 			return err
 		}
 		if err := e.wait(ctx, checkPause); err != nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.checkOwned(m) // it goes on without the request
 			return err
 		}
 	}

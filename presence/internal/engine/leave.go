@@ -117,7 +117,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(m.life, reason, true) // Missing: a try before this one may have done it
+	m.noteEnd(reason, true) // Missing: a try before this one may have done it
 	m.letGo()
 	return m.eraseConn(ctx)
 }
@@ -155,10 +155,10 @@ func (e *Engine) removeMember(ctx context.Context, q store.Remove) (store.Outcom
 	return outcome, expired(outcome, err)
 }
 
-// noteEnd remembers, by a tombstone, that a life of the member ended, maybe by this node.
-func (m *ownedMember) noteEnd(life string, reason store.Reason, mine bool) {
+// noteEnd remembers, by a tombstone, that the life of the member ended, maybe by this node.
+func (m *ownedMember) noteEnd(reason store.Reason, mine bool) {
 	m.room.eng.tombstones.Add(replica.Tombstone{
-		Life: life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
+		Life: m.life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
 	}, m.room.eng.clock.Now())
 }
 

@@ -189,7 +189,7 @@ func (r *room) updateOwned(e *store.Event) {
 		}
 	case e.Member.Life == m.life:
 		if !m.leaving { // another node removed it, and may die before it repeats that
-			m.noteEnd(m.life, e.Reason, true)
+			m.noteEnd(e.Reason, true)
 		}
 		m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch)) // what comes after is above it
 		r.compareOwned(m, nil)
