@@ -15,33 +15,19 @@ type waiter struct {
 	owner  string
 	epoch  int64
 	write  int64 // of its owner, at least
-	owned  bool  // its ownedMember is, or was, this node's: room.owned tells which
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
 	event Frame
 	seq   int64
 }
 
-// addWaiter adds a waiter for an event of the member as this node writes it now, or for a later
-// event of it.
-func (r *room) addWaiter(m *ownedMember, epoch int64) *waiter { return r.awaitWrite(m, epoch, 0) }
-
-// awaitWrite is addWaiter for an event of a write of that number, or a later one.
-func (r *room) awaitWrite(m *ownedMember, epoch, write int64) *waiter {
+// addWaiter adds a waiter for an event of the member as this node writes it now, with that
+// number of the write at least, or for a later event of it.
+func (r *room) addWaiter(m *ownedMember, epoch, write int64) *waiter {
 	a := &waiter{connID: m.connID, owner: m.owner, epoch: epoch, write: write, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiters = append(r.waiters, a)
-	return a
-}
-
-// addWaiterAndOwn waits for the event of a join. For an owned member that is not owned yet
-// it makes it so, so that nothing that happens to it is overlooked.
-func (r *room) addWaiterAndOwn(m *ownedMember) *waiter {
-	a := r.addWaiter(m, m.epoch.Load())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.addOwned(m)
 	return a
 }
 

@@ -64,7 +64,7 @@ func (d *drainRun) wait(ctx context.Context, f func()) bool {
 	}
 }
 
-// waitForPools waits for all departures and mends that were begun before.
+// waitForPools waits for all that the pools of leaves and of retries began before.
 func (d *drainRun) waitForPools() {
 	for _, p := range []*serial.FairPool{d.eng.leavePool, d.eng.retryPool} {
 		met := p.Barrier()
@@ -141,9 +141,7 @@ func (d *drainRun) leaveOrHandOff(ctx context.Context, st *roomSession) {
 	}
 	st.detach(m, m.graceMs == 0)
 	if m.graceMs > 0 {
-		x := d.eng.disconnectNow(store.ReasonShutdown, m.graceMs)
-		x.shownAway = m.away.Load()
-		d.handOff(ctx, &st.executor, m, x)
+		d.handOff(ctx, &st.executor, m, m.disconnectNow(store.ReasonShutdown, m.graceMs))
 		return
 	}
 	_ = m.depart(ctx, &st.executor, store.ReasonShutdown) // what fails is in doubt

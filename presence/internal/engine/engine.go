@@ -79,7 +79,7 @@ type Settings struct {
 	RoomPrefix     string // of Socket.IO rooms
 	Log            *slog.Logger
 	RoomObserver   roomObserver              // nil: not called
-	Share          func(size int) SharedBody // makes the texts that answers have in common; nil: plain ones
+	Share          func(size int) SharedBody // makes the texts that answers have in common
 }
 
 // Engine is presence on one node, without any Socket.IO in it.
@@ -136,21 +136,8 @@ const slowLimit = 1024
 // reapAtOnce bounds the rooms of dead nodes that are worked on at once.
 const reapAtOnce = 16
 
-// newEngine starts a node.
-func newEngine(ctx context.Context, s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) (*Engine, error) {
-	e := New(s, st, c, encode)
-	if err := e.Open(ctx); err != nil {
-		e.close()
-		return nil, err
-	}
-	return e, nil
-}
-
-// New returns a node that does nothing before open.
+// New returns a node that does nothing before Open.
 func New(s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) *Engine {
-	if s.Share == nil {
-		s.Share = newPlainText
-	}
 	e := &Engine{
 		Settings: s, store: st, clock: c, encode: encode,
 		rooms:     make(map[string]*room),
@@ -182,7 +169,7 @@ func (e *Engine) makePools() {
 	e.loadPool, e.reapPool = pool(loadsAtOnce), pool(reapAtOnce)
 }
 
-// Open starts the node's work; close ends it, also when open failed. It asks the
+// Open starts the node's work; Shut ends it, also when Open failed. It asks the
 // store for the time once, so that it fails when there is no store. It blocks for at most
 // ctx.
 func (e *Engine) Open(ctx context.Context) (err error) {
@@ -252,9 +239,6 @@ func (e *Engine) storeContext() (context.Context, context.CancelFunc) {
 	return e.deadlines.Call()
 }
 
-// close ends every goroutine of the engine, however long that takes.
-func (e *Engine) close() { _ = e.Shut(context.Background()) }
-
 // Shut ends every goroutine of the engine. Members that still exist are cleaned up by the
 // node that finds this one dead; drain first to avoid that. Functions of the application
 // that run are waited for until ctx ends; the error says that some still run.
@@ -281,7 +265,7 @@ func (e *Engine) Shut(ctx context.Context) error {
 
 // schedule posts an operation to an executor when the departures have a turn for it.
 func (e *Engine) schedule(l *serial.Executor, op func()) {
-	e.leavePool.Schedule(l, false, func(time.Time) { op() })
+	e.leavePool.Schedule(l, func(time.Time) { op() })
 }
 
 // newExecutor returns an executor for operations on a room.

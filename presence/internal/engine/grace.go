@@ -18,10 +18,10 @@ type disconnect struct {
 	shownAway bool  // it is shown away already
 }
 
-// disconnectNow is a loss of this moment.
-func (e *Engine) disconnectNow(reason store.Reason, graceMs int64) disconnect {
-	now := e.storeNow()
-	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs}
+// disconnectNow is a loss of the member's socket at this moment.
+func (m *ownedMember) disconnectNow(reason store.Reason, graceMs int64) disconnect {
+	now := m.room.eng.storeNow()
+	return disconnect{reason: reason, atMs: now, untilMs: now + graceMs, shownAway: m.away.Load()}
 }
 
 // grace keeps a member that lost its socket until it is resumed or its time is
@@ -43,20 +43,18 @@ func (m *ownedMember) inGrace(x disconnect) store.Member {
 }
 
 // storeGrace is the step that stores a grace without telling anybody; it may
-// be repeated. What it writes is made when it first runs.
+// be repeated.
 func (m *ownedMember) storeGrace(x disconnect) func(context.Context) error {
 	return m.retryableWrite(func() store.Put { return store.Put{Member: m.inGrace(x), Quiet: true} })
 }
 
 // retryableWrite is a step that writes a member in place, again and again until the
-// store answers. An operation of the executor.
+// store answers. An operation of the executor. A write that took effect without an answer is
+// made again with the same number, unless another one has counted since.
 func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context) error {
-	var put store.Put
 	return func(ctx context.Context) error {
-		if put.Intent == 0 {
-			put = make()
-			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
-		}
+		put := make()
+		put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
 		res, err := m.room.eng.put(ctx, &put, m.room)
 		if err == nil {
 			m.applied(res.Outcome, &put.Member)

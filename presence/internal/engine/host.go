@@ -1,11 +1,6 @@
 package engine
 
-import (
-	"context"
-	"time"
-
-	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
-)
+import "time"
 
 // catchUpTime is how long a node that was frozen reads its input before it restores members:
 // some clients have hung up meanwhile, others have moved to other nodes. Half of it was too
@@ -26,7 +21,7 @@ func (e *Engine) DeclaredDead(silence time.Duration) {
 }
 
 // Reborn implements node.Host: what became of each member is found out when the node has
-// caught up.
+// caught up. Before that a check could only wait in the retry queue.
 func (e *Engine) Reborn() {
 	e.start(func() {
 		if !e.sleep(catchUpTime) {
@@ -48,12 +43,3 @@ func (e *Engine) Start(f func()) bool { return e.tryStart(f) }
 
 // Run implements node.Host.
 func (e *Engine) Run(room string, f func()) { e.reapPool.Submit(room, f) }
-
-// nodeState reads the state of a node from the store.
-func (e *Engine) nodeState(ctx context.Context, node string) (store.NodeState, error) {
-	states, err := e.store.NodeStates(ctx, []string{node})
-	if err != nil {
-		return store.NodeUnknown, err
-	}
-	return states[0], nil
-}

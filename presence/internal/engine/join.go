@@ -141,9 +141,14 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 	if m.state == nil {
 		m.state = emptyState
 	}
-	m.epoch.Store(st.epochFloor(m.connID) + 1)
+	st.sock.mu.Lock()
+	m.epoch.Store(st.sock.minEpoch + 1)
+	st.sock.mu.Unlock()
 	m.clientEpoch.Store(m.epoch.Load())
-	waiting := r.addWaiterAndOwn(m)
+	r.mu.Lock()
+	r.owned[m.connID] = m // so that nothing that happens to it is overlooked
+	r.mu.Unlock()
+	waiting := r.addWaiter(m, m.epoch.Load(), 0)
 	defer r.removeWaiter(waiting)
 
 	res, err := e.enterStore(ctx, m)
@@ -168,16 +173,6 @@ func (st *roomSession) createMember(ctx context.Context, p *wire.Join, a Acker) 
 }
 
 var emptyState = []byte("{}")
-
-// epochFloor is the highest epoch that a connId had, as far as is known.
-func (st *roomSession) epochFloor(connID string) int64 {
-	st.sock.mu.Lock()
-	floor := st.sock.minEpoch
-	st.sock.mu.Unlock()
-	st.room.mu.Lock()
-	defer st.room.mu.Unlock()
-	return max(floor, st.room.shownEpoch(connID))
-}
 
 // pickConnID is the socket's id, unless a member that was once this socket's
 // lives on under it, or did.
@@ -223,7 +218,7 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 	}
 	e.fillRoom(ctx, &q.Put, m.room)
 	res, err := e.store.Enter(ctx, q)
-	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if err == nil && !res.Outcome.TookEffect() {
 		err = errConnIDTaken
 	}
 	if err == nil && lacks {
@@ -236,9 +231,6 @@ func (e *Engine) enterStore(ctx context.Context, m *ownedMember) (store.PutResul
 // or still may: it waits until the join cannot any more.
 func (st *roomSession) rollBackJoin(ctx context.Context, m *ownedMember) {
 	e := st.sock.eng
-	st.sock.mu.Lock()
-	st.sock.minEpoch = max(st.sock.minEpoch, m.epoch.Load())
-	st.sock.mu.Unlock()
 	e.markInDoubt(&st.executor, e.after(e.expiry(ctx), m.removing(store.ReasonLeave)))
 }
 
@@ -258,7 +250,7 @@ func (st *roomSession) rejoin(ctx context.Context, m *ownedMember, p *wire.Join,
 	}
 	m.setGrace(p.GraceMs.Value)
 	next.GraceMs, next.Token = m.graceMs, m.digest
-	waiting := r.addWaiter(m, next.Epoch)
+	waiting := r.addWaiter(m, next.Epoch, 0)
 	defer r.removeWaiter(waiting)
 
 	put := store.Put{Intent: store.IntentJoin, Member: next, Fence: before.Epoch}
@@ -307,14 +299,8 @@ func (st *roomSession) rollBackRejoin(ctx context.Context, m *ownedMember, put s
 		if err != nil {
 			return err
 		}
-		if stands == nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.checkOwned(m)
-			return nil
-		}
-		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
-			return nil // the join did not take effect, or the member was taken over
+		if stands == nil || stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
+			return nil // the join did not take effect, or the member was taken over or lost
 		}
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1

@@ -60,8 +60,7 @@ func (st *roomSession) runLeave(deadline time.Time, grace wire.Optional) {
 	}
 	// The grace is stored: the page that resumes may reach another node, and
 	// this one may stop before the grace ends.
-	x := e.disconnectNow(store.ReasonLeave, grace.Value)
-	x.shownAway = m.away.Load()
+	x := m.disconnectNow(store.ReasonLeave, grace.Value)
 	m.room.mu.Lock()
 	m.graceMs = grace.Value // in place of the join's
 	m.room.mu.Unlock()
@@ -105,7 +104,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
-	outcome, err := e.removeMember(ctx, r, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
@@ -118,7 +117,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(m.life, reason, true) // Missing: a try before this one may have done it
+	m.noteEnd(reason, true) // Missing: a try before this one may have done it
 	m.letGo()
 	return m.eraseConn(ctx)
 }
@@ -140,7 +139,7 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 		return store.Fenced, e.addUser(ctx, m.userEntry()) // which was removed above
 	}
 	m.epoch.Store(max(m.epoch.Load(), stands.Epoch)) // what comes after is above it
-	outcome, err := e.removeMember(ctx, r, store.Remove{
+	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: r.id, ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
@@ -149,20 +148,17 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	return outcome, err
 }
 
-// removeMember removes a member of a room, which is this node's replica or nil.
-func (e *Engine) removeMember(ctx context.Context, r *room, q store.Remove) (store.Outcome, error) {
-	if r != nil {
-		q.From = r.position()
-	}
+// removeMember removes a member from its room.
+func (e *Engine) removeMember(ctx context.Context, q store.Remove) (store.Outcome, error) {
 	q.ExpiresMs = e.expiry(ctx)
 	outcome, err := e.store.Remove(ctx, q)
 	return outcome, expired(outcome, err)
 }
 
-// noteEnd remembers, by a tombstone, that a life of the member ended, maybe by this node.
-func (m *ownedMember) noteEnd(life string, reason store.Reason, mine bool) {
+// noteEnd remembers, by a tombstone, that the life of the member ended, maybe by this node.
+func (m *ownedMember) noteEnd(reason store.Reason, mine bool) {
 	m.room.eng.tombstones.Add(replica.Tombstone{
-		Life: life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
+		Life: m.life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
 	}, m.room.eng.clock.Now())
 }
 
@@ -185,9 +181,9 @@ func (m *ownedMember) erase(ctx context.Context) error {
 // it again.
 func (m *ownedMember) eraseConn(ctx context.Context) error {
 	m.room.mu.Lock()
-	holds := m.room.holds(m.connID)
+	again := m.room.Owns(m.connID)
 	m.room.mu.Unlock()
-	if holds {
+	if again {
 		return nil
 	}
 	return m.room.eng.connLeave(ctx, m.conn())
@@ -195,9 +191,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 
 // repeatLeave removes a member again whose life has ended. It does not block.
 func (e *Engine) repeatLeave(t replica.Tombstone) {
-	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
-	l := newExecutor(t.Room)
-	e.carryOut(l, step)
+	e.carryOutLater(t.Room, func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) })
 }
 
 // repeatLeaveOnce is one try.
@@ -205,6 +199,6 @@ func (e *Engine) repeatLeaveOnce(ctx context.Context, t replica.Tombstone) error
 	if err := e.endEntries(ctx, t); err != nil {
 		return err
 	}
-	_, err := e.removeMember(ctx, nil, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err
 }

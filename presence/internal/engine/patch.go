@@ -77,7 +77,7 @@ func (st *roomSession) write(ctx context.Context, m *ownedMember, state []byte) 
 	for {
 		next := m.withState(state)
 		found, seq, err := st.sock.eng.update(ctx, &st.executor, m, &next)
-		if err != nil || found == store.Applied || found == store.Repeated {
+		if err != nil || found.TookEffect() {
 			return seq, err
 		}
 		if err := st.resolveMismatch(ctx, m); err != nil {
@@ -144,7 +144,7 @@ func (st *roomSession) startPatch(epoch wire.Optional, d wire.Edit, a Acker) {
 func (p *pendingPatch) PutDone(res store.PutResult, err error) {
 	st, e := p.st, p.st.sock.eng
 	err = expired(res.Outcome, err)
-	if err != nil || res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if err != nil || !res.Outcome.TookEffect() {
 		e.workers.Go(func() { p.finishSlow(res, err) })
 		return
 	}

@@ -94,9 +94,7 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if t.res.Outcome == store.Fenced || t.res.Outcome == store.Missing {
 		return false, nil
 	}
-	m.tookOver(&t.res.Member)
-	m.clientEpoch.Store(m.epoch.Load())
-	if !r.takeOwnership(m, t.res) { // taken over again, or removed
+	if !r.takeOwnership(m, &t.res) { // taken over again, or removed
 		return false, wire.ErrRemoved
 	}
 	return true, nil
@@ -119,7 +117,7 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 	}
 	// The client gets an error, so it has no member: the member goes back into grace,
 	// unless it was taken over or removed meanwhile.
-	m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+	m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 	return true, err
 }
 
@@ -132,10 +130,10 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	}
 	next := m.record()
 	next.State, next.Write = known.State, known.Write+1
-	waiting := t.st.room.awaitWrite(m, next.Epoch, next.Write) // a load may show the resume alone
+	waiting := t.st.room.addWaiter(m, next.Epoch, next.Write) // a load may show the resume alone
 	defer t.st.room.removeWaiter(waiting)
 	found, _, err := t.st.sock.eng.update(ctx, &t.st.executor, m, &next)
-	if err != nil || found != store.Applied && found != store.Repeated {
+	if err != nil || !found.TookEffect() {
 		return err
 	}
 	return waiting.wait(ctx, t.st.room)
@@ -148,12 +146,12 @@ func (st *roomSession) recentDataLoss(ctx context.Context) (bool, error) {
 	if st.room.mayRestore() {
 		return true, nil
 	}
-	state, err := e.nodeState(ctx, e.self())
+	states, err := e.store.NodeStates(ctx, []string{e.self()})
 	if err != nil {
 		return false, err
 	}
 	// The store knows the node again only after the node has heard of the loss.
-	return state == store.NodeUnknown || st.room.mayRestore(), nil
+	return states[0] == store.NodeUnknown || st.room.mayRestore(), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its
@@ -216,7 +214,7 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		m.epoch.Store(epoch + 1)
 		m.write.Store(0) // the store counts on from its own
 		r.removeWaiter(t.waiting)
-		t.waiting = r.addWaiter(m, m.epoch.Load())
+		t.waiting = r.addWaiter(m, m.epoch.Load(), 0)
 		t.res, err = e.put(ctx, t.put(stands.Epoch), r)
 		if err != nil {
 			t.keepLock = true
@@ -244,40 +242,32 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 	if err != nil {
 		return err
 	}
-	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
-		m.tookOver(&res.Member)
-		m.clientEpoch.Store(m.epoch.Load())
-		if r.takeOwnership(m, res) {
-			m.beginGrace(&st.executor, e.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
+	if res.Outcome.TookEffect() {
+		if r.takeOwnership(m, &res) {
+			m.beginGrace(&st.executor, m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 		}
 	}
 	r.handoffs.Unlock(t.connID)
 	return nil
 }
 
-// tookOver fills in what a resume kept of the member that stood. Nobody else knows the
-// owned member yet.
-func (m *ownedMember) tookOver(stands *store.Member) {
-	m.state, m.life, m.newer = stands.State, stands.Life, stands.Newer
-	m.write.Store(stands.Write)
-}
-
-// takeOwnership makes a resumed owned member this node's; one that it had of the same
-// member before, with a socket or in grace, is out. It reports false when the
-// replica knows better by now: the member was taken over again, or removed.
-func (r *room) takeOwnership(m *ownedMember, res store.PutResult) bool {
+// takeOwnership makes a resumed owned member this node's, with what the resume kept of the
+// member that stood; one that it had of the same member before, with a socket or in grace,
+// is out. It reports false when the replica knows better by now: the member was taken over
+// again, or removed.
+func (r *room) takeOwnership(m *ownedMember, res *store.PutResult) bool {
+	m.state, m.life, m.newer = res.Member.State, res.Member.Life, res.Member.Newer
+	m.write.Store(res.Member.Write)
+	m.clientEpoch.Store(m.epoch.Load())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	epoch, stands, before, at := m.epoch.Load(), r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
-	switch {
-	case stands != nil && stands.Epoch > epoch,
-		stands == nil && at.Born == res.Born && at.Seq >= res.Seq,
-		before != nil && before != m && before.epoch.Load() > epoch:
+	stands, before, at := r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
+	if stands != nil && stands.Epoch > m.epoch.Load() || stands == nil && at.Born == res.Born && at.Seq >= res.Seq {
 		return false
 	}
 	if before != nil && before != m {
-		r.evict(before, evictReplaced, "")
+		r.evict(before, "")
 	}
-	r.addOwned(m)
+	r.owned[m.connID] = m
 	return true
 }

@@ -42,7 +42,7 @@ type room struct {
 
 	owned       map[string]*ownedMember // by connId
 	listeners   []*ownedMember          // members whose sockets get the room's events
-	subscribers []*subscriber
+	subscribers []*Subscription
 	waiters     []*waiter
 
 	snap            *snapshot         // the last that was shared; it may be old
@@ -134,12 +134,6 @@ func (r *room) shownEpoch(connID string) int64 {
 	return 0
 }
 
-// Owns implements replica.Owner. The lock is held.
-func (r *room) Owns(connID string) bool {
-	own := r.owned[connID]
-	return own != nil && !own.leaving && own.gone == ""
-}
-
 // Share implements replica.Owner. The lock is held.
 func (r *room) Share(m *store.Member) {
 	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
@@ -197,7 +191,7 @@ func (r *room) updateOwned(e *store.Event) {
 		}
 	case e.Member.Life == m.life:
 		if !m.leaving { // another node removed it, and may die before it repeats that
-			m.noteEnd(m.life, e.Reason, true)
+			m.noteEnd(e.Reason, true)
 		}
 		m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch)) // what comes after is above it
 		r.compareOwned(m, nil)

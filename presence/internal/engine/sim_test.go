@@ -41,7 +41,39 @@ var testSettings = Settings{
 	StoreTimeout:   2 * time.Second,
 	LeaseTime:      4 * time.Second,
 	Log:            slog.New(slog.DiscardHandler),
+	Share:          func(int) SharedBody { return new(uncountedBody) },
 }
+
+// newEngine starts a node.
+func newEngine(ctx context.Context, s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) (*Engine, error) {
+	e := New(s, st, c, encode)
+	if err := e.Open(ctx); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// close ends every goroutine of the engine, however long that takes.
+func (e *Engine) close() { _ = e.Shut(context.Background()) }
+
+// uncountedBody is a SharedBody without a memory budget.
+type uncountedBody struct{ text []byte }
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Ready implements SharedBody.
+func (*uncountedBody) Ready() <-chan struct{} { return closed }
+
+// Set implements SharedBody.
+func (p *uncountedBody) Set(text []byte) { p.text = text }
+
+// Release implements SharedBody.
+func (*uncountedBody) Release() {}
 
 // inWorld runs a test in fake time, and checks in the end that nothing is left.
 func inWorld(t *testing.T, nodes int, f func(w *world)) {

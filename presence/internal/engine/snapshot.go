@@ -48,7 +48,7 @@ var errWait = errors.New("the answer has to wait")
 type snapshotWaiter struct {
 	sock *Socket
 	// reply answers. It is called with the room's lock, and with nil when no answer
-	// is wanted or the socket is gone. It may return errLater.
+	// is wanted or the socket is gone. It may return errWait.
 	reply   func(snap *snapshot) error
 	noReply bool // no answer is wanted
 	share   bool // the answer is a shared text, however small
@@ -58,7 +58,7 @@ type snapshotWaiter struct {
 }
 
 // answer answers a request as soon as the room's snapshot may be made and the socket does
-// not have too much to send. It blocks for at most answerPatience. All requests that wait
+// not have too much to send. It blocks for at most answerTimeout. All requests that wait
 // in one room get the same snapshot. Called by operations of executors, without locks.
 func (r *room) answer(a *snapshotWaiter) error {
 	e := r.eng
@@ -210,7 +210,7 @@ func (r *room) snapshotSize() int {
 	return size
 }
 
-// isSmall tells whether the room's snapshot is below shareFrom. The lock is held.
+// isSmall tells whether the room's snapshot is below shareAbove. The lock is held.
 func (r *room) isSmall() bool {
 	return r.rep.Len() < shareAbove/wire.MemberOverhead && r.snapshotSize() < shareAbove
 }
@@ -227,23 +227,3 @@ func (r *room) appendSnapshot(dst []byte) []byte {
 	}
 	return append(dst, ']')
 }
-
-// uncountedBody is a sharedText without a memory budget.
-type uncountedBody struct{ text []byte }
-
-func newPlainText(int) SharedBody { return new(uncountedBody) }
-
-var closed = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
-// Ready implements sharedText.
-func (*uncountedBody) Ready() <-chan struct{} { return closed }
-
-// Set implements sharedText.
-func (p *uncountedBody) Set(text []byte) { p.text = text }
-
-// Release implements sharedText.
-func (*uncountedBody) Release() {}

@@ -21,8 +21,8 @@ type Socket struct {
 	mu       sync.Mutex
 	sessions []*roomSession // few: looked through
 	closed   bool
-	// minEpoch is the highest epoch of an owned member that this socket gave up:
-	// epochs of a connId only rise.
+	// minEpoch is the highest epoch of the members with the socket's own id that were given
+	// up: epochs of a connId only rise.
 	minEpoch int64
 	// idTaken: another member has the socket's own id as its connId.
 	idTaken   bool
@@ -192,7 +192,6 @@ func (st *roomSession) evicted(m *ownedMember, then func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.member.CompareAndSwap(m, nil) {
-		s.minEpoch = max(s.minEpoch, m.epoch.Load())
 		st.wantsRoom = st.wantsRoom && st.joinsOpen > 0
 	}
 	st.executor.PostFront(then, s.eng.start)
@@ -312,7 +311,6 @@ func (st *roomSession) detach(m *ownedMember, leaving bool) {
 	r.mu.Unlock()
 	s.mu.Lock()
 	st.member.CompareAndSwap(m, nil)
-	s.minEpoch = max(s.minEpoch, m.epoch.Load())
 	s.mu.Unlock()
 	s.conn.Exit(st.sock.eng.RoomName(st.roomID()))
 }
