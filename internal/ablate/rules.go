@@ -88,20 +88,12 @@ var verdictRules = []rule{
 var checkRules = []rule{
 	off("checkOwned", "internal/engine/check.go", "ownRoom.checkOwned", ``,
 		"A node finds out what became of a member that the store does not have as it should."),
-	without("checkOwned (on its way out)", "internal/engine/check.go", "ownRoom.checkOwned", ` || m.leaving || m.gone != ""`, "",
-		"What became of a member that leaves, or that is to be given up, is not looked into."),
-	without("postCheck (behind doubts)", "internal/engine/check.go", "ownRoom.postCheck", "l.HasInDoubt() || ", "",
-		"A check comes after the writes in doubt of its member."),
-	without("postCheck (first)", "internal/engine/check.go", "ownRoom.postCheck", "m.session != nil, func", "false, func",
-		"A check comes before the requests that wait."),
 	without("postCheck (grace)", "internal/engine/check.go", "ownRoom.postCheck", "m.checks.posted = true", "if m.grace != nil {\nreturn\n}\nm.checks.posted = true",
 		"Members in grace that the store lost are written again, too."),
 	without("postCheck (doubt)", "internal/engine/check.go", "ownRoom.postCheck", "e.markInDoubt(l, step)", "_ = step",
 		"A check that could not be finished is tried again."),
-	without("check (tries)", "internal/engine/check.go", "ownedMember.check", "for range checkTries {", "for range 1 {",
-		"A check follows a member that is written meanwhile."),
 	without("check (takes the newer)", "internal/engine/check.go", "ownedMember.check",
-		"m.epoch.Store(stored.Epoch)\n\t\t\tm.write.Store(stored.Write)\n\t\t\tm.state = stored.State\n\t\t\tm.away.Store(stored.Away)", "",
+		"m.epoch.Store(stored.Epoch)\n\t\tm.write.Store(stored.Write)\n\t\tm.state = stored.State\n\t\tm.away.Store(stored.Away)", "",
 		"What a write without an answer left in the store is what the owner goes on from."),
 	without("check (restoring)", "internal/engine/check.go", "ownedMember.check", "if m.restoring {", "if false {",
 		"A restored member that stands although nobody answered gets its entries in the indexes."),
@@ -133,16 +125,12 @@ var checkRules = []rule{
 		"A node that is declared dead and has not heard of it yet restores no member under its old id."),
 	without("evidence (catches up)", "internal/engine/check.go", "ownedMember.evidence", " && !e.catchingUp()", "",
 		"A node that was declared dead restores no member before it has read what lies unread."),
-	without("giveUp (shown)", "internal/engine/check.go", "ownRoom.giveUpLocked", "if shown := r.rep.Member(m.connID); shown != nil && (", "if shown := r.rep.Member(m.connID); false && shown != nil && (",
+	without("giveUp (shown)", "internal/engine/check.go", "ownRoom.giveUpLocked", "shown != nil && shown.Life == m.life", "shown != nil && false",
 		"A member that somebody removed unheard is let go by a load that shows its leave."),
 	without("giveUp (gone)", "internal/engine/check.go", "ownRoom.giveUpLocked", "m.gone = reason", "",
 		"A member that somebody removed unheard is not taken for a lost one until its leave is shown."),
-	without("giveUp (tombstone)", "internal/engine/check.go", "ownRoom.giveUpLocked", "m.noteEnd(m.life, reason, false)", "",
+	without("giveUp (tombstone)", "internal/engine/check.go", "ownRoom.giveUpLocked", "m.noteEnd(reason, false)", "",
 		"The life of a member that somebody removed unheard has ended."),
-	without("giveUp (replaced life)", "internal/engine/check.go", "ownRoom.giveUpLocked", " || shown.Epoch < m.epoch.Load()", "",
-		"A member that was restored with a new life, and removed unheard, is let go in order too."),
-	without("giveUp (tombstone of the replaced life)", "internal/engine/check.go", "ownRoom.giveUpLocked", "m.noteEnd(shown.Life, reason, false)", "",
-		"The life that is still shown of a restored member has ended with it."),
 	without("giveUp (reads)", "internal/engine/check.go", "ownRoom.giveUpLocked", "r.resync()", "",
 		"A room in which a member was removed unheard is read, which shows its leave."),
 	without("restore (grace)", "internal/engine/check.go", "ownedMember.restore", "if m.grace != nil {", "if false {",
@@ -166,24 +154,18 @@ var checkRules = []rule{
 		"A node remembers that a restore may have taken effect without its entries in the indexes."),
 	without("restore (restoring, taken back)", "internal/engine/check.go", "ownedMember.restore", "m.restoring = false", "",
 		"A restore that somebody was faster than is none."),
-	off("reindex", "internal/engine/check.go", "ownedMember.reindex", "m.setRestoring(false)\nreturn nil",
+	off("reindex", "internal/engine/check.go", "ownedMember.reindex", "m.room.mu.Lock()\ndefer m.room.mu.Unlock()\nm.restoring = false\nreturn nil",
 		"A restored member's entries in the indexes are written again, too."),
 	off("resolveMismatch", "internal/engine/check.go", "ownedMember.resolveMismatch", `return wire.NotJoined(m.room.id)`,
 		"A write that finds no member finds out why, and restores it if it was lost."),
-	without("resolveMismatch (waits)", "internal/engine/check.go", "ownedMember.resolveMismatch", "case !errors.Is(err, errUndecided) && !errors.Is(err, errMoving):", "case err != nil:",
+	without("resolveMismatch (waits)", "internal/engine/check.go", "ownedMember.resolveMismatch", "case !errors.Is(err, errLookAgain):", "case err != nil:",
 		"A write that finds no member waits for the word of what became of it."),
-	without("resolveMismatch (goes on)", "internal/engine/check.go", "ownedMember.resolveMismatch", "m.checkSoon()", "",
-		"What became of a member is found out even when the request that asked has given up."),
-	without("compareOwned (leaving)", "internal/engine/check.go", "ownRoom.compareOwned", "r.removeOwned(m)", "",
-		"A member on its way out is let go when the room shows that it is gone."),
 	without("compareOwned (gone)", "internal/engine/check.go", "ownRoom.compareOwned", `if m.gone != "" {`, "if false {",
 		"A member that is to be given up when its leave is shown is given up then."),
 	without("compareOwned (missing)", "internal/engine/check.go", "ownRoom.compareOwned", "if stored == nil && !ev.Ended {", "if false {",
 		"A member that a load lacks without a word is looked into before it is judged."),
 	without("compareOwned (at once)", "internal/engine/check.go", "ownRoom.compareOwned", "case member.Moved, member.Gone:", "case member.Moved + 100:",
 		"A member that an event or a load shows elsewhere is let go at once, not after a check."),
-	without("compareOwned (epoch)", "internal/engine/check.go", "ownRoom.compareOwned", "m.epoch.Store(max(m.epoch.Load(), stored.Epoch))", "",
-		"What joins after a takeover is above the epoch of it."),
 }
 
 // replicaRules: what a node shows of a room when events are missing or the store lost
@@ -203,8 +185,6 @@ var replicaRules = []rule{
 		"A replica with a gap is not taken for one in line with the store."),
 	without("follows (record)", "internal/replica/event.go", "Replica.follows", "e.Born == r.pos.Born && ", "",
 		"An event of another record does not follow."),
-	without("follows (reset)", "internal/replica/event.go", "Replica.follows", " && !e.Reset", "",
-		"An event that says that the room's record was lost does not follow."),
 	without("follows (gap)", "internal/replica/event.go", "Replica.follows", " && e.Prev <= r.pos.Seq", "",
 		"An event behind a gap does not follow."),
 	without("follows (user)", "internal/replica/event.go", "Replica.follows", " && !r.changesUser(e)", "",
@@ -330,13 +310,11 @@ var roomRules = []rule{
 		"A member that came back although its life has ended is removed from the store, not only from sight."),
 	without("receive (gap)", "internal/engine/room.go", "room.receive", "r.resync()", "",
 		"A gap in the events has the room read again."),
-	without("Owns (leaving)", "internal/engine/room.go", "ownRoom.Owns", "!own.leaving && ", "",
+	without("Owns (leaving)", "internal/engine/membership.go", "ownRoom.Owns", " && !own.leaving", "",
 		"A member on its way out is not shown on when a load lacks it."),
-	without("Owns (gone)", "internal/engine/room.go", "ownRoom.Owns", ` && own.gone == ""`, "",
-		"A member that is to be given up is not shown on when a load lacks it."),
 	without("Changed (taken over)", "internal/engine/room.go", "ownRoom.Changed", "r.compareOwned(m, &e.Member)", "",
 		"A node lets go of a member when it hears that another one has it."),
-	without("Changed (mine)", "internal/engine/room.go", "ownRoom.Changed", "m.noteEnd(m.life, e.Reason, true)", "",
+	without("Changed (mine)", "internal/engine/room.go", "ownRoom.Changed", "m.noteEnd(e.Reason, true)", "",
 		"The owner of a member that another node removed repeats the removal after a loss, too."),
 	without("Changed (epoch)", "internal/engine/room.go", "ownRoom.Changed", "m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch))", "",
 		"What joins after a removal is above the epoch of it."),
@@ -364,13 +342,8 @@ var roomRules = []rule{
 		"Events behind a gap wait for the load that it asked for."),
 	without("removeOwned (missing)", "internal/engine/membership.go", "ownRoom.removeOwned", "if r.rep.Missing(m.connID) {", "if false {",
 		"A member that left while the store did not have it is taken from sight."),
-	without("holds (waiters)", "internal/engine/membership.go", "ownRoom.holds",
-		"return r.isAwaited(connID)", "return false",
-		"A member that is about to be this node's is not taken for one that nobody knows."),
 	off("checkIdleRooms", "internal/engine/quiet.go", "Rooms.checkIdleRooms", ``,
 		"A room that hears nothing is compared with the store: its last event may be lost."),
-	without("comparePosition (suspect)", "internal/engine/quiet.go", "room.comparePosition", "r.rep.Suspect()", "",
-		"A room that stands elsewhere than the store is not taken for one in line with it."),
 	off("resyncIfIdle", "internal/engine/arrival.go", "room.resyncIfIdle", `return true`,
 		"A join whose own event does not come reads the room."),
 	without("waiter.matches (owner)", "internal/engine/arrival.go", "waiter.matches", " && m.Owner == a.owner", "",
@@ -415,10 +388,6 @@ var lossRules = []rule{
 		"What there is of a member beside its record, and comes back without that, is removed again."),
 	without("repeatAll (users)", "internal/engine/loss.go", "Engine.repeatAll", "m.writeUserSoon()", "_ = m",
 		"What the store may have lost of the users' entries is written again."),
-	without("writeUser (leaving)", "internal/engine/loss.go", "ownedMember.writeUser", " && !m.leaving", "",
-		"The entry of a user whose member leaves is not written again."),
-	without("writeUser (stands)", "internal/engine/loss.go", "ownedMember.writeUser", "if err != nil || stands == nil || stands.Life != m.life {", "if err != nil || false && stands == nil {",
-		"The entry of a user is written again only for a member that stands."),
 }
 
 // leaveRules: a member leaves, and the store does not answer, or others were quicker.
@@ -433,7 +402,7 @@ var leaveRules = []rule{
 		return fmt.Errorf("leave: too early behind a restore in doubt: %w", store.ErrUnavailable)
 	}
 	outcome, err := e.removeMember(ctx, store.Remove{
-		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
+		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		outcome, err = m.removeElsewhere(ctx, reason)
@@ -445,7 +414,7 @@ var leaveRules = []rule{
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(m.life, reason, true)
+	m.noteEnd(reason, true)
 	if err := e.removeUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
@@ -467,7 +436,7 @@ var leaveRules = []rule{
 		"A leave that meets a member that is being written looks again."),
 	off("noteEnd", "internal/engine/leave.go", "ownedMember.noteEnd", ``,
 		"A node remembers for a minute which lives it ended."),
-	without("eraseConn (holds)", "internal/engine/leave.go", "ownedMember.eraseConn", "if holds {", "if false && holds {",
+	without("eraseConn (holds)", "internal/engine/leave.go", "ownedMember.eraseConn", "if again {", "if false && again {",
 		"The record of a connection is left alone when the connection is in the room again."),
 	off("repeatLeaveOnce (user)", "internal/engine/leave.go", "ownedMembers.repeatLeaveOnce", `
 	_, err := e.removeMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
@@ -475,7 +444,7 @@ var leaveRules = []rule{
 		"A member that came back is removed again with the entry of its user."),
 	without("evict (erase)", "internal/engine/membership.go", "ownRoom.evict", "e.retries.CarryOut(l, now, m.erase)", "_ = now",
 		"The owner of a member that another node removed removes what else there is of it."),
-	without("evict (moved)", "internal/engine/membership.go", "ownRoom.evict", "case leaving || why != evictGone:", "case false && leaving:",
+	without("evict (moved)", "internal/engine/membership.go", "ownRoom.evict", "case leaving || moved:", "case false && leaving:",
 		"A node leaves the entries of a member alone that others have now, or whose leave is under way."),
 	off("erase (user)", "internal/engine/leave.go", "ownedMember.erase", `return m.eraseConn(ctx)`,
 		"The owner of a member that another node removed removes the entry of its user, too."),
@@ -491,8 +460,6 @@ var leaveRules = []rule{
 		"A refused join is taken back only when it cannot take effect any more."),
 	without("updated (doubt)", "internal/engine/update.go", "ownedMember.updated", "m.room.all.markInDoubt(l, m.retryableWrite(func() store.Put { return again }))", "_ = again",
 		"A patch without an answer is written until there is one."),
-	without("retryableWrite (once)", "internal/engine/grace.go", "ownedMember.retryableWrite", "if put.Intent == 0 {", "if true {",
-		"A write that is repeated is the same each time, so that it counts once."),
 	{"patch (behind doubts)", "A patch comes after the writes in doubt of its member.", []edit{
 		{file: "presence/internal/engine/patch.go", fn: "roomSession.startPatch", old: "if st.executor.HasInDoubt() {", new: "if false {"},
 		{file: "presence/internal/engine/patch.go", fn: "roomSession.tryPatch", old: "if err := st.executor.ResolveInDoubt(ctx); err != nil {", new: "if err := error(nil); err != nil {"},
@@ -511,7 +478,7 @@ var leaveRules = []rule{
 		"A kick that came too late is tried again."),
 	without("kickMember (tombstone)", "internal/engine/kick.go", "Engine.kickMember", "e.tombstones.Add(", "func(...any) {}(",
 		"A node remembers whom it kicked, and repeats that after a loss."),
-	without("kickMember (user)", "internal/engine/kick.go", "Engine.kickMember", "if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {", "if false {",
+	without("kickMember (user)", "internal/engine/kick.go", "Engine.kickMember", "if e.removeUser(ctx, t.UserEntry()) != nil {", "if false {",
 		"A kick removes the entry of the user: the owner may be dead."),
 	without("kickMember (in doubt)", "internal/engine/kick.go", "Engine.kickMember", "e.followUp(t, expires)", "_ = expires",
 		"What is left of a member whose kick had no answer is removed when it is certain that it is gone."),
@@ -534,10 +501,8 @@ var joinRules = []rule{
 		"A join that finds its connId taken draws another one."),
 	without("create (refused)", "internal/engine/join.go", "ownedMember.create", "r.all.markInDoubt(s.Executor(), m.removing(store.ReasonLeave))", "",
 		"A join that was written and cannot be answered is taken back."),
-	without("epochFloor (floor)", "internal/engine/join.go", "roomSession.epochFloor", "max(floor, ", "max(0*floor, ",
+	without("create (floor)", "internal/engine/join.go", "ownRoom.newMember", "m.epoch.Store(floor + 1)", "m.epoch.Store(1)",
 		"A member that joins again is above its epochs of before."),
-	without("epochFloor (shown)", "internal/engine/join.go", "roomSession.epochFloor", "shown.Epoch", "0*shown.Epoch",
-		"A member that joins is above the epochs that clients saw of its connId."),
 	without("pickConnID (taken)", "internal/engine/join.go", "roomSession.pickConnID", "if taken || ", "if false && taken || ",
 		"A socket whose id lives on as somebody else's member joins by another one."),
 	without("has (owned)", "internal/engine/room.go", "ownRoom.has", "r.owned[connID] != nil || ", "",
@@ -546,8 +511,6 @@ var joinRules = []rule{
 		"A socket whose id is shown as a member of another node joins by another one."),
 	off("rollBackJoin", "internal/engine/join.go", "ownedMember.rollBackJoin", ``,
 		"A join without an answer is taken back."),
-	without("create (floor)", "internal/engine/join.go", "roomSession.create", "s.GaveUp(m.epoch.Load())", "",
-		"A join after one without an answer is above its epoch."),
 	without("rejoin (grace back)", "internal/engine/join.go", "ownedMember.rejoin",
 		"res.Outcome == store.Missing) {\n\t\tm.setGrace(before.GraceMs)", "res.Outcome == store.Missing) {",
 		"A member whose second join meets a loss is restored with the grace that it had."),
@@ -557,8 +520,6 @@ var joinRules = []rule{
 		"A restore behind a second join that was refused writes the state of before."),
 	off("rollBackRejoin", "internal/engine/join.go", "ownedMember.rollBackRejoin", ``,
 		"A second join that was refused although it took effect is taken back."),
-	without("rollBackRejoin (check)", "internal/engine/join.go", "ownedMember.rollBackRejoin", "m.checkSoon()", "",
-		"A member that is missing when its second join is taken back is looked into."),
 	without("attach (ours)", "internal/engine/join.go", "ownedMember.attach", "r.owned[m.connID] != m || ", "",
 		"A join whose member was taken over or removed before its answer is refused."),
 	without("attach (check)", "internal/engine/join.go", "ownedMember.attach", "m.checks.drop()\n\tr.postCheck(m)", "",
@@ -567,10 +528,6 @@ var joinRules = []rule{
 		"A socket whose member another one resumed joins by another connId."),
 	without("removeOwned (floor)", "internal/engine/membership.go", "ownRoom.removeOwned", "m.idSocket.GaveUp(m.epoch.Load())", "",
 		"A socket that joins again is above the epochs of the member that it lost."),
-	without("evicted (floor)", "internal/engine/socket.go", "roomSession.Evicted", "s.minEpoch = max(s.minEpoch, m.epoch.Load())", "",
-		"A socket that joins again is above the epochs of the member that was taken from it."),
-	without("detach (floor)", "internal/engine/socket.go", "roomSession.detach", "s.minEpoch = max(s.minEpoch, m.epoch.Load())", "",
-		"A socket that joins again is above the epochs of the member that it left."),
 }
 
 // resumeRules: a member moves to another socket while it is being lost, written or moved.
@@ -607,12 +564,10 @@ var resumeRules = []rule{
 	return nil`, "A resume without an answer is found out about: the member goes into grace if it took effect."),
 	without("resumeAttempt.attach (grace)", "internal/engine/resume.go", "resumeAttempt.attach", "m.beginGrace(t.s.Executor(), m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))", "m.letGo()\n_, _ = r, e",
 		"A member whose resume cannot be answered goes back into grace."),
-	without("takeOwnership (shown)", "internal/engine/resume.go", "ownRoom.takeOwnership", "stands != nil && stands.Epoch > epoch,", "false,",
+	without("takeOwnership (shown)", "internal/engine/resume.go", "ownRoom.takeOwnership", "stands != nil && stands.Epoch > m.epoch.Load() || ", "",
 		"A resume whose member is shown in another's hands by now is none."),
-	without("takeOwnership (removed)", "internal/engine/resume.go", "ownRoom.takeOwnership", "stands == nil && at.Born == res.Born && at.Seq >= res.Seq,", "stands == nil && false && at.Born == res.Born,",
+	without("takeOwnership (removed)", "internal/engine/resume.go", "ownRoom.takeOwnership", "at.Seq >= res.Seq {", "at.Seq >= res.Seq && false {",
 		"A resume whose member was removed since is none."),
-	without("takeOwnership (own)", "internal/engine/resume.go", "ownRoom.takeOwnership", "before != nil && before != m && before.epoch.Load() > epoch:", "false:",
-		"A resume whose member this node wrote again since is none."),
 }
 
 // indexRules: the indexes and the records of connections.
@@ -677,10 +632,6 @@ var indexRules = []rule{
 		"A removal of a member that comes too late does nothing."),
 	without("from (puts)", "internal/engine/update.go", "ownRoom.fillPut", "p.Room, p.From, p.ExpiresMs = r.id, r.position(), r.all.expiry(ctx)", "p.Room, p.ExpiresMs = r.id, r.all.expiry(ctx)",
 		"A write of a member tells the store where the room stood: a record that was lost begins above that."),
-	{"from (removals)", "A removal of a member tells the store where the room stood: a record that was lost begins above that.", []edit{
-		{file: "presence/internal/engine/leave.go", fn: "ownedMember.remove", old: "From: r.position(), ", new: ""},
-		{file: "presence/internal/engine/leave.go", fn: "ownedMember.removeElsewhere", old: "From: r.position(), ", new: ""},
-	}},
 	off("expired", "internal/engine/update.go", "expired", `return err`,
 		"A write that came too late counts as one without an answer."),
 	without("refreshConns (missing)", "internal/engine/reaper.go", "Engine.refreshConns", "for _, id := range missing {", "for _, id := range missing[:0] {",
@@ -705,11 +656,7 @@ var nodeRules = []rule{
 		"A claimant sees to members that stand as its own and that it does not know."),
 	off("mayReap", "internal/engine/reap.go", "ownRoom.mayReap", `return true, nil`,
 		"A claimant does not take over or remove what is connected to itself."),
-	without("mayReap (grace)", "internal/engine/reap.go", "ownRoom.mayReap", "case own != nil && own.grace != nil:", "case false:",
-		"A node takes its own member in grace over that stands under the id of a dead node."),
-	without("mayReap (check)", "internal/engine/reap.go", "ownRoom.mayReap", "r.checkOwned(own)", "",
-		"A member that is connected here and stands under the id of a dead node is restored."),
-	without("mayReap (leaving)", "internal/engine/reap.go", "ownRoom.mayReap", "case own != nil && own.leaving && own.life == m.Life:", "case false:",
+	without("mayReap (leaving)", "internal/engine/reap.go", "ownRoom.mayReap", "case own.leaving, m.Owner", "case m.Owner",
 		"A claimant leaves a member alone whose leave is under way here."),
 	without("reapMember (ended)", "internal/engine/reap.go", "Engine.reapMember", "; ended {", "; false && ended {",
 		"A claimant does not take over a member that it knows to have left."),
@@ -718,7 +665,7 @@ var nodeRules = []rule{
 	without("reapMember (takes over)", "internal/engine/reap.go", "Engine.reapMember", "} else if m.GraceMs > 0 {", "} else if false {",
 		"A resumable member of a dead node is taken over for the rest of its grace."),
 	without("reapMember (user)", "internal/engine/reap.go", "Engine.reapMember",
-		"if err := e.removeUser(ctx, user); err != nil {", "if err := error(nil); err != nil {",
+		"if err := e.removeUser(ctx, t.UserEntry()); err != nil {", "if err := error(nil); err != nil {",
 		"A claimant removes the entry of the user whose member it removes."),
 	off("reapMember (order)", "internal/engine/reap.go", "Engine.reapMember", `
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
@@ -757,7 +704,7 @@ var nodeRules = []rule{
 		ConnID: m.ConnID, UserID: m.UserID, Room: room, Node: m.Owner, Epoch: m.Epoch,
 	})`,
 		"A claimant removes the entry of a user before the record, or another try would not find it."),
-	without("reapMember (user back)", "internal/engine/reap.go", "Engine.reapMember", "_ = e.addUser(ctx, user)", "_ = user",
+	without("reapMember (user back)", "internal/engine/reap.go", "Engine.reapMember", "_ = e.addUser(ctx, t.UserEntry())", "",
 		"A claimant that meets a member that is written gives the entry of its user back."),
 	without("reapMember (fenced)", "internal/engine/reap.go", "Engine.reapMember", "case outcome == store.Fenced:", "case false && outcome == store.Fenced:",
 		"A claimant looks again at a member that was written while it removed it."),
@@ -767,17 +714,13 @@ var nodeRules = []rule{
 		"A claimant takes the member that it removed out of the connection's record."),
 	without("takeOver (above what is shown)", "internal/engine/reap.go", "ownedMembers.takeOver", "max(stands.Epoch, r.shownEpoch(stands.ConnID)) + 1", "stands.Epoch + 1",
 		"A member that is taken over is above the epochs that clients saw."),
-	without("takeOver (on its way)", "internal/engine/reap.go", "ownedMembers.takeOver", "coming := m.await(m.epoch.Load(), 0)\n\tdefer r.removeWaiter(coming)", "",
-		"A member that is being taken over is not taken for one that nobody knows."),
 	without("takeOver (conn)", "internal/engine/reap.go", "ownedMembers.takeOver", "return e.connJoin(ctx, m.conn())", "return nil",
 		"The record of a connection names the node that took its member over."),
-	without("owners (own)", "internal/engine/reap.go", "ownedMembers.owners", "(m.Owner != self || !r.holds(m.ConnID))", "m.Owner != self",
+	without("owners (own)", "internal/engine/reap.go", "ownedMembers.owners", "if r.owned[m.ConnID] == nil {", "if r.owned[m.ConnID] == nil && m.Owner != r.all.self() {",
 		"A node that shows members as its own that it does not know sees to them."),
 
 	off("catchingUp", "internal/engine/host.go", "Node.catchingUp", `return false`,
 		"A node that was declared dead reads what lies unread before it restores members."),
-	without("Reborn (catches up)", "internal/engine/host.go", "Engine.Reborn", "if !e.sleep(catchUpTime) {", "if false {",
-		"A node that was declared dead looks at its members when it has caught up."),
 	off("Reborn", "internal/engine/host.go", "Engine.Reborn", ``,
 		"A node that was declared dead finds out what became of its members."),
 	without("DeclaredDead (silence)", "internal/engine/host.go", "Engine.DeclaredDead", "e.missedRenewals.Store(int64(silence))", "",

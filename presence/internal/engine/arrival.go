@@ -15,7 +15,6 @@ type waiter struct {
 	owner  string
 	epoch  int64
 	write  int64 // of its owner, at least
-	owned  bool  // the member is this node's by now, or was
 	done   chan struct{}
 	// event is the join's own, nil if it came folded.
 	event Frame
@@ -30,22 +29,6 @@ func (r *room) addWaiter(connID, owner string, epoch, write int64) *waiter {
 	defer r.mu.Unlock()
 	r.waiters = append(r.waiters, a)
 	return a
-}
-
-// markOwned says that the member of a connection is this node's by now, with this epoch. The
-// lock is held.
-func (r *room) markOwned(connID string, epoch int64) {
-	for _, a := range r.waiters {
-		if a.connID == connID && a.epoch <= epoch {
-			a.owned = true
-		}
-	}
-}
-
-// isAwaited reports whether a member of the connection is about to be this node's. The lock
-// is held.
-func (r *room) isAwaited(connID string) bool {
-	return slices.ContainsFunc(r.waiters, func(a *waiter) bool { return a.connID == connID && !a.owned })
 }
 
 // listener is what a socket hears a room by.
@@ -79,16 +62,6 @@ func (r *room) removeListener(l *listener) {
 // that number, or a later one.
 func (m *ownedMember) await(epoch, write int64) *waiter {
 	return m.room.addWaiter(m.connID, m.owner, epoch, write)
-}
-
-// awaitAndOwn waits for the event of a join. For an owned member that is not owned yet
-// it makes it so, so that nothing that happens to it is overlooked.
-func (m *ownedMember) awaitAndOwn() *waiter {
-	a := m.await(m.epoch.Load(), 0)
-	m.room.mu.Lock()
-	defer m.room.mu.Unlock()
-	m.room.addOwned(m)
-	return a
 }
 
 // removeWaiter ends that.

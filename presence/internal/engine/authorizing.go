@@ -20,7 +20,7 @@ type authorizeLimit struct {
 	waiting []chan struct{}
 }
 
-// acquireAuthorize waits for a turn, which leaveAuthorize ends. It reports false when
+// acquireAuthorize waits for a turn, which releaseAuthorize ends. It reports false when
 // ctx ended first.
 func (s *Socket) acquireAuthorize(ctx context.Context) bool {
 	s.mu.Lock()

@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// checkTries is how often a check follows a member that is written meanwhile.
-	checkTries = 4
 	// checkPause is how often a request looks again for a member about which it is not
 	// known yet what became of it.
 	checkPause = 50 * time.Millisecond
@@ -24,22 +22,22 @@ const (
 	unheardEpochs = 1 << 10
 )
 
-// Why a check has to be tried again.
+// errLookAgain is that a check has to be tried again in a moment, for one of these reasons.
 var (
-	errUndecided    = fmt.Errorf("check: nobody has said yet what became of the member: %w", store.ErrUnavailable)
-	errMoving       = fmt.Errorf("check: another request moves the member: %w", store.ErrUnavailable)
-	errWritten      = fmt.Errorf("check: the member is written all the time: %w", store.ErrUnavailable)
-	errDeclaredDead = fmt.Errorf("check: this node was declared dead: %w", store.ErrUnavailable)
+	errLookAgain    = fmt.Errorf("check: %w", store.ErrUnavailable)
+	errUndecided    = fmt.Errorf("nobody has said yet what became of the member: %w", errLookAgain)
+	errMoving       = fmt.Errorf("another request moves the member: %w", errLookAgain)
+	errWritten      = fmt.Errorf("the member was written meanwhile: %w", errLookAgain)
+	errDeclaredDead = fmt.Errorf("this node was declared dead: %w", errLookAgain)
 )
 
 // checkOwned has it found out what became of a member that the store does not have as it
 // should. The lock is held.
 func (r *ownRoom) checkOwned(m *ownedMember) {
-	if r.owned[m.connID] != m || m.leaving || m.gone != "" {
-		return
+	if r.owned[m.connID] == m {
+		m.checks.notice(r.lostDataLocked(r.all.clock.Now()))
+		r.postCheck(m)
 	}
-	m.checks.notice(r.lostDataLocked(r.all.clock.Now()))
-	r.postCheck(m)
 }
 
 // checkSoon is checkOwned without the lock.
@@ -62,10 +60,10 @@ func (r *ownRoom) postCheck(m *ownedMember) {
 		_, err := m.check(ctx, l)
 		return err
 	}
-	e.checks.Schedule(l, m.session != nil, func(posted time.Time) {
+	e.checks.Schedule(l, func(posted time.Time) {
 		ctx, cancel := e.deadlines.Until(e.deadlines.After(posted))
 		defer cancel()
-		if l.HasInDoubt() || step(ctx) != nil {
+		if step(ctx) != nil {
 			e.markInDoubt(l, step)
 		}
 	})
@@ -81,48 +79,45 @@ func (m *ownedMember) check(ctx context.Context, l *serial.Executor) (stands boo
 		return false, errMoving
 	}
 	defer r.handoffs.Unlock(m.connID)
-	for range checkTries {
-		own, ok := m.beginCheck(l)
-		if !ok {
-			return false, nil
+	own, ok := m.beginCheck(l)
+	if !ok {
+		return false, nil
+	}
+	stored, err := e.stored(ctx, r.id, m.connID)
+	if err != nil {
+		return false, err
+	}
+	ev, alive, err := m.evidence(ctx, stored)
+	if err != nil {
+		return false, err
+	}
+	switch verdict := member.Judge(&own, stored, &ev); verdict {
+	case member.Same, member.Newer:
+		m.epoch.Store(stored.Epoch)
+		m.write.Store(stored.Write)
+		m.state = stored.State
+		m.away.Store(stored.Away)
+	case member.Moved, member.Gone:
+		m.giveUp(verdict, ev.Reason)
+		return false, nil
+	case member.Undecided:
+		m.noteWrong()
+		return false, errUndecided
+	default: // Older, Orphaned, Lost, Reaped
+		if !alive {
+			return false, errDeclaredDead
 		}
-		stored, err := e.stored(ctx, r.id, m.connID)
-		if err != nil {
+		if err := m.restore(ctx, stored, verdict); err != nil {
 			return false, err
-		}
-		ev, alive, err := m.evidence(ctx, stored)
-		if err != nil {
-			return false, err
-		}
-		switch verdict := member.Judge(&own, stored, &ev); verdict {
-		case member.Same, member.Newer:
-			m.epoch.Store(stored.Epoch)
-			m.write.Store(stored.Write)
-			m.state = stored.State
-			m.away.Store(stored.Away)
-			if m.restoring {
-				err = m.reindex(ctx)
-			}
-			if err == nil {
-				m.checked()
-			}
-			return err == nil, err
-		case member.Moved, member.Gone:
-			m.giveUp(verdict, ev.Reason)
-			return false, nil
-		case member.Undecided:
-			m.noteWrong()
-			return false, errUndecided
-		default: // Older, Orphaned, Lost, Reaped
-			if !alive {
-				return false, errDeclaredDead
-			}
-			if done, err := m.restore(ctx, stored, verdict); done || err != nil {
-				return done && err == nil, err
-			}
 		}
 	}
-	return false, errWritten
+	if m.restoring {
+		if err := m.reindex(ctx); err != nil {
+			return false, err
+		}
+	}
+	m.checked()
+	return true, nil
 }
 
 // beginCheck returns the member as this node knows it. It reports false, and ends the check,
@@ -229,30 +224,27 @@ func (m *ownedMember) giveUp(verdict member.Verdict, reason store.Reason) {
 // compareOwned evicts it. So clients hear of the leave in order, and its own socket does too.
 func (r *ownRoom) giveUpLocked(m *ownedMember, verdict member.Verdict, reason store.Reason) {
 	if verdict == member.Moved {
-		r.evict(m, evictMoved, "")
+		r.evict(m, "")
 		return
 	}
 	if reason == "" {
 		reason = store.ReasonDisconnect
 	}
-	// What is shown may still be the life that a restore has replaced.
-	if shown := r.rep.Member(m.connID); shown != nil && (shown.Life == m.life || shown.Epoch < m.epoch.Load()) {
+	if shown := r.rep.Member(m.connID); shown != nil && shown.Life == m.life {
 		m.gone = reason
-		m.noteEnd(m.life, reason, false)
-		m.noteEnd(shown.Life, reason, false)
+		m.noteEnd(reason, false)
 		r.resync()
 		return
 	}
-	r.evict(m, evictGone, reason)
+	r.evict(m, reason)
 }
 
-// restore writes a member again as its owner knows it: the record, the user's entry, the
-// connection. The client's epoch stays; that in the store rises. done is false when the
-// member was written meanwhile. An operation of the member's executor.
-func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict member.Verdict) (done bool, err error) {
+// restore writes the record of a member again as its owner knows it; reindex follows. The
+// client's epoch stays; that in the store rises. An operation of the member's executor.
+func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict member.Verdict) error {
 	e, r := m.room.all, m.room
 	if err := e.index.Add(ctx, r.id); err != nil {
-		return false, err
+		return err
 	}
 	r.mu.Lock()
 	next, before, owner, life := m.record(), m.epoch.Load(), m.owner, m.life
@@ -279,21 +271,18 @@ func (m *ownedMember) restore(ctx context.Context, stored *store.Member, verdict
 	res, err := r.put(ctx, &store.Put{Intent: store.IntentRestore, Member: next, Fence: fence})
 	if err != nil {
 		m.inDoubtUntilMs.Store(e.expiry(ctx))
-		return false, err
+		return err
 	}
-	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if !res.Outcome.TookEffect() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if m.epoch.CompareAndSwap(next.Epoch, before) { // somebody was faster
 			m.owner, m.life = owner, life
 		}
 		m.restoring = false
-		return false, nil
+		return errWritten
 	}
-	if err = m.reindex(ctx); err == nil {
-		m.checked()
-	}
-	return true, err
+	return nil
 }
 
 // reindex ends a restore: it writes what there is of the member beside its record.
@@ -305,14 +294,10 @@ func (m *ownedMember) reindex(ctx context.Context) error {
 	if err := e.connJoin(ctx, m.conn()); err != nil {
 		return err
 	}
-	m.setRestoring(false)
-	return nil
-}
-
-func (m *ownedMember) setRestoring(is bool) {
 	m.room.mu.Lock()
 	defer m.room.mu.Unlock()
-	m.restoring = is
+	m.restoring = false
+	return nil
 }
 
 // resolveMismatch finds out why the store does not have a member as this node's that a write was
@@ -328,11 +313,10 @@ func (m *ownedMember) resolveMismatch(ctx context.Context, l *serial.Executor) e
 			return nil
 		case err == nil:
 			return wire.NotJoined(r.id)
-		case !errors.Is(err, errUndecided) && !errors.Is(err, errMoving):
+		case !errors.Is(err, errLookAgain):
 			return err
 		}
 		if err := e.wait(ctx, checkPause); err != nil {
-			m.checkSoon() // it goes on without the request
 			return err
 		}
 	}
@@ -356,13 +340,10 @@ func (r *ownRoom) Loaded(members []store.Member) {
 // lock is held.
 func (r *ownRoom) compareOwned(m *ownedMember, stored *store.Member) {
 	if m.leaving {
-		if stored == nil {
-			r.removeOwned(m)
-		}
 		return // the leave under way finds it where it is
 	}
 	if m.gone != "" {
-		r.evict(m, evictGone, m.gone)
+		r.evict(m, m.gone)
 		return
 	}
 	own, ev := m.ownNow(), m.known(stored)
@@ -373,9 +354,6 @@ func (r *ownRoom) compareOwned(m *ownedMember, stored *store.Member) {
 	switch verdict := member.Judge(&own, stored, &ev); verdict {
 	case member.Same, member.Newer:
 	case member.Moved, member.Gone:
-		if stored != nil {
-			m.epoch.Store(max(m.epoch.Load(), stored.Epoch)) // what comes after is above it
-		}
 		r.giveUpLocked(m, verdict, ev.Reason)
 	default:
 		r.checkOwned(m)

@@ -63,7 +63,7 @@ func (d *drainRun) wait(ctx context.Context, f func()) bool {
 	}
 }
 
-// waitForPools waits for all departures and mends that were begun before.
+// waitForPools waits for all that the pools of leaves and of retries began before.
 func (d *drainRun) waitForPools() {
 	for _, p := range []*serial.FairPool{d.eng.leavePool, d.eng.retryPool} {
 		met := p.Barrier()

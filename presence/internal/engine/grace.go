@@ -47,20 +47,18 @@ func (m *ownedMember) inGrace(x disconnect) store.Member {
 }
 
 // storeGrace is the step that stores a grace without telling anybody; it may
-// be repeated. What it writes is made when it first runs.
+// be repeated.
 func (m *ownedMember) storeGrace(x disconnect) func(context.Context) error {
 	return m.retryableWrite(func() store.Put { return store.Put{Member: m.inGrace(x), Quiet: true} })
 }
 
 // retryableWrite is a step that writes a member in place, again and again until the
-// store answers. An operation of the executor.
+// store answers. An operation of the executor. A write that took effect without an answer is
+// made again with the same number, unless another one has counted since.
 func (m *ownedMember) retryableWrite(make func() store.Put) func(context.Context) error {
-	var put store.Put
 	return func(ctx context.Context) error {
-		if put.Intent == 0 {
-			put = make()
-			put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
-		}
+		put := make()
+		put.Intent, put.Fence = store.IntentUpdate, put.Member.Epoch
 		res, err := m.room.put(ctx, &put)
 		if err == nil {
 			m.applied(res.Outcome, &put.Member)

@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"time"
-)
+import "time"
 
 // catchUpTime is how long a node that was frozen reads its input before it restores members:
 // some clients have hung up meanwhile, others have moved to other nodes. Half of it was too
@@ -23,7 +21,7 @@ func (e *Engine) DeclaredDead(silence time.Duration) {
 }
 
 // Reborn implements node.Host: what became of each member is found out when the node has
-// caught up.
+// caught up. Before that a check could only wait in the retry queue.
 func (e *Engine) Reborn() {
 	e.start(func() {
 		if !e.sleep(catchUpTime) {

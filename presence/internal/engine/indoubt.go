@@ -29,7 +29,13 @@ func (e *Node) markInDoubt(l *serial.Executor, step func(context.Context) error)
 // carryOut has an executor run a step that must succeed some time, when the departures have a
 // turn for it: without an answer of the store it is in doubt.
 func (e *Node) carryOut(l *serial.Executor, step func(context.Context) error) {
-	e.leavePool.Schedule(l, false, func(posted time.Time) { e.retries.CarryOut(l, posted, step) })
+	e.leavePool.Schedule(l, func(posted time.Time) { e.retries.CarryOut(l, posted, step) })
+}
+
+// carryOutLater has a step about a room carried out that belongs to no member of this node.
+// It does not block.
+func (e *Node) carryOutLater(room string, step func(context.Context) error) {
+	e.carryOut(newExecutor(room), step)
 }
 
 // after makes a step wait until the store's time is past one: what a write in doubt did

@@ -117,17 +117,12 @@ const connIDTries = 2
 func (st *roomSession) create(ctx context.Context, p *wire.Join, a Acker) error {
 	s := st.sock
 	for range connIDTries {
-		connID := st.pickConnID()
-		m := st.room.newMember(p, connID, st.epochFloor(connID))
+		connID, floor := st.pickConnID()
+		m := st.room.newMember(p, connID, floor)
 		if connID == s.conn.ID() {
 			m.idSocket = s
 		}
-		err := m.create(ctx, st, p, a)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, errConnIDTaken):
-			s.GaveUp(m.epoch.Load())
+		if err := m.create(ctx, st, p, a); !errors.Is(err, errConnIDTaken) {
 			return err
 		}
 		s.IDTaken()
@@ -157,7 +152,10 @@ func (r *ownRoom) newMember(p *wire.Join, connID string, floor int64) *ownedMemb
 // of it is removed. An operation of the session's executor.
 func (m *ownedMember) create(ctx context.Context, s Session, p *wire.Join, a Acker) error {
 	r := m.room
-	waiting := m.awaitAndOwn()
+	r.mu.Lock()
+	r.owned[m.connID] = m // so that nothing that happens to it is overlooked
+	r.mu.Unlock()
+	waiting := m.await(m.epoch.Load(), 0)
 	defer r.removeWaiter(waiting)
 	res, err := m.enter(ctx)
 	if err == nil {
@@ -180,27 +178,18 @@ func (m *ownedMember) create(ctx context.Context, s Session, p *wire.Join, a Ack
 	return err
 }
 
-// epochFloor is the highest epoch that a connId had, as far as is known.
-func (st *roomSession) epochFloor(connID string) int64 {
-	st.sock.mu.Lock()
-	floor := st.sock.minEpoch
-	st.sock.mu.Unlock()
-	shown, _ := st.room.shown(connID)
-	return max(floor, shown.Epoch)
-}
-
 // pickConnID is the socket's id, unless a member that was once this socket's
-// lives on under it, or did.
-func (st *roomSession) pickConnID() string {
+// lives on under it, or did. A member with that id begins above the floor.
+func (st *roomSession) pickConnID() (connID string, floor int64) {
 	s := st.sock
-	id := s.conn.ID()
+	connID = s.conn.ID()
 	s.mu.Lock()
-	taken := s.idTaken
+	taken, floor := s.idTaken, s.minEpoch
 	s.mu.Unlock()
-	if taken || st.room.has(id) {
-		return randomID(15)
+	if taken || st.room.has(connID) {
+		connID = randomID(15)
 	}
-	return id
+	return connID, floor
 }
 
 // setGrace takes a join's grace: with one the member can be resumed with its
@@ -231,7 +220,7 @@ func (m *ownedMember) enter(ctx context.Context) (store.PutResult, error) {
 	}
 	m.room.fillPut(ctx, &q.Put)
 	res, err := e.store.Enter(ctx, q)
-	if err == nil && res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if err == nil && !res.Outcome.TookEffect() {
 		err = errConnIDTaken
 	}
 	if err == nil && lacks {
@@ -312,12 +301,8 @@ func (m *ownedMember) rollBackRejoin(ctx context.Context, l *serial.Executor, pu
 		if err != nil {
 			return err
 		}
-		if stands == nil {
-			m.checkSoon()
-			return nil
-		}
-		if stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
-			return nil // the join did not take effect, or the member was taken over
+		if stands == nil || stands.Epoch != put.Member.Epoch || stands.Owner != put.Member.Owner {
+			return nil // the join did not take effect, or the member was taken over or lost
 		}
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1

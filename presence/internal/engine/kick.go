@@ -79,9 +79,8 @@ func (e *Engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 
 // kickMember removes one member as it stands.
 func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (store.Outcome, error) {
-	t := replica.Tombstone{
-		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: store.ReasonKicked, Mine: true,
-	}
+	t := replica.EndOf(room, m, store.ReasonKicked)
+	t.Mine = true
 	expires := e.expiry(ctx)
 	outcome, err := e.removeMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
@@ -94,7 +93,7 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 	case outcome == store.Applied:
 		e.tombstones.Add(t, e.clock.Now())
 		// The owner does this, too, when it hears of the kick.
-		if e.removeUser(ctx, store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}) != nil {
+		if e.removeUser(ctx, t.UserEntry()) != nil {
 			e.Owned.repeatLeave(t)
 		}
 	}
@@ -104,16 +103,14 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 // followUp finds out what became of a kick without an answer when it cannot take effect
 // any more, and removes what is left of a member that is gone. It does not block.
 func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
-	step := e.after(expiresMs, func(ctx context.Context) error {
+	e.carryOutLater(t.Room, e.after(expiresMs, func(ctx context.Context) error {
 		stands, err := e.stored(ctx, t.Room, t.ConnID)
 		if err != nil || stands != nil && stands.Life == t.Life {
 			return err
 		}
 		e.tombstones.Add(t, e.clock.Now())
 		return e.Owned.endEntries(ctx, t)
-	})
-	l := newExecutor(t.Room)
-	e.carryOut(l, step)
+	}))
 }
 
 // disconnectNotice tells the owner of a member that the kick which follows must also disconnect the

@@ -110,7 +110,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 		return err
 	}
 	outcome, err := e.removeMember(ctx, store.Remove{
-		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
+		Room: r.id, ConnID: m.connID, Epoch: m.epoch.Load(), Owner: m.owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		outcome, err = m.removeElsewhere(ctx, reason)
@@ -122,7 +122,7 @@ func (m *ownedMember) remove(ctx context.Context, reason store.Reason) error {
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(m.life, reason, true) // Missing: a try before this one may have done it
+	m.noteEnd(reason, true) // Missing: a try before this one may have done it
 	m.letGo()
 	return m.eraseConn(ctx)
 }
@@ -145,7 +145,7 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	}
 	m.epoch.Store(max(m.epoch.Load(), stands.Epoch)) // what comes after is above it
 	outcome, err := e.removeMember(ctx, store.Remove{
-		Room: r.id, From: r.position(), ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
+		Room: r.id, ConnID: m.connID, Epoch: stands.Epoch, Owner: stands.Owner, Life: m.life, Reason: reason,
 	})
 	if err == nil && outcome == store.Fenced {
 		err = fmt.Errorf("leave: the member is written by somebody: %w", store.ErrUnavailable)
@@ -153,17 +153,17 @@ func (m *ownedMember) removeElsewhere(ctx context.Context, reason store.Reason) 
 	return outcome, err
 }
 
-// removeMember removes a member of a room.
+// removeMember removes a member from its room.
 func (e *Node) removeMember(ctx context.Context, q store.Remove) (store.Outcome, error) {
 	q.ExpiresMs = e.expiry(ctx)
 	outcome, err := e.store.Remove(ctx, q)
 	return outcome, expired(outcome, err)
 }
 
-// noteEnd remembers, by a tombstone, that a life of the member ended, maybe by this node.
-func (m *ownedMember) noteEnd(life string, reason store.Reason, mine bool) {
+// noteEnd remembers, by a tombstone, that the life of the member ended, maybe by this node.
+func (m *ownedMember) noteEnd(reason store.Reason, mine bool) {
 	m.room.all.tombstones.Add(replica.Tombstone{
-		Life: life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
+		Life: m.life, Room: m.room.id, ConnID: m.connID, UserID: m.userID, Owner: m.owner, Reason: reason, Mine: mine,
 	}, m.room.all.clock.Now())
 }
 
@@ -186,9 +186,9 @@ func (m *ownedMember) erase(ctx context.Context) error {
 // it again.
 func (m *ownedMember) eraseConn(ctx context.Context) error {
 	m.room.mu.Lock()
-	holds := m.room.holds(m.connID)
+	again := m.room.Owns(m.connID)
 	m.room.mu.Unlock()
-	if holds {
+	if again {
 		return nil
 	}
 	return m.room.all.connLeave(ctx, m.conn())
@@ -196,9 +196,7 @@ func (m *ownedMember) eraseConn(ctx context.Context) error {
 
 // repeatLeave removes a member again whose life has ended. It does not block.
 func (e *ownedMembers) repeatLeave(t replica.Tombstone) {
-	step := func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) }
-	l := newExecutor(t.Room)
-	e.carryOut(l, step)
+	e.carryOutLater(t.Room, func(ctx context.Context) error { return e.repeatLeaveOnce(ctx, t) })
 }
 
 // repeatLeaveOnce is one try.

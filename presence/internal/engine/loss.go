@@ -72,7 +72,7 @@ func (r *room) lostDataLocked(now time.Time) bool { return r.eng.lostData(now) |
 func (r *room) mayRestore() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rep.State() == replica.Rebuilding || r.lostDataLocked(r.eng.clock.Now())
+	return r.rep.State() == replica.Rebuilding || r.eng.lostData(r.eng.clock.Now())
 }
 
 // retrying runs a step again and again until it succeeds or the node ends. It blocks.
@@ -147,7 +147,7 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 
 // endEntries removes what there is of a member that has left beside its record.
 func (e *ownedMembers) endEntries(ctx context.Context, t replica.Tombstone) error {
-	err := e.removeUser(ctx, store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life})
+	err := e.removeUser(ctx, t.UserEntry())
 	if err != nil || e.owns(t.Room, t.ConnID) { // the connection is in the room again
 		return err
 	}
@@ -165,19 +165,10 @@ func (m *ownedMember) writeUserSoon() {
 	}
 }
 
-// writeUser writes the user's entry of a member that stands: one without a member would
-// be found by nobody. An operation of the member's executor.
+// writeUser writes the user's entry of a member. An operation of the member's executor.
 func (m *ownedMember) writeUser(ctx context.Context) error {
-	e, r := m.room.all, m.room
-	r.mu.Lock()
-	ours := r.owned[m.connID] == m && !m.leaving
-	r.mu.Unlock()
-	if !ours {
+	if !m.room.isOwn(m) {
 		return nil
 	}
-	stands, err := e.stored(ctx, r.id, m.connID)
-	if err != nil || stands == nil || stands.Life != m.life {
-		return err
-	}
-	return e.addUser(ctx, m.userEntry())
+	return m.room.eng.addUser(ctx, m.userEntry())
 }

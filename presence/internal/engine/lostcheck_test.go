@@ -42,6 +42,10 @@ func TestALossInTheMiddleOfARestore(t *testing.T) {
 		l.failover(mem.Wipe) // its restore is not at its end
 		w.rest(testSettings.StoreTimeout)
 		st.slow("ConnJoin", 0, 0)
+		w.rest(3 * time.Second)
+		if !stands() {
+			t.Error("the member is not restored before the rebuilding ends")
+		}
 		w.rest(20 * time.Second)
 		if got := b.heard(); strings.Contains(got, "leave") || strings.Contains(got, "join") {
 			t.Errorf("b heard:\n%s", got)

@@ -178,12 +178,6 @@ func (m *ownedMember) conn() store.Conn {
 	return store.Conn{ConnID: m.connID, UserID: m.userID, Room: m.room.id, Node: m.owner, Epoch: m.epoch.Load(), SeenMs: seen}
 }
 
-// addOwned makes the owned member this node's. The room's lock is held.
-func (r *ownRoom) addOwned(m *ownedMember) {
-	r.owned[m.connID] = m
-	r.markOwned(m.connID, m.epoch.Load())
-}
-
 // removeOwned forgets it, wherever it was remembered. The room's lock is held.
 func (r *ownRoom) removeOwned(m *ownedMember) {
 	if r.owned[m.connID] == m {
@@ -202,30 +196,21 @@ func (r *ownRoom) removeOwned(m *ownedMember) {
 	}
 }
 
-// evictCause says why an owned member is not this node's any more: the verdicts Gone and
-// Moved, or neither.
-type evictCause byte
-
-const (
-	evictGone     evictCause = iota // somebody removed it
-	evictMoved                      // another node has it
-	evictReplaced                   // another socket of this node has it
-)
-
-// evict takes a member from its socket after a removal, a takeover or a resume elsewhere.
-// The room's lock is held.
-func (r *ownRoom) evict(m *ownedMember, why evictCause, reason store.Reason) {
-	e, s, g, leaving := r.all, m.session, m.grace, m.leaving
-	cut := m.disconnectEpoch == m.epoch.Load() && why == evictGone && reason == store.ReasonKicked
+// evict takes a member from its socket that somebody removed, for a reason, or that another
+// socket has by now, of this node or of another one: moved, without a reason. The room's lock
+// is held.
+func (r *ownRoom) evict(m *ownedMember, reason store.Reason) {
+	e, s, g, leaving, moved := r.all, m.session, m.grace, m.leaving, reason == ""
+	cut := m.disconnectEpoch == m.epoch.Load() && reason == store.ReasonKicked
 	r.removeOwned(m)
 	m.session = nil
-	if m.idSocket != nil && why != evictGone {
+	if m.idSocket != nil && moved {
 		m.idSocket.IDTaken()
 	}
 	now := e.clock.Now()
 	cleanUp := func(l *serial.Executor) {
 		switch {
-		case leaving || why != evictGone: // others see to what there is of it
+		case leaving || moved: // others see to what there is of it
 		case m.inDoubtUntilMs.Load() > 0: // and may come back
 			e.markInDoubt(l, m.removing(store.ReasonDisconnect))
 		default:
@@ -291,11 +276,9 @@ func (r *ownRoom) ownedEpoch(connID string) int64 {
 	return 0
 }
 
-// holds reports whether a member of the connection is this node's and not on its way
-// out, or is about to be this node's. The lock is held.
-func (r *ownRoom) holds(connID string) bool {
-	if own := r.owned[connID]; own != nil && !own.leaving {
-		return true
-	}
-	return r.isAwaited(connID)
+// Owns reports whether a member of the connection is this node's and not on its way out. It
+// implements replica.Owner. The lock is held.
+func (r *ownRoom) Owns(connID string) bool {
+	own := r.owned[connID]
+	return own != nil && !own.leaving
 }

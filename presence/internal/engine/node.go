@@ -127,7 +127,7 @@ func (e *Node) storeContext() (context.Context, context.CancelFunc) {
 
 // schedule posts an operation to an executor when the leaves have a turn for it.
 func (e *Node) schedule(l *serial.Executor, op func()) {
-	e.leavePool.Schedule(l, false, func(time.Time) { op() })
+	e.leavePool.Schedule(l, func(time.Time) { op() })
 }
 
 // newExecutor returns an executor for operations on a room.

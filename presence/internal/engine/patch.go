@@ -78,7 +78,7 @@ func (m *ownedMember) writeState(ctx context.Context, l *serial.Executor, state 
 	for {
 		next := m.withState(state)
 		found, seq, err := m.update(ctx, l, &next)
-		if err != nil || found == store.Applied || found == store.Repeated {
+		if err != nil || found.TookEffect() {
 			return seq, err
 		}
 		if err := m.resolveMismatch(ctx, l); err != nil {
@@ -145,7 +145,7 @@ func (st *roomSession) startPatch(epoch wire.Optional, d wire.Edit, a Acker) {
 func (p *pendingPatch) PutDone(res store.PutResult, err error) {
 	st, e := p.st, p.st.sock.eng
 	err = expired(res.Outcome, err)
-	if err != nil || res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if err != nil || !res.Outcome.TookEffect() {
 		e.workers.Go(func() { p.finishSlow(res, err) })
 		return
 	}

@@ -110,17 +110,9 @@ func (e *Engine) RoomsOf(ctx context.Context, userID string) ([]Location, error)
 	return locations, nil
 }
 
-// Subscription is an interest in the events of a room; see Runtime.Subscribe.
+// Subscription hands the events of a room to a function, one at a time; see
+// Runtime.Subscribe.
 type Subscription struct {
-	w *subscriber
-}
-
-// Close ends the calls: none begins after it returned. It does not wait for
-// one under way, and may be called more than once.
-func (s *Subscription) Close() { s.w.close() }
-
-// subscriber hands the events of a room to a function, one at a time.
-type subscriber struct {
 	executor serial.Executor
 	room     *room
 	f        func(wire.Event)
@@ -133,20 +125,20 @@ func (e *Rooms) Subscribe(ctx context.Context, id string, f func(wire.Event)) (*
 	if err != nil {
 		return nil, nil, fmt.Errorf("presence: subscribe: %w", err)
 	}
-	w := &subscriber{room: r, f: f}
+	w := &Subscription{room: r, f: f}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.subscribers = append(r.subscribers, w)
-	return &Subscription{w}, r.list(), nil
+	return w, r.list(), nil
 }
 
 // deliver queues an event. The room's lock is held.
-func (w *subscriber) deliver(event wire.Event) {
+func (w *Subscription) deliver(event wire.Event) {
 	w.executor.Post(func() { w.call(event) }, 0, w.room.eng.start)
 }
 
 // call is the executor's half of deliver.
-func (w *subscriber) call(event wire.Event) {
+func (w *Subscription) call(event wire.Event) {
 	r, e := w.room, w.room.eng
 	r.mu.Lock()
 	done := w.done
@@ -163,12 +155,14 @@ func (w *subscriber) call(event wire.Event) {
 	}
 }
 
-func (w *subscriber) close() {
+// Close ends the calls: none begins after it returned. It does not wait for
+// one under way, and may be called more than once.
+func (w *Subscription) Close() {
 	r := w.room
 	r.mu.Lock()
 	was := w.done
 	w.done = true
-	r.subscribers = slices.DeleteFunc(r.subscribers, func(other *subscriber) bool { return other == w })
+	r.subscribers = slices.DeleteFunc(r.subscribers, func(other *Subscription) bool { return other == w })
 	r.mu.Unlock()
 	if !was {
 		r.release()

@@ -86,7 +86,6 @@ func (r *room) comparePosition(at store.Position) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.rep.Loaded() == known {
-			r.rep.Suspect()
 			r.resync()
 		}
 	})

@@ -116,8 +116,9 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 	} else if m.GraceMs > 0 {
 		return e.Owned.takeOver(ctx, room, m, nowMs)
 	}
-	user := store.UserEntry{UserID: m.UserID, Room: room, ConnID: m.ConnID, Life: m.Life}
-	if err := e.removeUser(ctx, user); err != nil {
+	t := replica.EndOf(room, m, reason)
+	t.Mine = true
+	if err := e.removeUser(ctx, t.UserEntry()); err != nil {
 		return err
 	}
 	outcome, err := e.removeMember(ctx, store.Remove{
@@ -128,13 +129,11 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 		return err
 	case outcome == store.Fenced:
 		if stands, err := e.stored(ctx, room, m.ConnID); err != nil || stands != nil && stands.Life == m.Life {
-			_ = e.addUser(ctx, user) // it lives on; its owner writes the entry some time, if this fails
+			_ = e.addUser(ctx, t.UserEntry()) // it lives on; its owner writes the entry some time, if this fails
 		}
 		return fmt.Errorf("reap %s: it is written by somebody: %w", m.ConnID, store.ErrUnavailable)
 	}
-	e.tombstones.Add(replica.Tombstone{
-		Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: reason, Mine: true,
-	}, now)
+	e.tombstones.Add(t, now)
 	return e.connLeave(ctx, store.Conn{
 		ConnID: m.ConnID, UserID: m.UserID, Room: room, Node: m.Owner, Epoch: m.Epoch,
 	})
@@ -142,25 +141,19 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 
 // mayReap tells what a claimant does with a member that it found in the store: true, it
 // reaps it; false, it leaves it alone, since the member is this node's own; an error, it looks
-// again later, since the socket is here, or about to be, and the member, which stands under
-// the id of a dead node, is restored first.
+// again later, since this node owns the member, which stands under the id of a dead node, and
+// restores it first.
 func (r *ownRoom) mayReap(m *store.Member) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.owned[m.ConnID]
 	switch {
-	case own != nil && own.leaving && own.life == m.Life: // its leave is under way
-		return false, nil
-	case !r.holds(m.ConnID):
+	case own == nil, own.leaving && own.life != m.Life:
 		return true, nil
-	case m.Owner == r.all.self():
+	case own.leaving, m.Owner == r.all.self(): // or its leave is under way
 		return false, nil
-	case own != nil && own.grace != nil:
-		return true, nil // which is taken over as that of another node would be
-	case own != nil:
-		r.checkOwned(own)
 	}
-	return false, fmt.Errorf("reap %s: it is connected here and restored first: %w", m.ConnID, store.ErrUnavailable)
+	return false, fmt.Errorf("reap %s: it is this node's and restored first: %w", m.ConnID, store.ErrUnavailable)
 }
 
 // takeOver takes a resumable member of a dead node over, without a socket.
@@ -181,13 +174,10 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 	r.mu.Lock()
 	m.epoch.Store(max(stands.Epoch, r.shownEpoch(stands.ConnID)) + 1) // the store may have lost the epoch that was shown
 	r.mu.Unlock()
-	m.clientEpoch.Store(m.epoch.Load())
 	x := disconnect{reason: stands.Lost, atMs: stands.UntilMs - stands.GraceMs, untilMs: stands.UntilMs, shownAway: stands.Away}
 	if x.untilMs == 0 {
 		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-e.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
 	}
-	coming := m.await(m.epoch.Load(), 0)
-	defer r.removeWaiter(coming)
 	if err := e.index.Add(ctx, r.id); err != nil {
 		return err
 	}
@@ -201,11 +191,10 @@ func (e *ownedMembers) takeOver(ctx context.Context, room string, stands *store.
 	if err != nil {
 		return err
 	}
-	if res.Outcome != store.Applied && res.Outcome != store.Repeated {
+	if !res.Outcome.TookEffect() {
 		return nil // a client was quicker
 	}
-	m.tookOver(&res.Member)
-	if !r.takeOwnership(m, res) {
+	if !r.takeOwnership(m, &res) {
 		return nil
 	}
 	m.beginGrace(newExecutor(r.id), x)
@@ -219,12 +208,11 @@ func (e *Engine) Owners() map[string][]string { return e.Owned.owners() }
 // this node owns.
 func (e *ownedMembers) owners() map[string][]string {
 	owners := make(map[string][]string)
-	self := e.self()
 	for _, r := range e.replicas() {
 		of := make(map[string]bool)
 		r.mu.Lock()
 		for m := range r.rep.All() {
-			if r.owned[m.ConnID] == nil && (m.Owner != self || !r.holds(m.ConnID)) {
+			if r.owned[m.ConnID] == nil {
 				of[m.Owner] = true
 			}
 		}

@@ -98,7 +98,7 @@ func (e *Engine) refreshConns() {
 	}
 }
 
-// owns tells whether a member is this node's, or about to be.
+// owns tells whether a member is this node's.
 func (e *ownedMembers) owns(room, connID string) bool {
 	r := e.roomOf(room)
 	if r == nil {
@@ -106,7 +106,7 @@ func (e *ownedMembers) owns(room, connID string) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.holds(connID)
+	return r.Owns(connID)
 }
 
 // ownedConns lists what the node owns, by connection.

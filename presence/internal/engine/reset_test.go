@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
 func (w *world) wipe() { w.store.(interface{ Wipe() }).Wipe() }
@@ -64,6 +66,29 @@ func TestAPatchIntoAnEmptyStoreCounts(t *testing.T) {
 		w.rest(20 * time.Second)
 		want(t, "b", b.heard(), "update ann@r {\"n\":1}\njoin ann@r {\"n\":2}")
 		w.agree("r")
+	})
+}
+
+// The store goes back by some events of a room. The answer to a patch after that says the
+// seq of its event, as clients see it.
+func TestAPatchAfterALossSaysTheSeqOfItsEvent(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		rewind := mem.Save()
+		for i := range 5 {
+			a.patch(fmt.Sprintf(`{"n":%d}`, i))
+		}
+		w.rest(time.Second)
+		l.failover(rewind)
+		w.rest(5 * time.Second)
+		for i := range 3 {
+			ack := a.patch(fmt.Sprintf(`{"m":%d}`, i))
+			w.rest(time.Second)
+			if seen := a.lastOf(a.ID()).Seq; seen != ack.Seq {
+				t.Errorf("answer %d, event %d", ack.Seq, seen)
+			}
+		}
 	})
 }
 

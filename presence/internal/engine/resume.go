@@ -92,9 +92,7 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if t.res.Outcome == store.Fenced || t.res.Outcome == store.Missing {
 		return false, nil
 	}
-	m.tookOver(&t.res.Member)
-	m.clientEpoch.Store(m.epoch.Load())
-	if !r.takeOwnership(m, t.res) { // taken over again, or removed
+	if !r.takeOwnership(m, &t.res) { // taken over again, or removed
 		return false, wire.ErrRemoved
 	}
 	return true, nil
@@ -132,7 +130,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	waiting := m.await(next.Epoch, next.Write) // a load may show the resume alone
 	defer t.r.removeWaiter(waiting)
 	found, _, err := m.update(ctx, t.s.Executor(), &next)
-	if err != nil || found != store.Applied && found != store.Repeated {
+	if err != nil || !found.TookEffect() {
 		return err
 	}
 	return waiting.wait(ctx, t.r.room)
@@ -227,10 +225,8 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 	if err != nil {
 		return err
 	}
-	if res.Outcome == store.Applied || res.Outcome == store.Repeated {
-		m.tookOver(&res.Member)
-		m.clientEpoch.Store(m.epoch.Load())
-		if r.takeOwnership(m, res) {
+	if res.Outcome.TookEffect() {
+		if r.takeOwnership(m, &res) {
 			m.beginGrace(t.s.Executor(), m.disconnectNow(store.ReasonDisconnect, max(m.graceMs, 1)))
 		}
 	}
@@ -238,29 +234,23 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 	return nil
 }
 
-// tookOver fills in what a resume kept of the member that stood. Nobody else knows the
-// owned member yet.
-func (m *ownedMember) tookOver(stands *store.Member) {
-	m.state, m.life, m.newer = stands.State, stands.Life, stands.Newer
-	m.write.Store(stands.Write)
-}
-
-// takeOwnership makes a resumed owned member this node's; one that it had of the same
-// member before, with a socket or in grace, is out. It reports false when the
-// replica knows better by now: the member was taken over again, or removed.
-func (r *ownRoom) takeOwnership(m *ownedMember, res store.PutResult) bool {
+// takeOwnership makes a resumed owned member this node's, with what the resume kept of the
+// member that stood; one that it had of the same member before, with a socket or in grace,
+// is out. It reports false when the replica knows better by now: the member was taken over
+// again, or removed.
+func (r *ownRoom) takeOwnership(m *ownedMember, res *store.PutResult) bool {
+	m.state, m.life, m.newer = res.Member.State, res.Member.Life, res.Member.Newer
+	m.write.Store(res.Member.Write)
+	m.clientEpoch.Store(m.epoch.Load())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	epoch, stands, before, at := m.epoch.Load(), r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
-	switch {
-	case stands != nil && stands.Epoch > epoch,
-		stands == nil && at.Born == res.Born && at.Seq >= res.Seq,
-		before != nil && before != m && before.epoch.Load() > epoch:
+	stands, before, at := r.rep.Member(m.connID), r.owned[m.connID], r.rep.Loaded()
+	if stands != nil && stands.Epoch > m.epoch.Load() || stands == nil && at.Born == res.Born && at.Seq >= res.Seq {
 		return false
 	}
 	if before != nil && before != m {
-		r.evict(before, evictReplaced, "")
+		r.evict(before, "")
 	}
-	r.addOwned(m)
+	r.owned[m.connID] = m
 	return true
 }

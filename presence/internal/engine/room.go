@@ -38,7 +38,7 @@ type room struct {
 	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits
 
 	listeners   []*listener // that get the room's events
-	subscribers []*subscriber
+	subscribers []*Subscription
 	waiters     []*waiter
 
 	snap            *snapshot         // the last that was shared; it may be old
@@ -166,12 +166,6 @@ func (r *ownRoom) has(connID string) bool {
 	return r.owned[connID] != nil || stands != nil && stands.Owner != r.all.self()
 }
 
-// Owns implements replica.Owner. The lock is held.
-func (r *ownRoom) Owns(connID string) bool {
-	own := r.owned[connID]
-	return own != nil && !own.leaving && own.gone == ""
-}
-
 // Share implements replica.Owner. The lock is held.
 func (r *ownRoom) Share(m *store.Member) {
 	if own := r.owned[m.ConnID]; own != nil && own.userID == m.UserID {
@@ -229,7 +223,7 @@ func (r *ownRoom) Changed(e *store.Event) {
 		}
 	case e.Member.Life == m.life:
 		if !m.leaving { // another node removed it, and may die before it repeats that
-			m.noteEnd(m.life, e.Reason, true)
+			m.noteEnd(e.Reason, true)
 		}
 		m.epoch.Store(max(m.epoch.Load(), e.Member.Epoch)) // what comes after is above it
 		r.compareOwned(m, nil)

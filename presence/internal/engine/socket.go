@@ -22,8 +22,8 @@ type Socket struct {
 	mu       sync.Mutex
 	sessions []*roomSession // few: looked through
 	closed   bool
-	// minEpoch is the highest epoch of an owned member that this socket gave up:
-	// epochs of a connId only rise.
+	// minEpoch is the highest epoch of the members with the socket's own id that were given
+	// up: epochs of a connId only rise.
 	minEpoch int64
 	// idTaken: another member has the socket's own id as its connId.
 	idTaken   bool
@@ -191,7 +191,6 @@ func (st *roomSession) Evicted(m *ownedMember, cut bool, cleanUp func(*serial.Ex
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.member.CompareAndSwap(m, nil) {
-		s.minEpoch = max(s.minEpoch, m.epoch.Load())
 		st.wantsRoom = st.wantsRoom && st.joinsOpen > 0
 	}
 	st.executor.PostFront(func() {
@@ -368,7 +367,6 @@ func (st *roomSession) detach(m *ownedMember, leaving bool) {
 	s := st.sock
 	s.mu.Lock()
 	st.member.CompareAndSwap(m, nil)
-	s.minEpoch = max(s.minEpoch, m.epoch.Load())
 	s.mu.Unlock()
 	s.conn.Exit(s.eng.RoomName(st.roomID()))
 }

@@ -30,7 +30,7 @@ func (m *ownedMember) updated(l *serial.Executor, put *store.Put, res store.PutR
 
 // applied takes over the result of a write. Called by operations of the executor.
 func (m *ownedMember) applied(found store.Outcome, next *store.Member) {
-	if found == store.Applied || found == store.Repeated {
+	if found.TookEffect() {
 		m.state = next.State
 		m.away.Store(next.Away)
 		m.write.Store(next.Write)

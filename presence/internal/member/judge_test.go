@@ -77,6 +77,7 @@ func TestVerdict(t *testing.T) {
 		{"it was resumed elsewhere, and left there", online, nil, ended(store.ReasonLeave), Gone},
 		{"it left elsewhere, and was restored here before that was heard", online, nil, Evidence{Ended: true, Reason: store.ReasonLeave, EndedUnder: "here"}, Gone},
 		{"somebody repeated a leave of before a loss", online, nil, Evidence{Ended: true, Reason: store.ReasonTimeout, EndedUnder: "here"}, Reaped},
+		{"it was kicked as this node's", online, nil, Evidence{Ended: true, Reason: store.ReasonKicked, EndedUnder: "here"}, Gone},
 		{"it was kicked while the store lost data", online, nil, Evidence{Ended: true, Reason: store.ReasonKicked, DataLoss: true}, Gone},
 
 		// The store has nothing, and this node was declared dead.

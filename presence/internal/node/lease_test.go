@@ -55,12 +55,13 @@ type hangingBeats struct {
 	mu    sync.Mutex
 	hangs bool
 	at    []time.Time // when each was sent
+	last  store.BeatRequest
 }
 
 func (s *hangingBeats) Beat(ctx context.Context, b store.BeatRequest) (store.Beat, error) {
 	s.mu.Lock()
 	hangs := s.hangs
-	s.at = append(s.at, time.Now())
+	s.at, s.last = append(s.at, time.Now()), b
 	s.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
@@ -101,6 +102,30 @@ func TestLifeSignsComeAtAFixedRate(t *testing.T) {
 		}
 		if p.Trusted() {
 			t.Error("trusted though no life sign is answered")
+		}
+	})
+}
+
+// A store that stalls carries several life signs of a node out late, one after the other,
+// and those of other nodes after them. So a life sign that judges expires when its node has
+// given it up.
+func TestALifeSignThatJudgesExpires(t *testing.T) {
+	inWorld(t, 0, func(w *world) {
+		p := w.newPeer()
+		st := &hangingBeats{Store: p.Store}
+		p.Store = st
+		if err := p.Renew(p.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if st.last.Judge {
+			t.Error("the first one judges")
+		}
+		p.work.Go(func() { p.KeepAlive(p.ctx) })
+		time.Sleep(12*time.Second + renewInterval/2)
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if end := st.at[len(st.at)-1].Add(p.renewTimeout()); !st.last.Judge || st.last.ExpiresMs != end.UnixMilli() {
+			t.Errorf("%+v, want one that judges until %d", st.last, end.UnixMilli())
 		}
 	})
 }

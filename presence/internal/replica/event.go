@@ -50,11 +50,9 @@ func (r *Replica) NoteLeave(e *store.Event, now time.Time) {
 	if e.Intent != store.IntentLeave {
 		return
 	}
-	m := &e.Member
-	r.settings.Tombstones.Add(Tombstone{
-		Life: m.Life, Room: r.room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: e.Reason,
-		heard: true,
-	}, now)
+	t := EndOf(r.room, &e.Member, e.Reason)
+	t.heard = true
+	r.settings.Tombstones.Add(t, now)
 }
 
 // shows reports whether this life of a member is shown.
@@ -68,7 +66,7 @@ func (r *Replica) follows(e *store.Event) bool {
 	if e.Prev == 0 && len(r.members) == 0 {
 		return true // it began the record, which holds nothing else
 	}
-	return e.Born == r.pos.Born && !e.Reset && e.Prev <= r.pos.Seq && !r.changesUser(e)
+	return e.Born == r.pos.Born && e.Prev <= r.pos.Seq && !r.changesUser(e)
 }
 
 // changesUser tells whether an event gives a connection to another user without the

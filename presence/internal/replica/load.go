@@ -191,9 +191,7 @@ func (r *Replica) show(fresh map[string]*Member, l *Reload, now Now) []*Change {
 			} else if why := l.reason(m); why != "" {
 				c.Reason = why
 			} else if r.state != Rebuilding { // the store lost nothing: it was removed
-				r.settings.Tombstones.Add(Tombstone{
-					Life: m.Life, Room: r.room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: c.Reason,
-				}, now.Time)
+				r.settings.Tombstones.Add(EndOf(r.room, m, c.Reason), now.Time)
 			}
 		}
 		c.Time, c.UserConns = time.UnixMilli(now.StoreMs), users[c.UserID]

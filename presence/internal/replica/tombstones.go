@@ -36,6 +36,16 @@ type Tombstone struct {
 	heard bool
 }
 
+// EndOf is that the life of a member of a room ended.
+func EndOf(room string, m *store.Member, why store.Reason) Tombstone {
+	return Tombstone{Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: why}
+}
+
+// UserEntry is the entry in the index of users that the member had.
+func (t *Tombstone) UserEntry() store.UserEntry {
+	return store.UserEntry{UserID: t.UserID, Room: t.Room, ConnID: t.ConnID, Life: t.Life}
+}
+
 // Tombstones are the lives that ended lately, as far as a node did it or heard of it.
 // All methods may be called at the same time; none blocks.
 type Tombstones struct {

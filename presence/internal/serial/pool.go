@@ -92,9 +92,8 @@ func (p *FairPool) Submit(room string, f func()) {
 // is when the turn began: a deadline that counts from then includes the time for which the
 // task waits in the executor. An idle executor runs the task in the turn. No turn waits for
 // one that is busy, maybe in code of the application: the task is then posted to it and
-// runs outside of the pool, before what waits there with front, else behind that. Barrier
-// waits for the task in either case.
-func (p *FairPool) Schedule(x *Executor, front bool, task func(posted time.Time)) {
+// runs outside of the pool. Barrier waits for the task in either case.
+func (p *FairPool) Schedule(x *Executor, task func(posted time.Time)) {
 	b := p.addWork()
 	p.Submit(x.Room(), func() {
 		posted := p.clock.Now()
@@ -102,13 +101,10 @@ func (p *FairPool) Schedule(x *Executor, front bool, task func(posted time.Time)
 			defer p.workDone(b)
 			task(posted)
 		}
-		switch {
-		case x.TryAcquire():
+		if x.TryAcquire() {
 			do()
 			x.Release(p.startExecutor)
-		case front:
-			x.PostFront(do, p.startExecutor)
-		default:
+		} else {
 			x.Post(do, 0, p.startExecutor)
 		}
 	})

@@ -115,7 +115,7 @@ func TestPoolSlowTurns(t *testing.T) {
 	})
 }
 
-// A task of an executor that is busy costs no turn. It runs there, at the front if asked.
+// A task of an executor that is busy costs no turn. It runs there.
 func TestPoolSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewFairPool(1, 0, goTry, clock.System{})
@@ -127,21 +127,20 @@ func TestPoolSchedule(t *testing.T) {
 		x.Post(func() { <-hold }, 0, goStart)
 		synctest.Wait()
 		begun := time.Now()
-		p.Schedule(&x, false, func(posted time.Time) {
-			ran.note("back")()
+		p.Schedule(&x, func(posted time.Time) {
+			ran.note("busy")()
 			if !posted.Equal(begun) {
 				t.Errorf("posted at %v, want %v", posted, begun)
 			}
 		})
-		p.Schedule(&x, true, func(time.Time) { ran.note("front")() })
-		p.Schedule(&idle, false, func(time.Time) { other.note("idle")() })
+		p.Schedule(&idle, func(time.Time) { other.note("idle")() })
 		synctest.Wait()
 		other.want(t, "idle")
 		time.Sleep(time.Second)
 		ran.want(t)
 		close(hold)
 		synctest.Wait()
-		ran.want(t, "front", "back")
+		ran.want(t, "busy")
 	})
 }
 
@@ -165,10 +164,10 @@ func TestPoolBarrier(t *testing.T) {
 		y.Init("y", nil)
 		first, busy, second := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		y.Post(func() { <-busy }, 0, goStart)
-		p.Schedule(&x, false, func(time.Time) { <-first })
-		p.Schedule(&y, false, func(time.Time) {}) // waits in its executor, in no turn
+		p.Schedule(&x, func(time.Time) { <-first })
+		p.Schedule(&y, func(time.Time) {}) // waits in its executor, in no turn
 		before := p.Barrier()
-		p.Schedule(&x, false, func(time.Time) { <-second })
+		p.Schedule(&x, func(time.Time) { <-second })
 		after := p.Barrier()
 		close(first)
 		if met(before) {

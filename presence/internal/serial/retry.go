@@ -113,7 +113,7 @@ func (r *RetryQueue) Retry() {
 	r.executors = make(map[*Executor]struct{})
 	r.mu.Unlock()
 	for x := range executors {
-		r.pool.Schedule(x, false, func(posted time.Time) {
+		r.pool.Schedule(x, func(posted time.Time) {
 			ctx, cancel := r.deadlines.Until(r.deadlines.After(posted))
 			defer cancel()
 			again := x.ResolveInDoubt(ctx) != nil

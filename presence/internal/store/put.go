@@ -48,7 +48,7 @@ func Steps(ctx context.Context, s Store, q EnterRequest) (PutResult, error) {
 	if err == nil && res.Outcome == Expired {
 		return PutResult{}, fmt.Errorf("put member %q in room %q: expired on its way: %w", q.Member.ConnID, q.Room, ErrUnavailable)
 	}
-	if err != nil || res.Outcome != Applied && res.Outcome != Repeated {
+	if err != nil || !res.Outcome.TookEffect() {
 		return res, err
 	}
 	if err := s.AddUser(ctx, q.UserEntry()); err != nil {

@@ -309,6 +309,9 @@ const (
 	Expired
 )
 
+// TookEffect reports whether the write stands: it was carried out now, or before.
+func (o Outcome) TookEffect() bool { return o == Applied || o == Repeated }
+
 // PutResult is what became of a Put.
 type PutResult struct {
 	Outcome Outcome
@@ -328,8 +331,7 @@ type Remove struct {
 	Owner  string
 	Life   string
 	Reason Reason
-	// From and ExpiresMs are those of Put.
-	From      Position
+	// ExpiresMs is that of Put.
 	ExpiresMs int64
 }
 

@@ -240,15 +240,14 @@ func (rs rooms) remove(q *store.Remove, now time.Time) (store.Outcome, *store.Ev
 	if q.Epoch != 0 && m.Epoch != q.Epoch || q.Owner != "" && m.Owner != q.Owner || q.Life != "" && m.Life != q.Life {
 		return store.Fenced, nil
 	}
-	prev := r.Seq
-	reset := r.advance(q.From, false, now)
+	r.Seq++
 	delete(r.members, q.ConnID)
 	conns := r.uncount(m.UserID)
 	if len(r.members) == 0 {
 		delete(rs, q.Room)
 	}
 	return store.Applied, &store.Event{
-		Room: q.Room, Position: r.Position, Prev: prev, Reset: reset, Intent: store.IntentLeave,
+		Room: q.Room, Position: r.Position, Prev: r.Seq - 1, Intent: store.IntentLeave,
 		AtMs: now.UnixMilli(), UserConns: conns, Reason: q.Reason,
 		Member: store.Member{
 			ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Epoch: m.Epoch, Life: m.Life, JoinedMs: m.JoinedMs,

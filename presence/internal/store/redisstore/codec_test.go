@@ -200,6 +200,14 @@ func FuzzParseAnswer(f *testing.F) {
 	})
 }
 
+// unescape is the inverse of escape.
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	return strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}").Replace(s)
+}
+
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"", "plain", "{a}", "%", "%7B", "%257D", "}{%%"} {
 		f.Add(s)

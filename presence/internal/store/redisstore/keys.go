@@ -55,8 +55,6 @@ var (
 	escaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 	// Where a namespace ends is known by its colon.
 	namespaceEscaper = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D", ":", "%3A")
-
-	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
 )
 
 // escape makes an id safe between the braces of a hash tag.
@@ -65,12 +63,4 @@ func escape(id string) string {
 		return id
 	}
 	return escaper.Replace(id)
-}
-
-// unescape is the inverse of escape.
-func unescape(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	return unescaper.Replace(s)
 }

@@ -149,10 +149,10 @@ func (s *Store) putTail(a *args, p *store.Put) {
 }
 
 // member adds the expiry and the member.
-func (a *args) member(expiresMs int64, connID string) *args {
+func (a *args) member(expiresMs int64, connID string) {
 	a.expiry(expiresMs)
 	a.buf = append(a.buf, memberField...)
-	return a.text(connID)
+	a.text(connID)
 }
 
 // how adds how the stored record begins when this is a usual write, and else

@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r store.Remove) (store.Outcome, erro
 }
 
 func (s *Store) remove(ctx context.Context, r *store.Remove) (store.Outcome, error) {
-	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.From.Born) || !plain(r.Owner) || !plain(r.Life) {
+	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.Owner) || !plain(r.Life) {
 		return 0, errControl
 	}
 	var list [maxArgs]string
@@ -55,7 +55,7 @@ func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
 	a := newArgs(192 + len(r.Room) + len(r.ConnID))
 	a.buf = s.keys.appendRoom(a.buf, r.Room)
 	a.end().member(s.expires(r.ExpiresMs, s.keys.room, r.Room), r.ConnID)
-	a.text("-").num(r.Epoch).from(r.From).text(string(r.Reason)).text(r.Owner).text(r.Life)
+	a.text("-").num(r.Epoch).from(store.Position{}).text(string(r.Reason)).text(r.Owner).text(r.Life)
 	return a.list(dst)
 }
 

@@ -7,9 +7,7 @@ var leaveTests = []test{
 		rec := s.subscribe(room)
 		a := s.put(joinOf("c1", "u1"))
 		b := s.put(joinOf("c2", "u1"))
-		r := leaveOf(a.Member)
-		r.From = b.Position
-		s.outcome(s.remove(r), store.Applied)
+		s.outcome(s.remove(leaveOf(a.Member)), store.Applied)
 		same(s, s.load(room).Members, []store.Member{b.Member})
 		s.event(rec)
 		s.event(rec)

@@ -109,8 +109,8 @@ var resetTests = []test{
 			s.outcome(s.put(p).Outcome, store.Fenced)
 			p.Member.ConnID = "c9"
 			s.outcome(s.put(p).Outcome, store.Missing)
-			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c9", Epoch: 1, From: j.From}), store.Missing)
-			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 8, From: j.From}), store.Fenced)
+			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c9", Epoch: 1}), store.Missing)
+			s.outcome(s.remove(store.Remove{Room: room, ConnID: "c1", Epoch: 8}), store.Fenced)
 		})
 	}},
 	{"a quiet write that resets is heard", func(s *suite) {
@@ -119,19 +119,6 @@ var resetTests = []test{
 		p := next(a.Member, `{}`)
 		p.Quiet, p.From = true, store.Position{Seq: 1, Born: "x"}
 		began(s, rec, s.put(p), p.From, a.Position)
-	}},
-	{"a leave resets too", func(s *suite) {
-		a := s.put(joinOf("c1", "u1"))
-		b := s.put(joinOf("c2", "u2"))
-		rec := s.subscribe(room)
-		r := leaveOf(a.Member)
-		r.From = store.Position{Seq: b.Seq + 1e9, Born: b.Born}
-		s.remove(r)
-		e := s.event(rec)
-		if e.Seq != r.From.Seq+1 || e.Born == b.Born || !e.Reset || e.Prev != b.Seq {
-			s.Errorf("%+v", e)
-		}
-		same(s, s.load(room).Position, e.Position)
 	}},
 	{"a quiet join begins a room without an event", func(s *suite) {
 		rec := s.subscribe(room)
@@ -164,12 +151,6 @@ var resetTests = []test{
 		}
 		if e := s.event(rec); e.Reset || e.Prev != a.Seq || e.Position != b.Position {
 			s.Errorf("%+v after %+v", e, a.Position)
-		}
-		r := leaveOf(b.Member)
-		r.From = store.Position{Seq: b.Seq + 7}
-		s.remove(r)
-		if e := s.event(rec); e.Reset || e.Seq != r.From.Seq+1 || e.Prev != b.Seq || e.Born != a.Born {
-			s.Errorf("%+v after %+v", e, b.Position)
 		}
 	}},
 	{"a floor below the time does not matter", func(s *suite) {

@@ -121,7 +121,6 @@ func (s *suite) from(room string, at *store.Position) {
 
 func (s *suite) remove(r store.Remove) store.Outcome {
 	s.Helper()
-	s.from(r.Room, &r.From)
 	res, err := s.b.Remove(s.ctx, r)
 	s.must(err)
 	return res

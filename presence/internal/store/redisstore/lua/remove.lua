@@ -27,6 +27,6 @@ else
   call('HSET', key, 'at', raised, counter, conns)
 end
 local value = '1\t' .. epoch .. '\t0\t' .. owner .. '\t' .. user .. '\t' .. string.sub(field, 3) .. '\tl\t'
-  .. joinedIn(stored, joined) .. '\t0\t0\t\t' .. ARGV[7] .. '\t\t' .. life .. '\n\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns .. before
+  .. joinedIn(stored, joined) .. '\t0\t0\t\t' .. ARGV[7] .. '\t\t' .. life .. '\n\n' .. raised .. '\t' .. sec .. '\t' .. us .. '\t' .. conns
 call(PUBLISH, key .. EVENTS, value)
 return 'a'
