@@ -144,7 +144,7 @@ func (r *ownRoom) newMember(p *wire.Join, connID string, floor int64) *ownedMemb
 	m.write.Store(1)
 	m.setGrace(p.GraceMs.Value)
 	m.epoch.Store(floor + 1)
-	m.clientEpoch.Store(floor + 1)
+	m.clientEpoch.Store(m.epoch.Load())
 	return m
 }
 
