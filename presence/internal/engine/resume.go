@@ -112,6 +112,8 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 	}
 	if err == nil {
 		if err = st.ackJoin(m, a, t.waiting, true); err == nil {
+			// The former owner may have died in a leave, of which the first step removes this entry.
+			e.carryOut(&st.executor, m.writeUser)
 			return true, nil
 		}
 	}
