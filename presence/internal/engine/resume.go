@@ -109,6 +109,8 @@ func (t *resumeAttempt) attach(ctx context.Context, a Acker) (done bool, err err
 	}
 	if err == nil {
 		if err = m.ackJoin(t.s, a, t.waiting, true, t.p.Sender); err == nil {
+			// The former owner may have died in a leave, of which the first step removes this entry.
+			e.carryOut(t.s.Executor(), m.writeUser)
 			return true, nil
 		}
 	}
