@@ -170,5 +170,5 @@ func (m *ownedMember) writeUser(ctx context.Context) error {
 	if !m.room.isOwn(m) {
 		return nil
 	}
-	return m.room.eng.addUser(ctx, m.userEntry())
+	return m.room.all.addUser(ctx, m.userEntry())
 }
