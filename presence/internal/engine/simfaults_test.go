@@ -309,6 +309,7 @@ func allRooms(string) bool { return true }
 func (s *simulation) cut(n *simNode, lost bool, affected func(room string) bool) {
 	d := time.Duration(s.dice.IntN(3000)) * time.Millisecond
 	s.mu.Lock()
+	n.getStuck()
 	n.cutUntil = later(n.cutUntil, time.Now().Add(d))
 	s.mu.Unlock()
 	s.excuse(n, d+lossFor, "it was cut off")

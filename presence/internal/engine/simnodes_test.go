@@ -26,6 +26,7 @@ type simNode struct {
 	held     time.Duration // how late events are that came meanwhile
 	queue    []func()      // what clients sent while it was
 	cutUntil time.Time     // it has no way to the store before
+	stuck    time.Time     // since when it stands still, or has none
 	id       string        // its node id when it was last looked at
 	late     excuses
 	// Of one that ended: when others may know that it is dead, and when one that
@@ -38,6 +39,14 @@ type simNode struct {
 
 // isCut reports whether the node has no way to the store. simulation.mu is held.
 func (n *simNode) isCut() bool { return time.Now().Before(n.cutUntil) }
+
+// getStuck notes that the node can do nothing from now on, if it could until now.
+// simulation.mu is held.
+func (n *simNode) getStuck() {
+	if !n.frozen && !n.isCut() {
+		n.stuck = time.Now()
+	}
+}
 
 // index is the key of the index of what the node holds.
 func (n *simNode) index() string { return "{node:" + n.eng.self() + "}:rooms" }
@@ -132,8 +141,11 @@ func (s *simulation) bury(n *simNode, after time.Duration) {
 	n.ended, n.deadFrom = now, now.Add(after)
 	// It may not have repeated what was lost. Or it was declared dead, and what it wrote before
 	// it knew that stands under an id that was reaped.
-	woke := later(n.thawed, n.cutUntil)
-	n.unowned = now.Sub(s.lastLoss) < lossFor || now.Sub(woke) < thawedFor
+	could := now // what it could do at last it did at this time
+	if n.frozen || n.isCut() {
+		could = n.stuck
+	}
+	n.unowned = could.Sub(s.lastLoss) < lossFor || now.Sub(later(n.thawed, n.cutUntil)) < thawedFor
 	s.ended = append(s.ended, n)
 	s.w.t.Cleanup(n.link.End)
 }
@@ -202,6 +214,7 @@ func without[T comparable](list []T, x T) []T {
 func (s *simulation) freeze(n *simNode, d time.Duration) {
 	s.mu.Lock()
 	was := n.frozen
+	n.getStuck()
 	n.frozen = true
 	s.mu.Unlock()
 	if was {
