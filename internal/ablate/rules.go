@@ -115,6 +115,8 @@ var checkRules = []rule{
 		"A member is not restored when its grace has just ended."),
 	without("known (data loss of the node)", "internal/engine/loss.go", "room.lostDataLocked", "r.eng.lostData(now) || ", "",
 		"A loss that the node heard of is evidence for each of its members."),
+	without("ownNow (shown)", "internal/engine/check.go", "ownedMember.ownNow", "own.Epoch = max(own.Epoch, shown.Epoch)", "_ = shown",
+		"A refused rejoin that was seen, and then lost, is undone for those who saw it."),
 	without("known (after a loss)", "internal/engine/check.go", "ownedMember.known", "m.checks.afterLoss || ", "",
 		"A member that was missing soon after a loss is restored however long the store hangs."),
 	without("known (data loss of the room)", "internal/engine/loss.go", "room.lostDataLocked", " || r.rep.LostData(now)", "",
