@@ -781,8 +781,8 @@ var nodeRules = []rule{
 		"The rooms of a dead node are looked at again 10 s later, when its last writes have arrived."),
 	without("Index.InDoubt", "internal/engine/drain.go", "Engine.Deregister", "left || e.index.InDoubt()", "left",
 		"A node that stops while an entry of a room is in doubt is marked dead."),
-	without("SignOff (left)", "internal/node/node.go", "Node.SignOff", "if left || n.removeRooms(ctx) != nil {", "if n.removeRooms(ctx) != nil {",
+	without("SignOff (left)", "internal/node/node.go", "Node.SignOff", "left = left || n.removeRooms(ctx) != nil", "left = n.removeRooms(ctx) != nil",
 		"A node that stops and leaves something behind is marked dead at once."),
-	without("SignOff (rooms)", "internal/node/node.go", "Node.SignOff", "if left || n.removeRooms(ctx) != nil {", "if left {",
+	without("SignOff (rooms)", "internal/node/node.go", "Node.SignOff", "left = left || n.removeRooms(ctx) != nil", "",
 		"A node that stops removes the entries of its rooms."),
 }
