@@ -139,11 +139,16 @@ func (m *ownedMember) beginCheck(l *serial.Executor) (own member.Own, ok bool) {
 	return m.ownNow(), true
 }
 
-// ownNow is what Judge needs of it. The room's lock is held.
+// ownNow is what Judge needs of it. What clients were shown counts: a rejoin that was refused
+// may have been seen before the store lost it. The room's lock is held.
 func (m *ownedMember) ownNow() member.Own {
-	return member.Own{
+	own := member.Own{
 		Life: m.life, Node: m.owner, Epoch: m.epoch.Load(), Write: m.write.Load(), GraceMs: m.graceMs, Online: m.session != nil,
 	}
+	if shown := m.room.rep.Member(m.connID); shown != nil && shown.Life == m.life && shown.Owner == m.owner {
+		own.Epoch = max(own.Epoch, shown.Epoch)
+	}
+	return own
 }
 
 // known is the evidence that this node has without asking the store. The room's lock is

@@ -356,3 +356,28 @@ func TestALeaveThatMeetsAnotherSocket(t *testing.T) {
 		}
 	})
 }
+
+// A rejoin got no answer, and was seen; then the store goes back to before it. All see the
+// member again as it was before.
+func TestARejoinThatWasSeenAndLost(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", `,"state":{"x":1}`)
+		rewind := mem.Save()
+		l[0].SetPlan(once("Put", storetest.FailAfter))
+		if ack := a.join("r", "ann", `,"state":{"x":2}`); ack.OK {
+			t.Fatal("the rejoin was answered")
+		}
+		if m := b.view("r")["sock-a"]; string(m.State) != `{"x":2}` {
+			t.Fatalf("b saw %+v", m)
+		}
+		l.failover(rewind)
+		w.rest(30 * time.Second)
+		w.agree("r")
+		if m := b.view("r")["sock-a"]; string(m.State) != `{"x":1}` {
+			t.Errorf("b sees %+v", m)
+		}
+	})
+}

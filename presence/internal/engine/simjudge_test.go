@@ -251,7 +251,7 @@ func (s *simulation) judgeRoom(room string, views []view, now time.Time) {
 				explained[m.connID] = x
 			}
 			if !x.holds {
-				s.found(ghost, v, seatID{room, m.connID}, m.userID, x.node, s.excuseGhost(v.node, x), now)
+				s.found(ghost, v, seatID{room, m.connID}, m.userID, s.owner(x), s.excuseGhost(v.node, x), now)
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func (q *question) answered(what string, err error, shown func(room string) []sh
 		}
 		for _, m := range members {
 			seat := seatID{room, m.connID}
-			if x := s.explain(seat, q.asked); !x.holds && !s.mayBeUnowned(x.node) && q.isFair(s.excuseGhost(q.n, x)) {
+			if x := s.explain(seat, q.asked); !x.holds && !s.mayBeUnowned(s.owner(x)) && q.isFair(s.excuseGhost(q.n, x)) {
 				s.judge.complain(fmt.Sprintf("%s at %s has %s, %s, in room %s, who is gone: %v", what, stamp(q.asked), m.connID, m.userID, room, members))
 			}
 		}

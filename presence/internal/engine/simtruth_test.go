@@ -40,6 +40,15 @@ func (s *simulation) explain(seat seatID, now time.Time) *explanation {
 	return x
 }
 
+// owner is the node that may be the member's: one of which nobody knows, before others. s.mu
+// is held.
+func (s *simulation) owner(x *explanation) *simNode {
+	if i := slices.IndexFunc(x.nodes, s.mayBeUnowned); i >= 0 {
+		return x.nodes[i]
+	}
+	return x.node
+}
+
 // mayFade reports whether a member may still be shown that its client has left, or
 // lost. s.mu is held.
 func (s *simulation) mayFade(f fading, now time.Time) bool {

@@ -135,7 +135,10 @@ func (n *Node) bounded(ctx context.Context) (context.Context, context.CancelFunc
 // while after a room was closed, and its life sign with them. It blocks for at most ctx;
 // after an error the other nodes find this one dead when its lease is over.
 func (n *Node) SignOff(ctx context.Context, left bool) error {
-	if left || n.removeRooms(ctx) != nil {
+	left = left || n.removeRooms(ctx) != nil
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	if left {
 		return n.Store.MarkDead(ctx, n.ID())
 	}
 	return n.Store.Retire(ctx, n.ID())
