@@ -384,6 +384,8 @@ var lossRules = []rule{
 		"A loss during the repeating is repeated for, too."),
 	without("retrying", "internal/engine/loss.go", "Node.retrying", "if !e.sleep(retryInterval) {\n\t\t\treturn", "if e.ctx != nil {\n\t\t\tbreak",
 		"What is to be repeated after a loss is tried until the store answers."),
+	without("writeUser (stands)", "internal/engine/loss.go", "ownedMember.writeUser", "if err != nil || stands == nil || stands.Life != m.life {", "if err != nil || false && stands == nil {",
+		"A node that stood still writes no entry of a user whose member left elsewhere."),
 	without("mayRestore (rebuilding)", "internal/engine/loss.go", "room.mayRestore", "r.rep.State() == replica.Rebuilding || ", "",
 		"A resume waits for a lost member for as long as its room is rebuilt."),
 	off("endEntries", "internal/engine/loss.go", "ownedMembers.endEntries", `return nil`,

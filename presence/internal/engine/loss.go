@@ -165,10 +165,17 @@ func (m *ownedMember) writeUserSoon() {
 	}
 }
 
-// writeUser writes the user's entry of a member. An operation of the member's executor.
+// writeUser writes the user's entry of a member that stands: nobody would remove one that a
+// node wrote which stood still while its member left elsewhere. An operation of the member's
+// executor.
 func (m *ownedMember) writeUser(ctx context.Context) error {
-	if !m.room.isOwn(m) {
+	e, r := m.room.all, m.room
+	if !r.isOwn(m) {
 		return nil
 	}
-	return m.room.all.addUser(ctx, m.userEntry())
+	stands, err := e.stored(ctx, r.id, m.connID)
+	if err != nil || stands == nil || stands.Life != m.life {
+		return err
+	}
+	return e.addUser(ctx, m.userEntry())
 }

@@ -301,10 +301,15 @@ func (s *simulation) disputed(b *belief) bool {
 	if s.contested[seatID{b.room, b.connID}] > 0 {
 		return true
 	}
-	if !s.happened[faultWipe] && !s.happened[faultRewind] {
+	if !s.lostData() {
 		return false
 	}
 	return slices.ContainsFunc(s.inRoom[b.room], func(other *belief) bool { return other != b && other.seatKey != b.seatKey && other.connID == b.connID })
+}
+
+// lostData reports whether the store lost data so far. s.mu is held.
+func (s *simulation) lostData() bool {
+	return s.happened[faultWipe] || s.happened[faultRewind] || s.happened[faultPart]
 }
 
 // noteDead notes which nodes the store has marked dead so far.
@@ -340,8 +345,7 @@ func (s *simulation) noteSilent() {
 // the kicker nor the owner lived on: such an entry goes when its time to live is over.
 func (s *simulation) mayBeLeft(key string) bool {
 	if strings.HasPrefix(key, "user:") {
-		lost := s.happened[faultWipe] || s.happened[faultRewind] || s.happened[faultPart]
-		return (lost || s.kickInDoubt) && (s.happened[faultCrash] || s.happened[faultDrain])
+		return (s.lostData() || s.kickInDoubt) && (s.happened[faultCrash] || s.happened[faultDrain])
 	}
 	return slices.ContainsFunc(s.forgotten, func(n *simNode) bool { return key == n.index() })
 }

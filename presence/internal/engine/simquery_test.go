@@ -165,13 +165,13 @@ func (s *simulation) kick(room, user string) {
 }
 
 // kickLag is for how long a join may still be undone by a kick before it. Soon after a loss
-// of data a node restores a member of whose kick it has not heard: for a join, too. It is
-// kicked when that event comes, which may be late or lost.
+// of data a node restores a member of whose kick it has not heard: for a join or a resume,
+// too. It is kicked when that event comes, or a node finds it that remembers the kick.
 func (s *simulation) kickLag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.happened[faultWipe] || s.happened[faultRewind] || s.happened[faultPart] {
-		return lostFor
+	if s.lostData() {
+		return replica.TombstoneTime
 	}
 	return 0
 }

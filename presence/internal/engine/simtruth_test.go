@@ -92,9 +92,9 @@ func (s *simulation) explains(b *belief, now time.Time) bool {
 	case !gone:
 	case unclear: // a request that was under way may have taken effect yet
 		at, grace = end.Add(testSettings.StoreTimeout), simGrace
-	case b.in && s.clean[b.c]:
+	case (b.in || b.taken) && s.clean[b.c]:
 		at, grace = end, 0
-	case b.in:
+	case b.in || b.taken:
 		at, grace = end, b.grace
 	}
 	return s.mayFade(fading{b.node, at, grace, b.grace}, now)

@@ -58,7 +58,7 @@ func TestAUserBeforeALossIsForgotten(t *testing.T) {
 				a.end(store.ReasonDisconnect, true)
 				b.end(store.ReasonDisconnect, true)
 				w.rest(20 * time.Second)
-				wantEmpty(t, mem, c.crashes)
+				wantEmpty(t, mem)
 			})
 		})
 	}
@@ -84,13 +84,10 @@ func TestEntriesOfAUserAreWrittenInTime(t *testing.T) {
 	})
 }
 
-// wantEmpty checks that nothing is left of members, and of users unless a node has crashed,
-// whose last entries end with their time to live.
-func wantEmpty(t *testing.T, mem *memstore.Store, crashed bool) {
+// wantEmpty checks that nothing is left of members and users.
+func wantEmpty(t *testing.T, mem *memstore.Store) {
 	t.Helper()
-	left := slices.DeleteFunc(mem.Keys(), func(key string) bool {
-		return key == "nodes" || strings.HasSuffix(key, ":claim") || crashed && strings.HasPrefix(key, "user:")
-	})
+	left := slices.DeleteFunc(mem.Keys(), func(key string) bool { return key == "nodes" || strings.HasSuffix(key, ":claim") })
 	if len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
