@@ -1,6 +1,9 @@
 package presence
 
-import "github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+import (
+	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
+)
 
 // KickTarget says what to remove from which room: one connection, or all connections of a
 // user. RoomID and one of the other two are required.
@@ -10,4 +13,4 @@ type KickTarget = engine.KickTarget
 type Location = engine.Location
 
 // Subscription is an interest in the events of a room; see Runtime.Subscribe.
-type Subscription = engine.Subscription
+type Subscription = rooms.Subscription

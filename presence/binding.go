@@ -11,12 +11,14 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/sessions"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
 // sockets finds what the engine knows of a Socket.IO socket.
-var sockets = socketio.NewKey[*engine.Socket]()
+var sockets = socketio.NewKey[*sessions.Socket]()
 
 // MemberOf returns the member that a socket is in a room, and false if it is in
 // none there. Its ConnID is not the socket's id after a resume. It may be called
@@ -56,19 +58,19 @@ func bind(e *engine.Engine, ns *socketio.Namespace, o Options) *binding {
 			sock.Close(disconnectReason(reason))
 		}
 	})
-	ns.OnInline("presence:join", b.handle(func(sock *engine.Socket, s *socketio.Socket, payload []byte, a engine.Acker) {
+	ns.OnInline("presence:join", b.handle(func(sock *sessions.Socket, s *socketio.Socket, payload []byte, a rooms.Acker) {
 		sock.Join(payload, b.authorizer(s), a)
 	}))
-	ns.OnInline("presence:heartbeat", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+	ns.OnInline("presence:heartbeat", b.handle(func(sock *sessions.Socket, _ *socketio.Socket, payload []byte, a rooms.Acker) {
 		sock.Heartbeat(payload, a)
 	}))
-	ns.OnInline("presence:leave", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+	ns.OnInline("presence:leave", b.handle(func(sock *sessions.Socket, _ *socketio.Socket, payload []byte, a rooms.Acker) {
 		sock.Leave(payload, a)
 	}))
-	ns.OnInline("presence:sync", b.handle(func(sock *engine.Socket, _ *socketio.Socket, payload []byte, a engine.Acker) {
+	ns.OnInline("presence:sync", b.handle(func(sock *sessions.Socket, _ *socketio.Socket, payload []byte, a rooms.Acker) {
 		sock.Sync(payload, a)
 	}))
-	ns.OnInline("presence:emit", b.find(func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker) {
+	ns.OnInline("presence:emit", b.find(func(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message, a rooms.Acker) {
 		b.relay.emit(sock, s, m, a)
 	}))
 	ns.WrapAny(func(ctx context.Context, s *socketio.Socket, m *socketio.Message, next socketio.Handler) error {
@@ -110,7 +112,7 @@ func (b *binding) unhandled(s *socketio.Socket, m *socketio.Message, refuse bool
 // connect makes a socket known to the engine. The socket may end meanwhile: then either
 // OnDisconnecting finds the value that is set here, or the check below sees that it has
 // ended.
-func (b *binding) connect(s *socketio.Socket) *engine.Socket {
+func (b *binding) connect(s *socketio.Socket) *sessions.Socket {
 	sock := b.engine.Sockets.Connect(&socketPeer{s})
 	sockets.Set(s, sock)
 	if !s.Connected() {
@@ -120,7 +122,7 @@ func (b *binding) connect(s *socketio.Socket) *engine.Socket {
 }
 
 // find adapts a request of the engine to a Socket.IO handler.
-func (b *binding) find(f func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker)) socketio.Handler {
+func (b *binding) find(f func(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message, a rooms.Acker)) socketio.Handler {
 	return func(_ context.Context, s *socketio.Socket, m *socketio.Message) error {
 		sock, ok := sockets.Get(s)
 		if !ok { // connected before Init
@@ -133,8 +135,8 @@ func (b *binding) find(f func(sock *engine.Socket, s *socketio.Socket, m *socket
 
 // handle is find for a request whose payload is the first argument and that takes no
 // attachments: their placeholders in the JSON would be stored as data.
-func (b *binding) handle(f func(sock *engine.Socket, s *socketio.Socket, payload []byte, a engine.Acker)) socketio.Handler {
-	return b.find(func(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker) {
+func (b *binding) handle(f func(sock *sessions.Socket, s *socketio.Socket, payload []byte, a rooms.Acker)) socketio.Handler {
+	return b.find(func(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message, a rooms.Acker) {
 		if len(m.Binary()) > 0 {
 			a.Answer(wire.AppendRefusal(nil, wire.ErrAttachments))
 			return
@@ -144,7 +146,7 @@ func (b *binding) handle(f func(sock *engine.Socket, s *socketio.Socket, payload
 }
 
 // authorizer is Options.Authorize for one socket; nil: everybody may join.
-func (b *binding) authorizer(s *socketio.Socket) engine.Authorizer {
+func (b *binding) authorizer(s *socketio.Socket) sessions.Authorizer {
 	if b.authorize == nil {
 		return nil
 	}
@@ -172,7 +174,7 @@ func (a ackAnswerer) Answer(ack []byte) {
 	_ = a.ack.SendTrusted(ack, nil, nil) // a client that is gone needs no answer
 }
 
-func (a ackAnswerer) AnswerShared(head []byte, text engine.SharedBody, tail []byte) bool {
+func (a ackAnswerer) AnswerShared(head []byte, text rooms.SharedBody, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
 	return !ok || !errors.Is(a.ack.SendTrusted(head, body, tail), socketio.ErrBusy)
 }
@@ -180,8 +182,8 @@ func (a ackAnswerer) AnswerShared(head []byte, text engine.SharedBody, tail []by
 func (a ackAnswerer) Wanted() bool { return a.ack.Wanted() }
 
 // encoderFor makes the frames of a namespace, which are packets.
-func encoderFor(namespace string) func(event []byte, c series.Change) engine.Frame {
-	return func(event []byte, c series.Change) engine.Frame {
+func encoderFor(namespace string) func(event []byte, c series.Change) rooms.Frame {
+	return func(event []byte, c series.Change) rooms.Frame {
 		return socketio.NewTrustedChange(namespace, event, c)
 	}
 }
@@ -191,7 +193,7 @@ type socketPeer struct{ s *socketio.Socket }
 
 func (p *socketPeer) ID() string { return p.s.ID() }
 
-func (p *socketPeer) Deliver(f engine.Frame) {
+func (p *socketPeer) Deliver(f rooms.Frame) {
 	packet, ok := f.(*socketio.Packet)
 	if !ok {
 		return
@@ -204,7 +206,7 @@ func (p *socketPeer) Deliver(f engine.Frame) {
 	}
 }
 
-func (p *socketPeer) ExpectSender(a engine.Acker) engine.Acker {
+func (p *socketPeer) ExpectSender(a rooms.Acker) rooms.Acker {
 	return senderAnswerer{p.s, a}
 }
 
@@ -212,7 +214,7 @@ func (p *socketPeer) ExpectSender(a engine.Acker) engine.Acker {
 // events.
 type senderAnswerer struct {
 	s *socketio.Socket
-	a engine.Acker
+	a rooms.Acker
 }
 
 func (a senderAnswerer) ack() socketio.Ack {
@@ -224,7 +226,7 @@ func (a senderAnswerer) Answer(ack []byte) {
 	_ = a.s.ExpectSender(a.ack(), ack, nil, nil) // a client that is gone needs no answer
 }
 
-func (a senderAnswerer) AnswerShared(head []byte, text engine.SharedBody, tail []byte) bool {
+func (a senderAnswerer) AnswerShared(head []byte, text rooms.SharedBody, tail []byte) bool {
 	body, ok := text.(*engineio.Body)
 	return !ok || !errors.Is(a.s.ExpectSender(a.ack(), head, body, tail), socketio.ErrBusy)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
-	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -190,8 +190,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-func (o Options) settings() engine.Settings {
-	return engine.Settings{
+func (o Options) settings() core.Settings {
+	return core.Settings{
 		Limits: wire.Limits{
 			IDBytes: o.MaxIDBytes, StateBytes: o.MaxStateBytes, Rooms: o.MaxRooms, GraceMs: o.MaxGrace.Milliseconds(),
 		},

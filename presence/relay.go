@@ -7,6 +7,8 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/eventname"
 	"github.com/realtime-ai/realtime-message-go/internal/socketid"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/sessions"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
@@ -20,7 +22,7 @@ type relay struct {
 
 // handle relays an event that names its room in its first argument, or goes to
 // all rooms of the sender: the way of clients that do not know presence:emit.
-func (r relay) handle(sock *engine.Socket, s *socketio.Socket, m *socketio.Message) {
+func (r relay) handle(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message) {
 	a := ackAnswerer{m.Ack()}
 	room, err := wire.RelayRoom(m.Arg(0), r.limits)
 	if err == nil {
@@ -32,7 +34,7 @@ func (r relay) handle(sock *engine.Socket, s *socketio.Socket, m *socketio.Messa
 }
 
 // emit handles presence:emit.
-func (r relay) emit(sock *engine.Socket, s *socketio.Socket, m *socketio.Message, a engine.Acker) {
+func (r relay) emit(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message, a rooms.Acker) {
 	p, err := wire.ParseEmit(m.Arg(0), r.limits)
 	if err == nil && !r.patterns.Match(p.Event) {
 		err = wire.UnknownEvent(p.Event)
@@ -64,14 +66,14 @@ func (m *message) size() int {
 
 // queue has an event sent and answered when its turn comes. Its own goroutine does the
 // sending: the cluster may be slow.
-func (r relay) queue(sock *engine.Socket, s *socketio.Socket, m message, a engine.Acker) error {
+func (r relay) queue(sock *sessions.Socket, s *socketio.Socket, m message, a rooms.Acker) error {
 	p, err := socketio.NewEventRaw(s.Namespace().Name(), m.text, m.binary...)
 	if err != nil {
 		return err
 	}
-	return sock.Relay(engine.RelayEvent{
+	return sock.Relay(sessions.RelayEvent{
 		Room: m.room, Size: m.size(),
-		Send: func(ctx context.Context, from []wire.Sender) (engine.Backlog, error) {
+		Send: func(ctx context.Context, from []wire.Sender) (sessions.Backlog, error) {
 			return r.send(ctx, s, p, from, m.volatile)
 		},
 	}, a)
@@ -80,7 +82,7 @@ func (r relay) queue(sock *engine.Socket, s *socketio.Socket, m message, a engin
 // send passes an event on to the rooms of those that its sender is there.
 func (r relay) send(
 	ctx context.Context, s *socketio.Socket, p *socketio.Packet, from []wire.Sender, volatile bool,
-) (engine.Backlog, error) {
+) (sessions.Backlog, error) {
 	to, addressed := s.Broadcast(), false
 	for i := range from {
 		name := r.engine.RoomName(from[i].RoomID)

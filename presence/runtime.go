@@ -14,6 +14,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/cluster"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/engine"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/socketio"
@@ -80,9 +81,9 @@ func start(ctx context.Context, o Options, ns *socketio.Namespace) (*Runtime, er
 	if rt.store, err = openStore(ctx, o, ns.Name()); err != nil {
 		return nil, err
 	}
-	options := engine.RoomOptions{
+	options := rooms.Options{
 		Encode: encoderFor(ns.Name()),
-		Share:  func(size int) engine.SharedBody { return o.IO.Engine().NewBody(size) },
+		Share:  func(size int) rooms.SharedBody { return o.IO.Engine().NewBody(size) },
 	}
 	if !o.embedded() { // before the engine opens rooms
 		rt.cluster, err = cluster.New(ctx, cluster.Options{

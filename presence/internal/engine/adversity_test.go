@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -211,7 +212,7 @@ func TestDoubtsDoNotHoldUpDepartures(t *testing.T) {
 		watcher.join("v", "wat", "")
 		victim.join("v", "vic", "")
 		var others []*client
-		for i := range 4 * leavesAtOnce {
+		for i := range 4 * core.LeavesAtOnce {
 			c := w.connect(e, fmt.Sprint("x", i))
 			c.join(fmt.Sprint("r", i), "u", "")
 			others = append(others, c)
@@ -226,7 +227,7 @@ func TestDoubtsDoNotHoldUpDepartures(t *testing.T) {
 		for _, c := range others {
 			c.send("heartbeat", `{"patchState":{"n":1}}`)
 		}
-		w.rest(testSettings.StoreTimeout + retryInterval)
+		w.rest(testSettings.StoreTimeout + core.RetryInterval)
 		victim.end(store.ReasonDisconnect, false)
 		w.rest(100 * time.Millisecond)
 		want(t, "100 ms after the victim's end the watcher", watcher.heard(), "leave vic@v disconnect")
@@ -251,7 +252,7 @@ func TestBusyLanesDoNotHoldUpDepartures(t *testing.T) {
 		}
 		st.slow("Put", 10*time.Millisecond, 0)
 		// The 64 executors of a show it away on the pool, and a keeps them from running dry.
-		a.sock.markSilent()
+		a.sock.MarkSilent()
 		a.mu.Lock()
 		a.wake = nil // and it stays silent
 		a.mu.Unlock()
@@ -512,7 +513,7 @@ func TestEventLostDuringALoad(t *testing.T) {
 			b := w.connect(w.nodes[0], "b")
 			b.join("r", "bob", "")
 			st.slow("Load", 0, 300*time.Millisecond)
-			w.nodes[0].Owned.roomOf("r").HandleInterrupt("r", false)
+			w.nodes[0].Owned.Of("r").HandleInterrupt("r", false)
 			time.Sleep(10 * time.Millisecond)
 			faulty.SetPlan(deaf())
 			a := w.connect(w.nodes[0], "a")
@@ -540,10 +541,10 @@ func TestSeatsOfASocketAreBounded(t *testing.T) {
 			a.sock.Leave([]byte(fmt.Sprintf(`{"roomId":"r%d"}`, i)), ackFunc(func([]byte) {}))
 		}
 		synctest.Wait()
-		n := len(w.nodes[0].Sockets.sessions())
+		n := len(w.nodes[0].Sockets.Sessions())
 		if n > 2*testSettings.Limits.Rooms {
 			t.Errorf("one connection with a limit of 100 rooms holds %d seats, %d replicas and %d goroutines",
-				n, len(w.nodes[0].Rooms.replicas()), runtime.NumGoroutine()-before)
+				n, len(w.nodes[0].Rooms.All()), runtime.NumGoroutine()-before)
 		}
 		time.Sleep(5 * time.Second)
 		st.SetPlan(storetest.Plan{})

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/owned"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -16,24 +18,24 @@ import (
 )
 
 // ownedIn is the member of a client in a room, by its node.
-func (c *client) ownedIn(room string) *ownedMember {
-	r := c.node.Owned.roomOf(room)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.owned[c.ID()]
+func (c *client) ownedIn(room string) *owned.Member {
+	r := c.node.Owned.Of(room)
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	return r.Owned[c.ID()]
 }
 
 // checkNow has it found out at once what became of the member. Its executor is idle.
-func checkNow(t *testing.T, m *ownedMember) (stands bool, err error) {
+func checkNow(t *testing.T, m *owned.Member) (stands bool, err error) {
 	t.Helper()
-	m.room.mu.Lock()
-	l := m.writer()
-	m.room.mu.Unlock()
-	return m.check(t.Context(), l)
+	m.Room.Mu.Lock()
+	l := m.Writer()
+	m.Room.Mu.Unlock()
+	return m.Check(t.Context(), l)
 }
 
 // closedSession is that of a socket that has just closed.
-type closedSession struct{ Session }
+type closedSession struct{ owned.Session }
 
 func (closedSession) Closed() bool { return true }
 
@@ -78,25 +80,25 @@ func TestACheckTakesTheWriteThatStands(t *testing.T) {
 func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		inGrace bool
-		set     func(m *ownedMember, on bool) // the room's lock is held
-		foreign bool                          // the check has another executor
+		set     func(m *owned.Member, on bool) // the room's lock is held
+		foreign bool                           // the check has another executor
 	}{
-		"it moved to another executor": {foreign: true, set: func(*ownedMember, bool) {}},
-		"its socket has just closed": {set: func(m *ownedMember, on bool) {
-			if closed, is := m.session.(closedSession); is {
-				m.session = closed.Session
+		"it moved to another executor": {foreign: true, set: func(*owned.Member, bool) {}},
+		"its socket has just closed": {set: func(m *owned.Member, on bool) {
+			if closed, is := m.Session.(closedSession); is {
+				m.Session = closed.Session
 			}
 			if on {
-				m.session = closedSession{m.session}
+				m.Session = closedSession{m.Session}
 			}
 		}},
-		"its leave is under way": {set: func(m *ownedMember, on bool) { m.leaving = on }},
-		"its leave is to be shown": {set: func(m *ownedMember, on bool) {
-			if m.gone = ""; on {
-				m.gone = store.ReasonKicked
+		"its leave is under way": {set: func(m *owned.Member, on bool) { m.Leaving = on }},
+		"its leave is to be shown": {set: func(m *owned.Member, on bool) {
+			if m.Gone = ""; on {
+				m.Gone = store.ReasonKicked
 			}
 		}},
-		"its grace has just ended": {inGrace: true, set: func(m *ownedMember, on bool) { m.grace.ended = on }},
+		"its grace has just ended": {inGrace: true, set: func(m *owned.Member, on bool) { m.Grace.Ended = on }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
@@ -108,15 +110,15 @@ func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {
 				}
 				m := a.ownedIn("r")
 				set := func(on bool) {
-					m.room.mu.Lock()
-					defer m.room.mu.Unlock()
+					m.Room.Mu.Lock()
+					defer m.Room.Mu.Unlock()
 					c.set(m, on)
 				}
 				mem.Wipe()
 				set(true)
 				check := func(t *testing.T) (bool, error) { return checkNow(t, m) }
 				if c.foreign {
-					check = func(t *testing.T) (bool, error) { return m.check(t.Context(), new(serial.Executor)) }
+					check = func(t *testing.T) (bool, error) { return m.Check(t.Context(), new(serial.Executor)) }
 				}
 				stands, err := check(t)
 				if stands || err != nil || len(w.stored("r")) > 0 {
@@ -140,7 +142,7 @@ func TestACheckWritesNothingUnderADeadId(t *testing.T) {
 		rewind := mem.SaveParts()
 		a.patch(`{"n":1}`)
 		rewind(onlyRoom("r"))
-		if err := mem.MarkDead(t.Context(), w.nodes[0].self()); err != nil {
+		if err := mem.MarkDead(t.Context(), w.nodes[0].Self()); err != nil {
 			t.Fatal(err)
 		}
 		if stands, err := checkNow(t, a.ownedIn("r")); stands || err == nil {
@@ -286,10 +288,10 @@ func TestALeaveInARebuildingIsShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := a.ownedIn("r")
-		m.room.mu.Lock()
-		m.room.rep.Lost(time.Now(), true)
-		m.room.giveUpLocked(m, member.Gone, store.ReasonKicked)
-		m.room.mu.Unlock()
+		m.Room.Mu.Lock()
+		m.Room.Rep.Lost(time.Now(), true)
+		m.Room.GiveUpLocked(m, member.Gone, store.ReasonKicked)
+		m.Room.Mu.Unlock()
 		w.rest(time.Second)
 		want(t, "b", b.heard(), "leave ann@r kicked")
 	})
@@ -348,7 +350,7 @@ func TestARestoreThatSomebodyIsFasterThan(t *testing.T) {
 		a.join("r", "ann", "")
 		link.Freeze()
 		w.rest(12 * time.Second) // ann is removed
-		other := store.Member{ConnID: "sock-a", UserID: "ann", Life: randomID(9), Owner: "far", Epoch: 2, Write: 1, State: []byte("{}")}
+		other := store.Member{ConnID: "sock-a", UserID: "ann", Life: core.RandomID(9), Owner: "far", Epoch: 2, Write: 1, State: []byte("{}")}
 		var faster atomic.Bool
 		write := func(m *store.Member) {
 			if m.ConnID != "sock-a" || faster.Swap(true) {
@@ -383,7 +385,7 @@ func TestALifeBeforeDoesNotTakeThePlaceOfTheNext(t *testing.T) {
 		l[0].SetPlan(deaf())
 		l[0].Freeze()
 		w.rest(8 * time.Second)
-		if m := w.stored("r")[0]; m.Owner != w.nodes[1].self() {
+		if m := w.stored("r")[0]; m.Owner != w.nodes[1].Self() {
 			t.Fatalf("not taken over: %+v", m)
 		}
 		lose := mem.SaveParts()
@@ -401,7 +403,7 @@ func TestALifeBeforeDoesNotTakeThePlaceOfTheNext(t *testing.T) {
 		if ack := a.send("heartbeat", `{"roomId":"r"}`).wait(); !ack.OK {
 			t.Errorf("heartbeat: %+v", ack)
 		}
-		if m := w.stored("r")[0]; m.Owner != w.nodes[0].self() || m.UntilMs > 0 {
+		if m := w.stored("r")[0]; m.Owner != w.nodes[0].Self() || m.UntilMs > 0 {
 			t.Errorf("stored: %+v", m)
 		}
 		w.agree("r")

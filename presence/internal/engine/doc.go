@@ -1,10 +1,10 @@
-// Package engine is presence on one node, without any Socket.IO in it: the rooms that the
-// node has open, the sockets and what they ask for, the members that the node owns, and
-// what it does when nodes die, the store loses data, or nobody answers.
+// Package engine is presence on one node, without any Socket.IO in it. It puts a node
+// together, opens and closes it, and does what concerns the whole of it: it hears when this
+// node was declared dead and sees to the members of nodes that are (node.Host), repeats what
+// the store may have lost, keeps the indexes fresh, drains, kicks, and tells where users are.
 //
-// A socket has a room session for each of its rooms. A request is a task of the session's
-// executor, which runs them one at a time; so there is one writer of a member, and one
-// write at a time. A room holds the node's replica and delivers its events under one lock.
-// What became of a member that the store does not have as it should is found out in one
-// place, check.go.
+// What the parts do is in the packages below: core has what they share, rooms what is shown of
+// a room, owned the members that this node writes, sessions the sockets and their requests.
+//
+// Its tests are those of all of these together, the simulation among them.
 package engine

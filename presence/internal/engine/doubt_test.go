@@ -81,7 +81,7 @@ func TestARestoreThatIsLateComesToNothing(t *testing.T) {
 				a.patch(`{"n":1}`)
 				lose(onlyRoom("r"))
 				late.intent.Store(int32(store.IntentRestore))
-				e.Owned.roomOf("r").HandleInterrupt("r", true)
+				e.Owned.Of("r").HandleInterrupt("r", true)
 				for late.intent.Load() != 0 {
 					w.rest(10 * time.Millisecond)
 				}

@@ -9,20 +9,20 @@ import (
 )
 
 // BeginDrain refuses joins from now on.
-func (e *Engine) BeginDrain() { e.draining.Store(true) }
+func (e *Engine) BeginDrain() { e.Stopping.Store(true) }
 
 // DrainNode drains the node: plain members leave, resumable ones are left in
 // grace for any other node to take over. It returns when all of that is stored
 // or ctx ends. No client is connected any more, or it will not hear of it. left
 // says that something of the node stays in the store, or may: Deregister is told.
 func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
-	e.draining.Store(true)
+	e.Stopping.Store(true)
 	d := &drainRun{eng: e, seen: make(map[*serial.Executor]bool)}
 	// What is being carried out cannot be seen, only waited for, and may have
 	// made something new: two rounds without a find, that being done in between.
 	for quiet := 0; quiet < 2; quiet++ {
 		more := false
-		if e.life.WaitIdle(ctx) != nil || !d.wait(ctx, func() { more = d.sweep() }) || !d.wait(ctx, d.waitForPools) {
+		if e.Life.WaitIdle(ctx) != nil || !d.wait(ctx, func() { more = d.sweep() }) || !d.wait(ctx, d.waitForPools) {
 			return true, fmt.Errorf("presence: drain: %w", ctx.Err())
 		}
 		if more {
@@ -36,7 +36,7 @@ func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
 // that something of it may be in the store. So may an entry of the node's index whose write
 // was cut short.
 func (e *Engine) Deregister(ctx context.Context, left bool) error {
-	return e.life.SignOff(ctx, left || e.index.InDoubt())
+	return e.Life.SignOff(ctx, left || e.Index.InDoubt())
 }
 
 // drainRun is a drain under way.
@@ -65,13 +65,13 @@ func (d *drainRun) wait(ctx context.Context, f func()) bool {
 
 // waitForPools waits for all that the pools of leaves and of retries began before.
 func (d *drainRun) waitForPools() {
-	for _, p := range []*serial.FairPool{d.eng.leavePool, d.eng.retryPool} {
+	for _, p := range []*serial.FairPool{d.eng.LeavePool, d.eng.RetryPool} {
 		met := p.Barrier()
 		d.open.Add(1)
-		d.eng.start(func() {
+		d.eng.Go(func() {
 			select {
 			case <-met:
-			case <-d.eng.ctx.Done():
+			case <-d.eng.Ctx.Done():
 			}
 			d.finished()
 		})
@@ -88,15 +88,15 @@ func (d *drainRun) sweep() (more bool) {
 			d.add(l, part)
 		}
 	}
-	for _, st := range e.Sockets.sessions() {
+	for _, st := range e.Sockets.Sessions() {
 		add(st.Executor(), st.LeaveOrHandOff)
 	}
-	for _, m := range e.Owned.ownedMembers() {
-		if l, part := m.letGoPart(); l != nil {
+	for _, m := range e.Owned.All() {
+		if l, part := m.LetGoPart(); l != nil {
 			add(l, part)
 		}
 	}
-	for _, l := range e.retries.Waiting() {
+	for _, l := range e.Retries.Waiting() {
 		add(l, func(context.Context) bool { return false })
 	}
 	return more
@@ -106,9 +106,9 @@ func (d *drainRun) sweep() (more bool) {
 // The part reports whether it left something in the store.
 func (d *drainRun) add(l *serial.Executor, part func(ctx context.Context) bool) {
 	d.open.Add(1)
-	d.eng.schedule(l, func() {
+	d.eng.Schedule(l, func() {
 		defer d.finished()
-		ctx, cancel := d.eng.storeContext()
+		ctx, cancel := d.eng.StoreContext()
 		defer cancel()
 		left := part(ctx)
 		if l.ResolveInDoubt(ctx) != nil || left {
@@ -121,17 +121,4 @@ func (d *drainRun) finished() {
 	if d.open.Add(-1) == 0 {
 		close(d.done)
 	}
-}
-
-// ownedMembers lists what the node owns.
-func (e *ownedMembers) ownedMembers() []*ownedMember {
-	var list []*ownedMember
-	for _, r := range e.replicas() {
-		r.mu.Lock()
-		for _, m := range r.owned {
-			list = append(list, m)
-		}
-		r.mu.Unlock()
-	}
-	return list
 }

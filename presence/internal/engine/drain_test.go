@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -19,7 +20,7 @@ import (
 func (e *Engine) drain(ctx context.Context) error {
 	left, err := e.DrainNode(ctx)
 	if err == nil {
-		err = e.life.SignOff(ctx, left)
+		err = e.Life.SignOff(ctx, left)
 	}
 	return err
 }
@@ -59,10 +60,10 @@ func TestDrainWaitsForDepartures(t *testing.T) {
 		name, grace string
 		members     int
 	}{
-		{"few plain", "", leavesAtOnce / 2},
-		{"many plain", "", 3 * leavesAtOnce},
-		{"few resumable", `,"graceMs":30000`, leavesAtOnce / 2},
-		{"many resumable", `,"graceMs":30000`, 3 * leavesAtOnce},
+		{"few plain", "", core.LeavesAtOnce / 2},
+		{"many plain", "", 3 * core.LeavesAtOnce},
+		{"few resumable", `,"graceMs":30000`, core.LeavesAtOnce / 2},
+		{"many resumable", `,"graceMs":30000`, 3 * core.LeavesAtOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inSlowWorld(t, 2, func(w *world, st *slowStore) { drainDepartures(w, st, c.grace, c.members) })
@@ -71,7 +72,7 @@ func TestDrainWaitsForDepartures(t *testing.T) {
 }
 
 func drainDepartures(w *world, st *slowStore, grace string, members int) {
-	const rooms = leavesAtOnce / 2
+	const rooms = core.LeavesAtOnce / 2
 	t, e := w.t, w.nodes[0]
 	b := w.connect(w.nodes[1], "b")
 	var closing []*client
@@ -90,13 +91,13 @@ func drainDepartures(w *world, st *slowStore, grace string, members int) {
 	for _, c := range closing {
 		c.end(store.ReasonShutdown, false)
 	}
-	if members <= leavesAtOnce {
+	if members <= core.LeavesAtOnce {
 		synctest.Wait() // they are at the store; else they wait for their turn
 	}
 	if err := e.drain(t.Context()); err != nil {
 		t.Error(err)
 	}
-	states, err := w.store.NodeStates(t.Context(), []string{e.self()})
+	states, err := w.store.NodeStates(t.Context(), []string{e.Self()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestDrainInDoubt(t *testing.T) {
 		if err := e.drain(context.Background()); err != nil {
 			t.Error(err)
 		}
-		states, err := w.store.NodeStates(t.Context(), []string{e.self()})
+		states, err := w.store.NodeStates(t.Context(), []string{e.Self()})
 		if err != nil || states[0] != store.NodeDead {
 			t.Errorf("the node stands as %d, %v; its member still does", states[0], err)
 		}
@@ -149,18 +150,18 @@ func TestNoGoroutinesPileUp(t *testing.T) {
 	t.Run("store that stalls as a whole", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			st := storetest.NewFaulty(memstore.New(memstore.Options{}), storetest.Plan{})
-			runWorld(t, wholeStore{st}, 1, func(w *world) { pileUp(w, st, leavesAtOnce) })
+			runWorld(t, wholeStore{st}, 1, func(w *world) { pileUp(w, st, core.LeavesAtOnce) })
 		})
 	})
 	t.Run("sharded store", func(t *testing.T) {
-		inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) { pileUp(w, st, leavesAtOnce+slowLimit) })
+		inFaultyWorld(t, 1, func(w *world, st *storetest.Faulty) { pileUp(w, st, core.LeavesAtOnce+core.SlowLimit) })
 	})
 }
 
 // pileUp has connections end while the store hangs, with pools that may have so many
 // turns at once.
 func pileUp(w *world, st *storetest.Faulty, turns int) {
-	const rooms, members = 2 * slowLimit, 4 * slowLimit
+	const rooms, members = 2 * core.SlowLimit, 4 * core.SlowLimit
 	t, e := w.t, w.nodes[0]
 	for i := range members {
 		w.connect(e, fmt.Sprint(i)).join(fmt.Sprint("r", i%rooms), "u", "")

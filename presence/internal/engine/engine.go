@@ -7,20 +7,24 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/owned"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/sessions"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // Engine is presence on one node, without any Socket.IO in it.
 type Engine struct {
-	*Node
+	*core.Node
 	// Rooms are the rooms that the node has open, Owned its members in them, and Sockets its
 	// sockets.
-	Rooms   *Rooms
-	Owned   *ownedMembers
-	Sockets *Sockets
+	Rooms   *rooms.Rooms
+	Owned   *owned.Members
+	Sockets *sessions.Sockets
 
 	// repeats counts the losses of data after which things are still to be said again.
 	repeats  atomic.Int64
@@ -36,13 +40,13 @@ const closeGrace = time.Second
 const reapAtOnce = 16
 
 // New returns a node that does nothing before Open.
-func New(s Settings, o RoomOptions, st store.Store, c clock.Clock) *Engine {
+func New(s core.Settings, o rooms.Options, st store.Store, c clock.Clock) *Engine {
 	e := new(Engine)
-	e.Node = newNode(s, st, c, e)
-	e.Rooms = newRooms(e.Node, o)
-	e.Owned = newOwnedMembers(e.Rooms)
-	e.Sockets = newSockets(e.Owned)
-	e.reapPool = e.newPool(reapAtOnce)
+	e.Node = core.New(s, st, c, e)
+	e.Rooms = rooms.New(e.Node, o)
+	e.Owned = owned.New(e.Rooms)
+	e.Sockets = sessions.New(e.Owned)
+	e.reapPool = e.NewPool(reapAtOnce)
 	return e
 }
 
@@ -51,24 +55,24 @@ func New(s Settings, o RoomOptions, st store.Store, c clock.Clock) *Engine {
 // ctx.
 func (e *Engine) Open(ctx context.Context) (err error) {
 	// Life sign first: what a subscription delivers is judged by the store's time.
-	if err := e.life.Renew(ctx); err != nil {
+	if err := e.Life.Renew(ctx); err != nil {
 		return fmt.Errorf("presence: first life sign: %w", err)
 	}
-	if e.nodes, err = e.store.SubscribeNodes(ctx, nodeMessages{e}); err != nil {
+	if e.nodes, err = e.Store.SubscribeNodes(ctx, nodeMessages{e}); err != nil {
 		e.forgetNode(ctx)
 		return fmt.Errorf("presence: subscribe to nodes: %w", err)
 	}
-	e.start(func() { e.life.KeepAlive(e.ctx) })
-	e.start(func() { e.life.SweepOrphans(e.ctx) })
-	e.every(retryInterval, e.retries.Retry)
-	e.every(node.IndexSweep, func() { e.index.Sweep(e.ctx) })
-	e.every(idleCheckInterval, e.Rooms.checkIdleRooms)
-	e.every(replica.TombstoneTime/4, func() { e.tombstones.Expire(e.clock.Now()) })
-	e.every(e.TTL/3, e.refreshConns)
-	e.every(userTurn, e.usersInTurn())
-	e.every(e.ReaperInterval, e.Sockets.connReaper())
+	e.Go(func() { e.Life.KeepAlive(e.Ctx) })
+	e.Go(func() { e.Life.SweepOrphans(e.Ctx) })
+	e.Every(core.RetryInterval, e.Retries.Retry)
+	e.Every(node.IndexSweep, func() { e.Index.Sweep(e.Ctx) })
+	e.Every(rooms.IdleCheckInterval, e.Rooms.CheckIdle)
+	e.Every(replica.TombstoneTime/4, func() { e.Tombstones.Expire(e.Clock.Now()) })
+	e.Every(e.TTL/3, e.refreshConns)
+	e.Every(userTurn, e.usersInTurn())
+	e.Every(e.ReaperInterval, e.Sockets.ConnReaper())
 	if e.SilentAfter > 0 {
-		e.every(silentInterval, e.Sockets.silenceDetector())
+		e.Every(sessions.SilentInterval, e.Sockets.SilenceDetector())
 	}
 	return nil
 }
@@ -77,8 +81,8 @@ func (e *Engine) Open(ctx context.Context) (err error) {
 func (e *Engine) forgetNode(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.StoreTimeout)
 	defer cancel()
-	if err := e.store.Retire(ctx, e.self()); err != nil { // else its lease runs out
-		e.Log.Warn("life sign not taken back; other servers find this one dead when its lease is over", "node", e.self(), "error", err)
+	if err := e.Store.Retire(ctx, e.Self()); err != nil { // else its lease runs out
+		e.Log.Warn("life sign not taken back; other servers find this one dead when its lease is over", "node", e.Self(), "error", err)
 	}
 }
 
@@ -86,12 +90,12 @@ func (e *Engine) forgetNode(ctx context.Context) {
 // node that finds this one dead; drain first to avoid that. Functions of the application
 // that run are waited for until ctx ends; the error says that some still run.
 func (e *Engine) Shut(ctx context.Context) error {
-	e.cancel()
+	e.Cancel()
 	if e.nodes != nil {
 		e.nodes.Close()
 	}
-	e.workers.Close()
-	err := e.workers.Wait(ctx, closeGrace)
-	e.Rooms.close()
+	e.Workers.Close()
+	err := e.Workers.Wait(ctx, closeGrace)
+	e.Rooms.Close()
 	return err
 }

@@ -151,7 +151,7 @@ func TestLeave(t *testing.T) {
 		}
 		b.end(store.ReasonDisconnect, false)
 		synctest.Wait()
-		if n := len(w.nodes[0].Rooms.replicas()); n != 0 {
+		if n := len(w.nodes[0].Rooms.All()); n != 0 {
 			t.Errorf("%d replicas left", n)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -34,7 +35,7 @@ func TestALostConnectionIsWrittenAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		heard bool
 		after time.Duration
-	}{"at once": {true, maxJitter + 100*time.Millisecond}, "in time": {false, testSettings.TTL/3 + time.Second}} {
+	}{"at once": {true, core.MaxJitter + 100*time.Millisecond}, "in time": {false, testSettings.TTL/3 + time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 				lose := mem.SaveParts()
@@ -86,7 +87,7 @@ func TestALossDuringTheRepeating(t *testing.T) {
 		l[0].InterruptSome(true, nodesChannel)
 		w.rest(time.Second)
 		l[0].SetPlan(storetest.Plan{})
-		w.rest(retryInterval + maxJitter + 100*time.Millisecond)
+		w.rest(core.RetryInterval + core.MaxJitter + 100*time.Millisecond)
 		if fields, _ := mem.ConnRecord("sock-a"); fields["room_id"] != "r" {
 			t.Errorf("record: %v", fields)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -19,7 +20,7 @@ import (
 // indexHas fails unless the store has these rooms as those of a node.
 func (w *world) indexHas(e *Engine, when string, want ...string) {
 	w.t.Helper()
-	rooms, next, err := w.store.NodeRooms(w.t.Context(), e.self(), "", 100)
+	rooms, next, err := w.store.NodeRooms(w.t.Context(), e.Self(), "", 100)
 	slices.Sort(rooms)
 	if err != nil || next != "" || !slices.Equal(rooms, want) {
 		w.t.Errorf("%s: the node's rooms are %q, %v, want %q", when, rooms, err, want)
@@ -154,7 +155,7 @@ func joinDuringRemoval(t *testing.T, limit time.Duration, lost bool, after time.
 	s := testSettings
 	s.StoreTimeout = limit
 	runWorld(t, st, 0, func(w *world) {
-		e, err := newEngine(t.Context(), s, st, clock.System{}, func(event []byte, _ series.Change) Frame { return textFrame(event) })
+		e, err := newEngine(t.Context(), s, st, clock.System{}, func(event []byte, _ series.Change) rooms.Frame { return textFrame(event) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,18 +210,18 @@ func TestALossOfTheIndexDuringAFirstJoin(t *testing.T) {
 func TestAnEntryThatIsBackWhileItsRoomIsOpened(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		e := w.nodes[0]
-		r, err := e.Owned.acquire(w.t.Context(), "r")
+		r, err := e.Owned.Acquire(w.t.Context(), "r")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.store.AddRoom(w.t.Context(), store.NodeRoom{Node: e.self(), Room: "r"}); err != nil {
+		if err := w.store.AddRoom(w.t.Context(), store.NodeRoom{Node: e.Self(), Room: "r"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.index.Repair(e.ctx); err != nil {
+		if err := e.Index.Repair(e.Ctx); err != nil {
 			t.Fatal(err)
 		}
 		w.connect(e, "a").join("r", "ann", "")
-		r.release()
+		r.Release()
 		w.rest(2 * node.IndexKeeps)
 		w.indexHas(e, "while a member is there", "r")
 	})

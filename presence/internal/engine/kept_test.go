@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
@@ -32,7 +33,7 @@ func TestWhoLeavesInALossIsNotShownForLong(t *testing.T) {
 				l[1].SetPlan(storetest.Plan{})
 				l[2].SetPlan(storetest.Plan{})
 				l[2].Thaw()
-				w.rest(idleAfter + idleCheckInterval + replica.RebuildTime + 2*time.Second)
+				w.rest(rooms.IdleAfter + rooms.IdleCheckInterval + replica.RebuildTime + 2*time.Second)
 				want(t, "b", b.heard(), "leave ann@r disconnect")
 				w.agree("r")
 			})

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -50,7 +50,7 @@ func (e *Engine) Kick(ctx context.Context, t KickTarget) (removed int, err error
 // kickOnce removes those that are there now. missed is why it has to be tried
 // again for some: Fenced, they moved; Expired, the removal came too late.
 func (e *Engine) kickOnce(ctx context.Context, t KickTarget) (removed int, missed store.Outcome, err error) {
-	loaded, err := e.store.Load(ctx, t.RoomID)
+	loaded, err := e.Store.Load(ctx, t.RoomID)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -81,20 +81,20 @@ func (e *Engine) kickOnce(ctx context.Context, t KickTarget) (removed int, misse
 func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (store.Outcome, error) {
 	t := replica.EndOf(room, m, store.ReasonKicked)
 	t.Mine = true
-	expires := e.expiry(ctx)
-	outcome, err := e.removeMember(ctx, store.Remove{
+	expires := e.Expiry(ctx)
+	outcome, err := e.RemoveMember(ctx, store.Remove{
 		Room: room, ConnID: m.ConnID, Epoch: m.Epoch, Life: m.Life, Reason: store.ReasonKicked,
 	})
 	switch {
-	case errors.Is(err, errExpired):
+	case errors.Is(err, core.ErrExpired):
 		return store.Expired, nil
 	case err != nil:
 		e.followUp(t, expires)
 	case outcome == store.Applied:
-		e.tombstones.Add(t, e.clock.Now())
+		e.Tombstones.Add(t, e.Clock.Now())
 		// The owner does this, too, when it hears of the kick.
-		if e.removeUser(ctx, t.UserEntry()) != nil {
-			e.Owned.repeatLeave(t)
+		if e.RemoveUser(ctx, t.UserEntry()) != nil {
+			e.Owned.RepeatLeave(t)
 		}
 	}
 	return outcome, err
@@ -103,13 +103,13 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 // followUp finds out what became of a kick without an answer when it cannot take effect
 // any more, and removes what is left of a member that is gone. It does not block.
 func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
-	e.carryOutLater(t.Room, e.after(expiresMs, func(ctx context.Context) error {
-		stands, err := e.stored(ctx, t.Room, t.ConnID)
+	e.CarryOutLater(t.Room, e.After(expiresMs, func(ctx context.Context) error {
+		stands, err := e.Stored(ctx, t.Room, t.ConnID)
 		if err != nil || stands != nil && stands.Life == t.Life {
 			return err
 		}
-		e.tombstones.Add(t, e.clock.Now())
-		return e.Owned.endEntries(ctx, t)
+		e.Tombstones.Add(t, e.Clock.Now())
+		return e.Owned.EndEntries(ctx, t)
 	}))
 }
 
@@ -127,35 +127,20 @@ func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store
 	if err != nil {
 		return err
 	}
-	return e.store.PublishNodes(ctx, append([]byte{wire.NodeDisconnect}, text...))
+	return e.Store.PublishNodes(ctx, append([]byte{wire.NodeDisconnect}, text...))
 }
 
 // handleDisconnectNotice takes what sendDisconnectNotice sent.
 func (e *Engine) handleDisconnectNotice(text []byte) {
 	var cut disconnectNotice
 	if err := json.Unmarshal(text, &cut); err != nil {
-		e.throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
+		e.Throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
 		return
 	}
-	if r := e.Owned.roomOf(cut.Room); r != nil {
-		r.disconnectWith(cut.ConnID, cut.Epoch)
+	if r := e.Owned.Of(cut.Room); r != nil {
+		r.DisconnectWith(cut.ConnID, cut.Epoch)
 	}
 }
 
 // pause waits before the store is asked again for something that came too late.
-func (e *Engine) pause(ctx context.Context) error { return e.wait(ctx, retryInterval) }
-
-// wait blocks for a while, or until ctx or the node ends: that is an error.
-func (e *Node) wait(ctx context.Context, d time.Duration) error {
-	done := make(chan struct{})
-	t := e.clock.AfterFunc(d, func() { close(done) })
-	defer t.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return errors.Join(store.ErrUnavailable, ctx.Err())
-	case <-e.ctx.Done():
-		return store.ErrClosed
-	}
-}
+func (e *Engine) pause(ctx context.Context) error { return e.Wait(ctx, core.RetryInterval) }

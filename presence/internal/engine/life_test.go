@@ -19,18 +19,18 @@ func (w *world) lifeOfMember(room string) string {
 	}
 	m := stored[0]
 	for i, e := range w.nodes {
-		r := e.Owned.roomOf(room)
+		r := e.Owned.Of(room)
 		if r == nil {
 			continue
 		}
-		r.mu.Lock()
-		if shown := r.rep.Member(m.ConnID); shown == nil || shown.Life != m.Life {
+		r.Mu.Lock()
+		if shown := r.Rep.Member(m.ConnID); shown == nil || shown.Life != m.Life {
 			w.t.Errorf("node %d shows %+v, want life %s", i, shown, m.Life)
 		}
-		if own := r.owned[m.ConnID]; own != nil && own.life != m.Life {
-			w.t.Errorf("node %d owns life %s, want %s", i, own.life, m.Life)
+		if own := r.Owned[m.ConnID]; own != nil && own.Life != m.Life {
+			w.t.Errorf("node %d owns life %s, want %s", i, own.Life, m.Life)
 		}
-		r.mu.Unlock()
+		r.Mu.Unlock()
 	}
 	rooms, _, err := w.store.NodeRooms(w.t.Context(), m.Owner, "", 10)
 	if err != nil || len(rooms) != 1 || rooms[0] != room {

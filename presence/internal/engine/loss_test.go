@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -112,7 +113,7 @@ func TestALeaveThatTheStoreForgotIsRepeated(t *testing.T) {
 					if err := mem.RemoveUser(t.Context(), user); err != nil {
 						t.Error(err)
 					}
-					if err := mem.ConnLeave(t.Context(), store.Conn{ConnID: "sock-a", Room: "r", Node: w.nodes[0].self()}); err != nil {
+					if err := mem.ConnLeave(t.Context(), store.Conn{ConnID: "sock-a", Room: "r", Node: w.nodes[0].Self()}); err != nil {
 						t.Error(err)
 					}
 				})
@@ -139,7 +140,7 @@ func TestMembersOfANodeThatNobodyKnowsLeave(t *testing.T) {
 		b.join("r", "bob", "")
 		w.connect(w.nodes[0], "a").join("r", "ann", "")
 		b.heard()
-		if err := mem.Retire(t.Context(), w.nodes[0].self()); err != nil {
+		if err := mem.Retire(t.Context(), w.nodes[0].Self()); err != nil {
 			t.Fatal(err)
 		}
 		l[0].Kill()
@@ -228,7 +229,7 @@ func TestAResumeAndATakeoverByTheSameNode(t *testing.T) {
 			l[0].Kill()
 			w.crash(old)
 			w.nodes = w.nodes[1:]
-			if err := mem.MarkDead(t.Context(), old.self()); err != nil {
+			if err := mem.MarkDead(t.Context(), old.Self()); err != nil {
 				t.Fatal(err)
 			}
 			next := time.Until(time.Now().Truncate(time.Second).Add(time.Second)) // the beat that finds it
@@ -300,10 +301,10 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 		if !unknown {
 			nodeMessages{w.nodes[0]}.HandleInterrupt("", true)
 		}
-		r := w.nodes[0].Rooms.replicas()[0]
-		r.mu.Lock()
-		r.resync()
-		r.mu.Unlock()
+		r := w.nodes[0].Rooms.All()[0]
+		r.Mu.Lock()
+		r.Resync()
+		r.Mu.Unlock()
 		w.rest(300 * time.Millisecond)
 		l[0].Interrupt(true)
 		w.rest(5 * time.Second)
@@ -365,13 +366,13 @@ func TestALoadAheadOfTheLastLeave(t *testing.T) {
 			}
 			l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Delay: 200 * time.Millisecond} }})
 			w.rest(time.Millisecond)
-			r := w.nodes[0].Rooms.replicas()[0]
+			r := w.nodes[0].Rooms.All()[0]
 			if _, err := w.nodes[1].Kick(t.Context(), KickTarget{UserID: "ann", RoomID: "r"}); err != nil {
 				t.Fatal(err)
 			}
-			r.mu.Lock()
-			r.resync()
-			r.mu.Unlock()
+			r.Mu.Lock()
+			r.Resync()
+			r.Mu.Unlock()
 			w.rest(5 * time.Second)
 			if got := a.heard(); grace == "" && !strings.HasSuffix(got, "leave ann@r kicked") {
 				t.Errorf("a heard:\n%s", got)
@@ -429,7 +430,7 @@ func TestARestoreGoesOnFromTheEpochShown(t *testing.T) {
 		}
 		l[0].Freeze()
 		takenOver(2)
-		claimant := slices.IndexFunc(w.nodes, func(e *Engine) bool { return e.self() == ann().Owner })
+		claimant := slices.IndexFunc(w.nodes, func(e *Engine) bool { return e.Self() == ann().Owner })
 		l[claimant].Kill()
 		w.crash(w.nodes[claimant])
 		w.nodes = slices.Delete(w.nodes, claimant, claimant+1)
@@ -464,12 +465,12 @@ func TestEventsOfBeforeALossComeLate(t *testing.T) {
 			return f
 		}})
 		l.failover(rewind)
-		w.rest(maxJitter + time.Millisecond)
-		r := w.nodes[0].Rooms.replicas()[0]
-		at := r.position()
-		r.mu.Lock()
-		at.Seq = r.rep.Loaded().Seq + 1
-		r.mu.Unlock()
+		w.rest(core.MaxJitter + time.Millisecond)
+		r := w.nodes[0].Rooms.All()[0]
+		at := r.Position()
+		r.Mu.Lock()
+		at.Seq = r.Rep.Loaded().Seq + 1
+		r.Mu.Unlock()
 		r.HandleEvent(store.Event{Position: at, Prev: at.Seq - 1, Intent: store.IntentJoin, Member: first, UserConns: 1})
 		want(t, "b", b.heard(), "")
 		l[0].SetPlan(storetest.Plan{})
@@ -499,7 +500,7 @@ func TestAGraceDoesNotEndTheNextOne(t *testing.T) {
 			return f
 		}})
 		l.failover(rewind)
-		w.rest(maxJitter)
+		w.rest(core.MaxJitter)
 		for _, patch := range []string{`{"n":1}`, `{"n":2}`} { // the room goes on
 			b.patch(patch)
 			w.rest(100 * time.Millisecond)
@@ -529,10 +530,10 @@ func TestAGraceDoesNotEndTheNextOne(t *testing.T) {
 func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 	for name, meanwhile := range map[string]func(w *world, mem *memstore.Store, dead string){
 		"the room is read": func(w *world, _ *memstore.Store, _ string) {
-			r := w.nodes[1].Rooms.replicas()[0]
-			r.mu.Lock()
-			r.resync()
-			r.mu.Unlock()
+			r := w.nodes[1].Rooms.All()[0]
+			r.Mu.Lock()
+			r.Resync()
+			r.Mu.Unlock()
 		},
 		"another node takes it over": func(w *world, mem *memstore.Store, dead string) {
 			if err := mem.MarkDead(w.t.Context(), dead); err != nil {
@@ -549,7 +550,7 @@ func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 				rewind := mem.Save()
 				a.send("leave", `{}`).wait()
 				l[0].Kill()
-				dead := w.nodes[0].self()
+				dead := w.nodes[0].Self()
 				w.crash(w.nodes[0])
 				w.nodes = w.nodes[1:]
 				var fails atomic.Bool
@@ -561,7 +562,7 @@ func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 					return f
 				}})
 				l[1:].failover(rewind)
-				w.rest(maxJitter)
+				w.rest(core.MaxJitter)
 				b.patch(`{"n":1}`)
 				w.rest(100 * time.Millisecond)
 				b.patch(`{"n":2}`)

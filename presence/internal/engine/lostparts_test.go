@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
@@ -86,7 +87,7 @@ func TestAResumeWaitsForARestore(t *testing.T) {
 			c := w.connect(w.nodes[1], "c")
 			ack := c.join("r", "ann", token(joined))
 			for tries := 0; !ack.OK && tries < 5; tries++ {
-				w.rest(retryInterval) // it was told to try again in a moment
+				w.rest(core.RetryInterval) // it was told to try again in a moment
 				ack = c.join("r", "ann", token(joined))
 			}
 			if !ack.OK || !ack.Resumed || ack.Self.ConnID != joined.Self.ConnID || len(ack.Snapshot) != 1 {
@@ -138,7 +139,7 @@ func TestALostMemberOfADeadNodeIsNotShownOn(t *testing.T) {
 		w.connect(w.nodes[0], "a").join("r", "ann", "")
 		b.heard()
 		w.crash(w.nodes[0])
-		if err := mem.MarkDead(t.Context(), w.nodes[0].self()); err != nil {
+		if err := mem.MarkDead(t.Context(), w.nodes[0].Self()); err != nil {
 			t.Fatal(err)
 		}
 		rewind(func(part string) bool { return part == "room:r" })

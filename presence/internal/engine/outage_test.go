@@ -9,7 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -86,7 +88,7 @@ func TestAHangingAuthorizeDoesNotHoldUpLeaves(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		for i := range 2 * slowLimit {
+		for i := range 2 * core.SlowLimit {
 			x := w.connect(e, fmt.Sprint("x", i))
 			x.sock.Join([]byte(`{"roomId":"r","userId":"u"}`), hangs, ackFunc(func([]byte) {}))
 			x.end(store.ReasonDisconnect, false)
@@ -103,18 +105,18 @@ func TestAStalledMasterDoesNotHoldUpLoads(t *testing.T) {
 		e := w.nodes[0]
 		a := w.connect(e, "a")
 		a.join("v", "ann", "")
-		for i := range 8 * loadsAtOnce {
+		for i := range 8 * rooms.LoadsAtOnce {
 			w.connect(e, fmt.Sprint("x", i)).join(fmt.Sprint("r", i), "u", "")
 		}
 		a.heard()
 		plan := stalled("r")
 		plan.Deliver = deaf().Deliver
 		st.SetPlan(plan)
-		for _, r := range e.Rooms.replicas() {
-			if r.id != "v" {
-				r.mu.Lock()
-				r.resync()
-				r.mu.Unlock()
+		for _, r := range e.Rooms.All() {
+			if r.ID != "v" {
+				r.Mu.Lock()
+				r.Resync()
+				r.Mu.Unlock()
 			}
 		}
 		w.rest(100 * time.Millisecond)
@@ -156,7 +158,7 @@ func TestDoubtsAreBounded(t *testing.T) {
 		a := w.connect(e, "a")
 		a.join("r", "ann", "")
 		st.SetPlan(hang("Put", "Remove"))
-		const clients = 2 * maxRoomInDoubt
+		const clients = 2 * core.MaxRoomInDoubt
 		for i := range clients {
 			x := w.connect(e, fmt.Sprint("x", i))
 			x.send("join", fmt.Sprintf(`{"roomId":"r","userId":"u%d"}`, i))
@@ -166,13 +168,13 @@ func TestDoubtsAreBounded(t *testing.T) {
 			x.end(store.ReasonDisconnect, false)
 		}
 		w.rest(3 * time.Second)
-		if n := len(e.retries.Waiting()); n > maxRoomInDoubt+300 { // and those that were under way
+		if n := len(e.Retries.Waiting()); n > core.MaxRoomInDoubt+300 { // and those that were under way
 			t.Errorf("%d writes in doubt of %d clients", n, clients)
 		}
 		st.SetPlan(storetest.Plan{})
 		w.rest(20 * time.Second)
 		w.agree("r")
-		if all := e.retries.Len(); all != 0 {
+		if all := e.Retries.Len(); all != 0 {
 			t.Errorf("%d are counted as in doubt when all is settled", all)
 		}
 		if ack := w.connect(e, "b").join("r", "bob", ""); !ack.OK {
@@ -191,23 +193,23 @@ func TestEventsOfARoomThatCannotBeLoadedAreBounded(t *testing.T) {
 		c.join("r", "cat", "")
 		a.heard()
 		st.SetPlan(hang("Load"))
-		r := w.nodes[0].Owned.roomOf("r")
+		r := w.nodes[0].Owned.Of("r")
 		r.HandleInterrupt("r", false)
 		w.rest(2 * time.Second)
 		c.send("leave", `{}`).wait()
 		blob := strings.Repeat("x", 8<<10)
-		for i := range 2 * maxBuffered {
+		for i := range 2 * rooms.MaxBuffered {
 			b.patch(fmt.Sprintf(`{"n":%d,"blob":%q}`, i, blob))
 		}
-		r.mu.Lock()
-		held, bytes := len(r.buffered.events), r.buffered.bytes
-		r.mu.Unlock()
-		if held > maxBuffered || bytes > 2*maxBufferedBytes {
+		r.Mu.Lock()
+		held, bytes := len(r.Buffered.Events), r.Buffered.Bytes
+		r.Mu.Unlock()
+		if held > rooms.MaxBuffered || bytes > 2*rooms.MaxBufferedBytes {
 			t.Errorf("%d events of %d bytes are held back", held, bytes)
 		}
 		st.SetPlan(storetest.Plan{})
 		w.rest(10 * time.Second)
-		if got := a.heard(); !strings.Contains(got, "leave cat@r leave") || !strings.Contains(got, fmt.Sprint(`"n":`, 2*maxBuffered-1)) {
+		if got := a.heard(); !strings.Contains(got, "leave cat@r leave") || !strings.Contains(got, fmt.Sprint(`"n":`, 2*rooms.MaxBuffered-1)) {
 			t.Errorf("a heard %.300s", got)
 		}
 		w.agree("r")
@@ -227,7 +229,7 @@ func TestWhoLeftIsForgotten(t *testing.T) {
 		}
 		w.rest(3 * replica.TombstoneTime)
 		for i, e := range w.nodes {
-			n := e.tombstones.Len()
+			n := e.Tombstones.Len()
 			if n > 0 {
 				t.Errorf("node %d remembers %d departures three minutes later", i, n)
 			}
@@ -309,8 +311,8 @@ func TestUsersAreCountedInALoss(t *testing.T) {
 		all[2].send("leave", `{}`).wait() // clients compare userConns with their maps
 		w.rest(3 * replica.RebuildTime)
 		for i, e := range w.nodes {
-			if r := e.Owned.roomOf("r"); r.rep.State() != replica.Current {
-				t.Errorf("node %d: the room is %v", i, r.rep.State())
+			if r := e.Owned.Of("r"); r.Rep.State() != replica.Current {
+				t.Errorf("node %d: the room is %v", i, r.Rep.State())
 			}
 		}
 		all[3].send("leave", `{}`).wait()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -13,7 +14,7 @@ import (
 
 // dave is a member of a node that is not part of the world.
 func dave(change func(m *store.Member)) store.Put {
-	m := store.Member{ConnID: "dave", UserID: "dave", Life: randomID(9), Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}
+	m := store.Member{ConnID: "dave", UserID: "dave", Life: core.RandomID(9), Owner: "far", Epoch: 1, Write: 1, State: []byte("{}")}
 	if change != nil {
 		change(&m)
 	}
@@ -51,7 +52,7 @@ func TestAReapOfARoomThatMayLackMembers(t *testing.T) {
 func TestAReapOfAMemberThatTheClaimantDoesNotKnow(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		w.connect(w.nodes[0], "b").join("r", "bob", "")
-		w.putFar(mem, dave(func(m *store.Member) { m.Owner = w.nodes[0].self() }))
+		w.putFar(mem, dave(func(m *store.Member) { m.Owner = w.nodes[0].Self() }))
 		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err != nil {
 			t.Error(err)
 		}
@@ -93,7 +94,7 @@ func TestAReapOfAMemberThatHasLeft(t *testing.T) {
 		b.heard()
 		lose(onlyRoom("r"))
 		l[1].Interrupt(false)
-		if err := w.nodes[1].ReapRoom(w.t.Context(), w.nodes[0].self(), "r"); err != nil {
+		if err := w.nodes[1].ReapRoom(w.t.Context(), w.nodes[0].Self(), "r"); err != nil {
 			t.Error(err)
 		}
 		if left := w.usersIn("r"); len(left) != 1 {

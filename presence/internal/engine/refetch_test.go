@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
@@ -88,7 +89,7 @@ func TestAnEventOnItsWayIsNoGap(t *testing.T) {
 			Deliver: func(string) storetest.Delivery { return storetest.Delivery{Delay: 40 * time.Millisecond} },
 		})
 		for n := range 50 { // some are on their way when the room is looked at
-			w.rest(idleAfter + time.Duration(n)*10*time.Millisecond)
+			w.rest(rooms.IdleAfter + time.Duration(n)*10*time.Millisecond)
 			b.patch(fmt.Sprintf(`{"n":%d}`, n))
 		}
 		w.rest(time.Second)

@@ -117,12 +117,12 @@ func TestAFrozenNodeRestoresItsMembers(t *testing.T) {
 		b.join("r", "bob", "")
 		a.heard()
 		b.heard()
-		old := w.nodes[0].self()
+		old := w.nodes[0].Self()
 		if err := w.store.MarkDead(context.Background(), old); err != nil {
 			t.Fatal(err)
 		}
 		w.rest(6 * time.Second)
-		if w.nodes[0].self() == old {
+		if w.nodes[0].Self() == old {
 			t.Error("the node kept the id that was declared dead")
 		}
 		if got := b.heard(); got != "leave ann@r node_lost\njoin ann@r {\"n\":1}" && got != "" {

@@ -111,7 +111,7 @@ func TestGraceShowsAwayAndThenLeave(t *testing.T) {
 		w.agree("r")
 		b.end(store.ReasonDisconnect, true)
 		synctest.Wait()
-		if n := len(w.nodes[0].Rooms.replicas()); n != 0 {
+		if n := len(w.nodes[0].Rooms.All()); n != 0 {
 			t.Errorf("%d replicas left", n)
 		}
 	})

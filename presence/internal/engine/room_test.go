@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -41,10 +42,10 @@ func TestALossThatOneChannelTellsOf(t *testing.T) {
 				}
 				l[1].SetPlan(storetest.Plan{})
 				l[1].InterruptSome(true, func(room string) bool { return room == channel })
-				r := w.nodes[1].Owned.roomOf("r")
-				r.mu.Lock()
-				r.resync()
-				r.mu.Unlock()
+				r := w.nodes[1].Owned.Of("r")
+				r.Mu.Lock()
+				r.Resync()
+				r.Mu.Unlock()
 				w.rest(2 * time.Second)
 				l[0].SetPlan(storetest.Plan{})
 				l[0].Interrupt(true)
@@ -66,15 +67,15 @@ func TestALossThatOneChannelTellsOf(t *testing.T) {
 func TestAnInterruptedRoomMayLackMembers(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, _ *memstore.Store, l links) {
 		w.connect(w.nodes[0], "a").join("r", "ann", "")
-		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); !ok {
+		if _, ok := w.nodes[0].Owned.ShownOf("far", "r"); !ok {
 			t.Error("not in line with the store after a join")
 		}
 		l[0].Interrupt(false)
-		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); ok {
+		if _, ok := w.nodes[0].Owned.ShownOf("far", "r"); ok {
 			t.Error("in line with the store right after an interruption")
 		}
-		w.rest(maxJitter + time.Second)
-		if _, ok := w.nodes[0].Owned.shownOf("far", "r"); !ok {
+		w.rest(core.MaxJitter + time.Second)
+		if _, ok := w.nodes[0].Owned.ShownOf("far", "r"); !ok {
 			t.Error("not in line with the store after it was read")
 		}
 	})
@@ -147,11 +148,11 @@ func TestAJoinIsAboveTheEpochOfAKick(t *testing.T) {
 func (w *world) takenOverFar(mem *memstore.Store, c *client, epoch int64) {
 	w.t.Helper()
 	m := c.ownedIn("r")
-	if !m.room.handoffs.TryLock(m.connID) {
+	if !m.Room.Handoffs.TryLock(m.ConnID) {
 		w.t.Fatal("the member is being moved")
 	}
-	time.AfterFunc(100*time.Millisecond, func() { m.room.handoffs.Unlock(m.connID) })
-	found, err := mem.LoadMembers(w.t.Context(), "r", []string{m.connID})
+	time.AfterFunc(100*time.Millisecond, func() { m.Room.Handoffs.Unlock(m.ConnID) })
+	found, err := mem.LoadMembers(w.t.Context(), "r", []string{m.ConnID})
 	if err != nil || len(found.Members) != 1 {
 		w.t.Fatalf("load: %+v, %v", found, err)
 	}
@@ -177,10 +178,10 @@ func TestARoomThatIsDoubtedDuringALoad(t *testing.T) {
 		a.heard()
 		st.slow("Load", 0, 300*time.Millisecond)
 		resync := func() {
-			r := e.Owned.roomOf("r")
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.resync()
+			r := e.Owned.Of("r")
+			r.Mu.Lock()
+			defer r.Mu.Unlock()
+			r.Resync()
 		}
 		resync()
 		w.rest(100 * time.Millisecond)
@@ -217,7 +218,7 @@ func TestALeaveOfAMissingMemberIsShown(t *testing.T) {
 		l[0].SetPlan(hang("Put"))
 		lose(onlyRoom("r"))
 		l[0].Interrupt(true)
-		w.rest(maxJitter + 100*time.Millisecond) // the room was read
+		w.rest(core.MaxJitter + 100*time.Millisecond) // the room was read
 		a.send("leave", `{}`).wait()
 		w.rest(testSettings.StoreTimeout + 2*time.Second)
 		want(t, "b", b.heard(), "leave ann@r leave")

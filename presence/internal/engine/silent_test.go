@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/sessions"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -26,7 +27,7 @@ func TestASilentMemberIsShownAway(t *testing.T) {
 		time.Sleep(testSettings.SilentAfter - time.Second)
 		b.pong()
 		want(t, "a second too early", b.heard(), "")
-		time.Sleep(2*time.Second + silentInterval)
+		time.Sleep(2*time.Second + sessions.SilentInterval)
 		b.pong()
 		want(t, "later", b.heard(), `update ann@r {"n":1} away`)
 		for i, e := range w.nodes {
@@ -66,7 +67,7 @@ func TestASilentMemberComesBackWithARequest(t *testing.T) {
 				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[0], "b")
 				a.join("r", "ann", `,"state":{"n":1},"graceMs":60000`)
 				b.join("r", "bob", "")
-				time.Sleep(testSettings.SilentAfter + 2*silentInterval)
+				time.Sleep(testSettings.SilentAfter + 2*sessions.SilentInterval)
 				b.heard()
 				a.send(c.event, c.payload).wait()
 				got := b.heard()
@@ -87,7 +88,7 @@ func TestASilentMemberIsLost(t *testing.T) {
 		first := a.join("r", "ann", `,"graceMs":30000`)
 		b.join("r", "bob", "")
 		b.heard()
-		time.Sleep(testSettings.SilentAfter + 2*silentInterval)
+		time.Sleep(testSettings.SilentAfter + 2*sessions.SilentInterval)
 		b.pong()
 		want(t, "silent", b.heard(), "update ann@r {} away")
 		a.end(store.ReasonTimeout, false)

@@ -16,6 +16,9 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/sessions"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -31,7 +34,7 @@ type world struct {
 	lossy   atomic.Bool // the store lost writes: who became what may be undone
 }
 
-var testSettings = Settings{
+var testSettings = core.Settings{
 	Limits:         wire.Limits{IDBytes: 256, StateBytes: 16 << 10, Rooms: 100, GraceMs: 120_000},
 	TTL:            30 * time.Second,
 	ReaperInterval: 3 * time.Second,
@@ -44,8 +47,8 @@ var testSettings = Settings{
 }
 
 // newEngine starts a node.
-func newEngine(ctx context.Context, s Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) Frame) (*Engine, error) {
-	e := New(s, RoomOptions{Encode: encode, Share: func(int) SharedBody { return new(uncountedBody) }}, st, c)
+func newEngine(ctx context.Context, s core.Settings, st store.Store, c clock.Clock, encode func([]byte, series.Change) rooms.Frame) (*Engine, error) {
+	e := New(s, rooms.Options{Encode: encode, Share: func(int) rooms.SharedBody { return new(uncountedBody) }}, st, c)
 	if err := e.Open(ctx); err != nil {
 		e.close()
 		return nil, err
@@ -98,7 +101,7 @@ func (w *world) start(st store.Store, c clock.Clock) (*Engine, error) {
 
 // startIn is start for one that may take no longer than ctx.
 func (w *world) startIn(ctx context.Context, st store.Store, c clock.Clock) (*Engine, error) {
-	e, err := newEngine(ctx, testSettings, st, c, func(event []byte, _ series.Change) Frame { return textFrame(event) })
+	e, err := newEngine(ctx, testSettings, st, c, func(event []byte, _ series.Change) rooms.Frame { return textFrame(event) })
 	if err == nil {
 		w.nodes = append(w.nodes, e)
 	}
@@ -169,7 +172,7 @@ type client struct {
 	w    *world
 	name string
 	node *Engine
-	sock *Socket
+	sock *sessions.Socket
 
 	mu      sync.Mutex
 	seen    time.Time
@@ -200,7 +203,7 @@ func (w *world) connect(e *Engine, name string) *client {
 
 func (c *client) ID() string { return "sock-" + c.name }
 
-func (c *client) Deliver(f Frame) {
+func (c *client) Deliver(f rooms.Frame) {
 	var message struct {
 		name  string
 		event wireEvent
@@ -268,7 +271,7 @@ func (c *client) Exit(room string) { c.mu.Lock(); defer c.mu.Unlock(); delete(c.
 
 func (c *client) LastPacket() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.seen }
 
-func (c *client) ExpectSender(a Acker) Acker { return a }
+func (c *client) ExpectSender(a rooms.Acker) rooms.Acker { return a }
 
 func (c *client) Disconnect() { c.mu.Lock(); defer c.mu.Unlock(); c.told = true }
 
@@ -338,7 +341,7 @@ type ackFunc func(ack []byte)
 
 func (f ackFunc) Answer(ack []byte) { f(ack) }
 
-func (f ackFunc) AnswerShared(head []byte, text SharedBody, tail []byte) bool {
+func (f ackFunc) AnswerShared(head []byte, text rooms.SharedBody, tail []byte) bool {
 	f(slices.Concat(head, textOf(text), tail))
 	return true
 }
@@ -363,7 +366,7 @@ func (p *uncountedBody) Set(text []byte) { p.text = text }
 // Release implements SharedBody.
 func (*uncountedBody) Release() {}
 
-func textOf(shared SharedBody) []byte {
+func textOf(shared rooms.SharedBody) []byte {
 	switch shared := shared.(type) {
 	case *uncountedBody:
 		return shared.text
@@ -390,7 +393,7 @@ func (p *promise) Answer(ack []byte) {
 	close(p.done)
 }
 
-func (p *promise) AnswerShared(head []byte, text SharedBody, tail []byte) bool {
+func (p *promise) AnswerShared(head []byte, text rooms.SharedBody, tail []byte) bool {
 	p.Answer(slices.Concat(head, textOf(text), tail))
 	return true
 }
@@ -496,16 +499,16 @@ func (w *world) agree(room string) {
 		want[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 	}
 	for i, e := range w.nodes {
-		r := e.Owned.roomOf(room)
+		r := e.Owned.Of(room)
 		if r == nil {
 			continue
 		}
 		got := make(map[string]string)
-		r.mu.Lock()
-		for m := range r.rep.All() {
+		r.Mu.Lock()
+		for m := range r.Rep.All() {
 			got[m.ConnID] = memberLine(m.UserID, m.State, m.Epoch, wire.StatusOf(m.Away))
 		}
-		r.mu.Unlock()
+		r.Mu.Unlock()
 		if !maps.Equal(got, want) {
 			w.t.Errorf("node %d has %v of room %s, the store %v", i, got, room, want)
 		}

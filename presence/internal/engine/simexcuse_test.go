@@ -5,8 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
@@ -20,22 +22,22 @@ const (
 	renewInterval, sweepInterval, trustDelay = time.Second, 4 * time.Second, 5 * time.Second
 	// lostFor: an event that was lost shows by the position of the room, when that
 	// has been quiet: 3.5 s, 0.5 s until it is looked, 0.25 s for what is on its way.
-	lostFor = idleAfter + idleCheckInterval + eventTravelTime + slack
+	lostFor = rooms.IdleAfter + rooms.IdleCheckInterval + rooms.EventTravelTime + slack
 	// failedFor: a write without an answer is tried again when it can have no effect
 	// any more, 2 s, by a retryQueue that looks each 0.5 s; a load waits up to 2 s.
-	failedFor = 2*time.Second + retryInterval + slack
+	failedFor = 2*time.Second + core.RetryInterval + slack
 	// interruptedFor: each room is read again, not all at once.
-	interruptedFor = maxJitter + slack
+	interruptedFor = core.MaxJitter + slack
 	// thawedFor: a node that stood still finds out, by its next beat, that it was
 	// declared dead, reads what lies unread for a second, and restores its members.
-	thawedFor = renewInterval + catchUpTime + slack
+	thawedFor = renewInterval + core.CatchUpTime + slack
 	// lossFor: nodes learn by their next beat, or are told, that the store lost data,
 	// read each room, not all at once, and restore what is missing.
-	lossFor = renewInterval + maxJitter + member.NoticeTime + slack
+	lossFor = renewInterval + core.MaxJitter + member.NoticeTime + slack
 	// ghostsAfterLoss: members that the store lost are shown on for 10 s from the load
 	// that lacks them, for their owners to restore them; some have none any more. A
 	// last load ends that.
-	ghostsAfterLoss = renewInterval + maxJitter + replica.RebuildTime + slack
+	ghostsAfterLoss = renewInterval + core.MaxJitter + replica.RebuildTime + slack
 	// ghostsInDoubt: so they are for a while when events were missed and the room has another
 	// record by then.
 	ghostsInDoubt = interruptedFor + replica.DoubtTime + slack
@@ -161,7 +163,7 @@ func (s *simulation) watchNodes(now time.Time) {
 	s.mu.Unlock()
 	ids := make([]string, len(nodes))
 	for i, n := range nodes {
-		ids[i] = n.eng.self()
+		ids[i] = n.eng.Self()
 	}
 	states, err := s.mem.NodeStates(context.Background(), ids)
 	if err != nil {
@@ -172,7 +174,7 @@ func (s *simulation) watchNodes(now time.Time) {
 	alive, judges := false, false
 	for i, n := range nodes {
 		up := !n.frozen && !n.isCut() && states[i] == store.NodeAlive
-		alive, judges = alive || up, judges || up && n.eng.life.Trusted()
+		alive, judges = alive || up, judges || up && n.eng.Life.Trusted()
 		switch {
 		case n.frozen:
 			n.late.add(now.Add(thawedFor), n.name+": it stands still")

@@ -191,16 +191,16 @@ func (s *simulation) views(room string) (list []view) {
 
 // replicaView is what Members answers on a node that has the room open.
 func replicaView(e *Engine, room string) (members []shownMember, ok bool) {
-	r := e.Owned.roomOf(room)
+	r := e.Owned.Of(room)
 	if r == nil {
 		return nil, false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.rep.State() == replica.Loading {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	if r.Rep.State() == replica.Loading {
 		return nil, false
 	}
-	for m := range r.rep.All() {
+	for m := range r.Rep.All() {
 		members = append(members, shownMember{m.ConnID, m.UserID, m.Away, numberOf(m.State)})
 	}
 	return members, true

@@ -317,7 +317,7 @@ func (s *simulation) noteDead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range slices.Concat(s.nodes, s.leaving) {
-		if id := n.eng.self(); !slices.Contains(n.ids, id) {
+		if id := n.eng.Self(); !slices.Contains(n.ids, id) {
 			n.ids = append(n.ids, id)
 		}
 		states, err := s.mem.NodeStates(context.Background(), n.ids)

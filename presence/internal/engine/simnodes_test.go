@@ -49,7 +49,7 @@ func (n *simNode) getStuck() {
 }
 
 // index is the key of the index of what the node holds.
-func (n *simNode) index() string { return "{node:" + n.eng.self() + "}:rooms" }
+func (n *simNode) index() string { return "{node:" + n.eng.Self() + "}:rooms" }
 
 // nodeClock is the clock of a node: while that stands still, no timer fires.
 type nodeClock struct {
@@ -95,7 +95,7 @@ func (s *simulation) addNode() *simNode {
 	n.link.SetPlan(plan)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.id = eng.self()
+	n.id = eng.Self()
 	s.nodes = append(s.nodes, n)
 	s.of[eng] = n
 	s.log("node", n.name, n.id)
@@ -170,7 +170,7 @@ const drainTime = 10 * time.Second
 
 // drain is what Runtime.Close does, without a server.
 func (s *simulation) drain(n *simNode, pause time.Duration) {
-	n.eng.draining.Store(true)
+	n.eng.Stopping.Store(true)
 	s.mu.Lock()
 	clients := slices.Clone(s.clients)
 	s.mu.Unlock()
@@ -265,7 +265,7 @@ func (s *simulation) on(c *client, f func()) {
 // noteForgotten notes what nobody can find: the index of a node that ends
 // before it told the store of itself again, after that lost everything.
 func (s *simulation) noteForgotten(n *simNode) {
-	id := n.eng.self()
+	id := n.eng.Self()
 	states, err := s.mem.NodeStates(context.Background(), []string{id})
 	if err == nil && states[0] == store.NodeUnknown {
 		s.forget(n)

@@ -58,27 +58,27 @@ func TestTheSimulationJudges(t *testing.T) {
 					if c.free > 0 {
 						s.excuse(n, c.free, "a test says so")
 					}
-					r := n.eng.Owned.roomOf("r")
-					r.mu.Lock()
-					saved, spoilt := r.rep, make(map[string]*store.Member)
-					for m := range r.rep.All() {
+					r := n.eng.Owned.Of("r")
+					r.Mu.Lock()
+					saved, spoilt := r.Rep, make(map[string]*store.Member)
+					for m := range r.Rep.All() {
 						other := m.Member
 						spoilt[m.ConnID] = &other
 					}
 					c.spoil(spoilt, "sock-1")
-					shown := store.Room{Position: r.rep.Position()}
+					shown := store.Room{Position: r.Rep.Position()}
 					for _, m := range spoilt {
 						shown.Members = append(shown.Members, *m)
 					}
-					now := n.eng.clock.Now()
-					settings := replica.Settings{Lease: n.eng.LeaseTime, SilentAfter: n.eng.SilentAfter, Tombstones: &n.eng.tombstones}
-					r.rep = replica.New("r", &settings, r)
-					r.rep.Load(shown, replica.Now{Time: now, StoreMs: n.eng.storeTime(now)})
-					r.mu.Unlock()
+					now := n.eng.Clock.Now()
+					settings := replica.Settings{Lease: n.eng.LeaseTime, SilentAfter: n.eng.SilentAfter, Tombstones: &n.eng.Tombstones}
+					r.Rep = replica.New("r", &settings, r)
+					r.Rep.Load(shown, replica.Now{Time: now, StoreMs: n.eng.StoreTime(now)})
+					r.Mu.Unlock()
 					time.Sleep(c.lasts)
-					r.mu.Lock()
-					r.rep = saved
-					r.mu.Unlock()
+					r.Mu.Lock()
+					r.Rep = saved
+					r.Mu.Unlock()
 					time.Sleep(time.Second)
 					stop()
 					got := strings.Join(lines, "\n")

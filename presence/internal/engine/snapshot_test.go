@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -27,7 +28,7 @@ type countedTexts struct {
 // countTexts has the snapshots of a node counted.
 func countTexts(e *Engine) *countedTexts {
 	c := &countedTexts{ready: closed}
-	e.Rooms.Share = func(int) SharedBody {
+	e.Rooms.Share = func(int) rooms.SharedBody {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.in++
@@ -85,7 +86,7 @@ func (w *world) crowd(e *Engine, room string, n int) (list []*client) {
 		c.join(room, fmt.Sprint("user", i), state)
 		list = append(list, c)
 	}
-	time.Sleep(2 * snapshotLife) // what was made for them is forgotten
+	time.Sleep(2 * rooms.SnapshotLife) // what was made for them is forgotten
 	return list
 }
 
@@ -126,9 +127,9 @@ func TestOneSnapshotForAllSyncs(t *testing.T) {
 // mute is an answerer for a request that wants no answer.
 type mute struct{ t *testing.T }
 
-func (m mute) Answer(ack []byte)                            { m.t.Errorf("answered %s", ack) }
-func (m mute) AnswerShared([]byte, SharedBody, []byte) bool { m.t.Error("answered"); return true }
-func (mute) Wanted() bool                                   { return false }
+func (m mute) Answer(ack []byte)                                  { m.t.Errorf("answered %s", ack) }
+func (m mute) AnswerShared([]byte, rooms.SharedBody, []byte) bool { m.t.Error("answered"); return true }
+func (mute) Wanted() bool                                         { return false }
 
 func TestSyncWithoutAnAckBuildsNothing(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -203,7 +204,7 @@ func TestJoinsWaitTogetherForALargeSnapshot(t *testing.T) {
 			t.Errorf("%d snapshots made, %d wait", made, kept)
 		}
 		letGo()
-		time.Sleep(2 * answerPause)
+		time.Sleep(2 * rooms.AnswerPause)
 		synctest.Wait()
 		for _, p := range joins {
 			if !p.ack.OK || len(p.ack.Snapshot) != 50 {
@@ -230,7 +231,7 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if ack := b.send("join", `{"roomId":"r","userId":"bob"}`).wait(); ack.Code != wire.CodeRateLimited || ack.RetryAfterMs == 0 {
 			t.Errorf("answered %+v", ack)
 		}
-		if took := time.Since(begin); took < answerTimeout || took > answerTimeout+time.Second {
+		if took := time.Since(begin); took < rooms.AnswerTimeout || took > rooms.AnswerTimeout+time.Second {
 			t.Errorf("after %v", took)
 		}
 		if ack := all[0].send("sync", `{"roomId":"r"}`).wait(); ack.Code != wire.CodeRateLimited {
@@ -251,11 +252,11 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if _, kept := texts.counts(); kept != 0 {
 			t.Errorf("%d shares are kept", kept)
 		}
-		r := e.Owned.roomOf("r")
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if len(r.snapshotWaiters) != 0 || r.serving || r.nextSnapshot != nil {
-			t.Errorf("%d wait, serving %v", len(r.snapshotWaiters), r.serving)
+		r := e.Owned.Of("r")
+		r.Mu.Lock()
+		defer r.Mu.Unlock()
+		if len(r.SnapshotWaiters) != 0 || r.Serving || r.NextSnapshot != nil {
+			t.Errorf("%d wait, serving %v", len(r.SnapshotWaiters), r.Serving)
 		}
 	})
 }
@@ -287,7 +288,7 @@ func TestWaitingJoinsEnd(t *testing.T) {
 				case "close":
 					e.close()
 				}
-				time.Sleep(answerPause)
+				time.Sleep(rooms.AnswerPause)
 				synctest.Wait()
 				if took := time.Since(begin); took > time.Second {
 					t.Errorf("took %v", took)

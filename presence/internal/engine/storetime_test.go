@@ -39,12 +39,12 @@ func TestStoreTimeIgnoresTheWallClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.close()
-	before := e.storeNow()
+	before := e.StoreNow()
 	c.step.Store(7200)
 	if now := c.Now(); time.Until(now) > time.Hour || time.Until(now.Round(0)) < time.Hour {
 		t.Fatal("the clock of the test does not step as it should")
 	}
-	if stepped := e.storeNow() - before; stepped > time.Hour.Milliseconds() {
+	if stepped := e.StoreNow() - before; stepped > time.Hour.Milliseconds() {
 		t.Errorf("the store's time went forward by %d ms with the wall clock", stepped)
 	}
 }

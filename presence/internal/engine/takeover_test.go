@@ -62,7 +62,7 @@ func resumeDuringTakeover(w *world, hook *writeHook, early bool) {
 		if once.Swap(true) {
 			return
 		}
-		if claimant == w.nodes[1].self() {
+		if claimant == w.nodes[1].Self() {
 			again[0] = again[1]
 		}
 		if ack := again[0].join("r", "ann", token(first)+`,"graceMs":60000`); !ack.Resumed {
@@ -86,7 +86,7 @@ func resumeDuringTakeover(w *world, hook *writeHook, early bool) {
 		if left := w.stored("r"); len(left) > 0 {
 			w.t.Errorf("node %d: %+v stand", i+1, left)
 		}
-		if rooms, _, err := w.store.NodeRooms(w.t.Context(), e.self(), "", 10); err != nil || len(rooms) > 0 {
+		if rooms, _, err := w.store.NodeRooms(w.t.Context(), e.Self(), "", 10); err != nil || len(rooms) > 0 {
 			w.t.Errorf("node %d holds %q, %v", i+1, rooms, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -70,7 +71,7 @@ func TestEntriesOfAUserAreWrittenInTime(t *testing.T) {
 	inWorld(t, 0, func(w *world) {
 		s := testSettings
 		s.TTL, s.Lookback, s.SilentAfter = 24*time.Hour, 48*time.Hour, 0
-		e, err := newEngine(t.Context(), s, w.store, clock.System{}, func(event []byte, _ series.Change) Frame { return textFrame(event) })
+		e, err := newEngine(t.Context(), s, w.store, clock.System{}, func(event []byte, _ series.Change) rooms.Frame { return textFrame(event) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -83,7 +84,7 @@ func TestAJoinUnderWayIsNotTakenForRemoved(t *testing.T) {
 			back := a.send("join", `{"roomId":"r","userId":"ann","graceMs":60000}`)
 			w.rest(100 * time.Millisecond)
 			faulty.SetPlan(storetest.Plan{})
-			w.nodes[0].Rooms.replicas()[0].HandleInterrupt("r", false)
+			w.nodes[0].Rooms.All()[0].HandleInterrupt("r", false)
 			if ack := back.wait(); !ack.OK {
 				t.Errorf("join: %+v", ack)
 			}
@@ -191,8 +192,8 @@ func TestAClosedConnectionIsNotRestored(t *testing.T) {
 		w.rest(8 * time.Second)
 		want(t, "while it stands still", b.heard(), "leave ann@r node_lost")
 		busy := make(chan struct{})
-		for range leavesAtOnce {
-			w.nodes[0].leavePool.Submit("r", func() { <-busy })
+		for range core.LeavesAtOnce {
+			w.nodes[0].LeavePool.Submit("r", func() { <-busy })
 		}
 		a.end(store.ReasonDisconnect, false)
 		l[0].Thaw()
@@ -273,15 +274,15 @@ func TestAResumeIsNotTakenForTheGracesRestore(t *testing.T) {
 			first := a.join("r", "ann", `,"graceMs":60000`)
 			a.end(store.ReasonDisconnect, false)
 			w.rest(time.Millisecond)
-			r := w.nodes[0].Owned.roomOf("r")
-			r.mu.Lock()
-			m := r.owned["sock-a"]
-			r.mu.Unlock()
+			r := w.nodes[0].Owned.Of("r")
+			r.Mu.Lock()
+			m := r.Owned["sock-a"]
+			r.Mu.Unlock()
 			mem.Wipe()
 			var once atomic.Bool
 			restore := func(*store.Member) {
 				if !once.Swap(true) {
-					_, _ = m.check(t.Context(), m.writer()) // tried again if it can't now
+					_, _ = m.Check(t.Context(), m.Writer()) // tried again if it can't now
 				}
 			}
 			hook.before.Store(&restore)
@@ -309,7 +310,7 @@ func TestAWokenNodeWritesNothingUnderItsOldID(t *testing.T) {
 		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
 		a.join("r", "ann", "")
 		b.join("r", "bob", "")
-		old := w.nodes[0].self()
+		old := w.nodes[0].Self()
 		failing := func(method string) storetest.Plan {
 			return storetest.Plan{Call: func(c storetest.Call) (f storetest.Fault) {
 				if c.Method == method || c.Method == "Load" { // which could have members restored before
@@ -323,12 +324,12 @@ func TestAWokenNodeWritesNothingUnderItsOldID(t *testing.T) {
 		l[0].Freeze()
 		w.rest(8 * time.Second)
 		l[0].Thaw()
-		for w.nodes[0].self() == old {
+		for w.nodes[0].Self() == old {
 			w.rest(10 * time.Millisecond)
 		}
 		mem.Wipe()
 		l[0].SetPlan(failing("LoadMembers")) // with which a restore begins
-		w.rest(3 * retryInterval)
+		w.rest(3 * core.RetryInterval)
 		l[0].SetPlan(storetest.Plan{})
 		w.rest(20 * time.Second)
 		w.agree("r")

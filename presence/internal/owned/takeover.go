@@ -1,0 +1,92 @@
+package owned
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+)
+
+// MayReap tells what a claimant does with a member that it found in the store: true, it
+// reaps it; false, it leaves it alone, since the member is this node's own; an error, it looks
+// again later, since this node owns the member, which stands under the id of a dead node, and
+// restores it first.
+func (r *Room) MayReap(m *store.Member) (bool, error) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	own := r.Owned[m.ConnID]
+	switch {
+	case own == nil, own.Leaving && own.Life != m.Life:
+		return true, nil
+	case own.Leaving, m.Owner == r.all.Self(): // or its leave is under way
+		return false, nil
+	}
+	return false, fmt.Errorf("reap %s: it is this node's and restored first: %w", m.ConnID, store.ErrUnavailable)
+}
+
+// TakeOver takes a resumable member of a dead node over, without a socket.
+func (ms *Members) TakeOver(ctx context.Context, room string, stands *store.Member, nowMs int64) error {
+	r, err := ms.Acquire(ctx, room)
+	if err != nil {
+		return err
+	}
+	defer r.Release()
+	if !r.Handoffs.TryLock(stands.ConnID) {
+		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
+	}
+	defer r.Handoffs.Unlock(stands.ConnID)
+	m := r.makeMember(stands.ConnID, stands.UserID, stands.Life, stands.State)
+	m.digest, m.GraceMs = stands.Token, stands.GraceMs
+	m.joinedMs.Store(stands.JoinedMs)
+	m.write.Store(stands.Write + 1)
+	r.Mu.Lock()
+	m.Epoch.Store(max(stands.Epoch, r.ShownEpoch(stands.ConnID)) + 1) // the store may have lost the epoch that was shown
+	r.Mu.Unlock()
+	x := disconnect{reason: stands.Lost, atMs: stands.UntilMs - stands.GraceMs, untilMs: stands.UntilMs, shownAway: stands.Away}
+	if x.untilMs == 0 {
+		x.reason, x.atMs, x.untilMs = store.ReasonNodeLost, nowMs-ms.AwayAfter.Milliseconds(), nowMs+stands.GraceMs
+	}
+	if err := ms.Index.Add(ctx, r.ID); err != nil {
+		return err
+	}
+	// The node may have died in a leave, of which the first step removes this entry.
+	if err := ms.AddUser(ctx, m.userEntry()); err != nil {
+		return err
+	}
+	next := m.inGrace(x)
+	next.Write = m.write.Load()
+	res, err := r.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true})
+	if err != nil {
+		return err
+	}
+	if !res.Outcome.TookEffect() {
+		return nil // a client was quicker
+	}
+	if !r.takeOwnership(m, &res) {
+		return nil
+	}
+	m.BeginGrace(core.NewExecutor(r.ID), x)
+	return ms.ConnJoin(ctx, m.conn())
+}
+
+// takeOwnership makes a resumed owned member this node's, with what the resume kept of the
+// member that stood; one that it had of the same member before, with a socket or in grace,
+// is out. It reports false when the replica knows better by now: the member was taken over
+// again, or removed.
+func (r *Room) takeOwnership(m *Member, res *store.PutResult) bool {
+	m.state, m.Life, m.newer = res.Member.State, res.Member.Life, res.Member.Newer
+	m.write.Store(res.Member.Write)
+	m.ClientEpoch.Store(m.Epoch.Load())
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	stands, before, at := r.Rep.Member(m.ConnID), r.Owned[m.ConnID], r.Rep.Loaded()
+	if stands != nil && stands.Epoch > m.Epoch.Load() || stands == nil && at.Born == res.Born && at.Seq >= res.Seq {
+		return false
+	}
+	if before != nil && before != m {
+		r.evict(before, "")
+	}
+	r.Owned[m.ConnID] = m
+	return true
+}

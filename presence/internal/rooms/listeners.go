@@ -1,0 +1,197 @@
+package rooms
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// Listener is what a socket hears a room by.
+type Listener struct {
+	To    interface{ Deliver(f Frame) } // nil: it does not hear the room
+	index int                           // in Room.listeners
+}
+
+// AddListener lets a socket hear the room, unless it does. The lock is held.
+func (r *Room) AddListener(l *Listener, to interface{ Deliver(f Frame) }) {
+	if l.To == nil {
+		l.To, l.index = to, len(r.listeners)
+		r.listeners = append(r.listeners, l)
+	}
+}
+
+// RemoveListener ends that. The lock is held.
+func (r *Room) RemoveListener(l *Listener) {
+	if l.To == nil {
+		return
+	}
+	last := len(r.listeners) - 1
+	r.listeners[l.index] = r.listeners[last]
+	r.listeners[l.index].index = l.index
+	r.listeners[last] = nil
+	r.listeners = r.listeners[:last]
+	l.To = nil
+}
+
+// Waiter is a join that waits for its own event on the bridge.
+type Waiter struct {
+	connID string
+	owner  string
+	epoch  int64
+	write  int64 // of its owner, at least
+	done   chan struct{}
+	// Event is the join's own, nil if it came folded.
+	Event Frame
+	Seq   int64
+}
+
+// AddWaiter adds a waiter for an event of the member with an epoch and a write of that number,
+// as this owner writes it, or for a later one.
+func (r *Room) AddWaiter(connID, owner string, epoch, write int64) *Waiter {
+	a := &Waiter{connID: connID, owner: owner, epoch: epoch, write: write, done: make(chan struct{})}
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	r.waiters = append(r.waiters, a)
+	return a
+}
+
+// RemoveWaiter ends that.
+func (r *Room) RemoveWaiter(a *Waiter) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	r.waiters = slices.DeleteFunc(r.waiters, func(other *Waiter) bool { return other == a })
+}
+
+// ownEventTimeout is how long a room may hear nothing while a join's own event is on
+// its way before it is read instead. In one that hears others a lost event shows by
+// the next, and the bridge is only behind.
+const ownEventTimeout = 200 * time.Millisecond
+
+// Wait blocks until the event arrived.
+func (a *Waiter) Wait(ctx context.Context, r *Room) error {
+	select {
+	case <-a.done:
+		return nil
+	default:
+	}
+	late := make(chan struct{}, 1)
+	look := func() { late <- struct{}{} }
+	t := r.all.Clock.AfterFunc(ownEventTimeout, look)
+	defer func() { t.Stop() }()
+	for {
+		select {
+		case <-a.done:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the join's event: %w", ctx.Err())
+		case <-late:
+			if r.resyncIfIdle() {
+				late = nil
+			} else {
+				t = r.all.Clock.AfterFunc(ownEventTimeout, look)
+			}
+		}
+	}
+}
+
+// resyncIfIdle starts a resync if the room has heard nothing for ownEventTimeout, and reports
+// whether it did.
+func (r *Room) resyncIfIdle() bool {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	quiet := r.all.Clock.Now().Sub(r.inSyncAt) >= ownEventTimeout
+	if quiet {
+		r.Resync()
+	}
+	return quiet
+}
+
+// matches reports whether a member is the one that is waited for, or a later version of it.
+// The same epoch under another owner may be another life.
+func (a *Waiter) matches(m *store.Member) bool {
+	return m.ConnID == a.connID && (m.Epoch > a.epoch || m.Epoch == a.epoch && m.Owner == a.owner && m.Write >= a.write)
+}
+
+func (a *Waiter) complete(f Frame, seq int64) {
+	select {
+	case <-a.done:
+	default:
+		a.Event, a.Seq = f, seq
+		close(a.done)
+	}
+}
+
+// Subscription hands the events of a room to a function, one at a time; see
+// Runtime.Subscribe.
+type Subscription struct {
+	executor serial.Executor
+	room     *Room
+	f        func(wire.Event)
+	done     bool // guarded by Room.Mu
+}
+
+// Subscribe has f called with each event of a room, and returns its members before the first.
+func (rs *Rooms) Subscribe(ctx context.Context, id string, f func(wire.Event)) (*Subscription, []wire.Member, error) {
+	r, err := rs.Acquire(ctx, id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("presence: subscribe: %w", err)
+	}
+	w := &Subscription{room: r, f: f}
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	r.subscribers = append(r.subscribers, w)
+	return w, r.list(), nil
+}
+
+// deliver queues an event. The room's lock is held.
+func (w *Subscription) deliver(event wire.Event) {
+	w.executor.Post(func() { w.call(event) }, 0, w.room.all.Go)
+}
+
+// call is the executor's half of deliver.
+func (w *Subscription) call(event wire.Event) {
+	r, rs := w.room, w.room.all
+	r.Mu.Lock()
+	done := w.done
+	r.Mu.Unlock()
+	if done {
+		return
+	}
+	err := rs.CallApplication(func() error {
+		w.f(event)
+		return nil
+	})
+	if err != nil {
+		rs.Log.Error("internal error", "id", core.RandomID(9), "doing", "function of a subscription", "room", r.ID, "error", err)
+	}
+}
+
+// Close ends the calls: none begins after it returned. It does not wait for
+// one under way, and may be called more than once.
+func (w *Subscription) Close() {
+	r := w.room
+	r.Mu.Lock()
+	was := w.done
+	w.done = true
+	r.subscribers = slices.DeleteFunc(r.subscribers, func(other *Subscription) bool { return other == w })
+	r.Mu.Unlock()
+	if !was {
+		r.Release()
+	}
+}
+
+// closeSubscribers lets no call begin any more.
+func (r *Room) closeSubscribers() {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	for _, w := range r.subscribers {
+		w.done = true
+	}
+	r.subscribers = nil
+}

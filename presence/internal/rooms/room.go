@@ -1,0 +1,188 @@
+package rooms
+
+import (
+	"sync"
+	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/series"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
+)
+
+// Room is a node's replica of a room in which it has sockets, and those sockets.
+type Room struct {
+	all  *Rooms // that it is one of
+	ID   string
+	refs int // guarded by Rooms.mu
+
+	ready chan struct{} // closed when open is done
+	err   error         // why it failed; set before ready closes
+	sub   store.Subscription
+
+	openedHook bool // the hooks were called when it opened
+	closeOnce  sync.Once
+
+	// Members are those of this node in the room.
+	Members Members
+
+	Mu            sync.Mutex
+	Rep           *replica.Replica
+	inSyncAt      time.Time // when the replica was last in line with the store
+	loadStartedAt time.Time // when the load began that it is from
+	// Loading: a load is under way, and events are buffered; loadAgain: one more is to
+	// follow it.
+	Loading, loadAgain bool
+	Buffered           eventBuffer
+	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits
+
+	listeners   []*Listener // that get the room's events
+	subscribers []*Subscription
+	waiters     []*Waiter
+
+	snap            *Snapshot         // the last that was shared; it may be old
+	NextSnapshot    SharedBody        // waits to become the next; nil: none does
+	SnapshotWaiters []*SnapshotWaiter // requests that wait for a snapshot
+	Serving         bool              // a goroutine answers them
+}
+
+// Members is what a room needs of the members that this node owns in it. The room's lock
+// is held in all of its methods, and none blocks.
+type Members interface {
+	replica.Owner
+	// Changed says that the replica took an event.
+	Changed(e *store.Event)
+	// Loaded says that the room was loaded, and which members it has.
+	Loaded(members []store.Member)
+	// Stale says that the store has a member whose life has ended.
+	Stale(m *store.Member, now time.Time)
+}
+
+// Position is where the replica stands, as the store shall know it.
+func (r *Room) Position() store.Position {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	return r.Rep.Position()
+}
+
+// HandleEvent implements store.Receiver.
+func (r *Room) HandleEvent(e store.Event) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	if r.Loading {
+		r.bufferEvent(e)
+		return
+	}
+	r.receive(&e)
+}
+
+// HandleCast implements store.Receiver; casts are the cluster adapter's.
+func (r *Room) HandleCast(string, []byte) {}
+
+// HandleInterrupt implements store.Receiver: whatever was missed, a
+// resync finds it.
+func (r *Room) HandleInterrupt(_ string, lost bool) { r.ScheduleResync(lost) }
+
+// ScheduleResync has the room loaded again, not at once with all others of all nodes.
+func (r *Room) ScheduleResync(lost bool) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	if lost {
+		r.Rep.Lost(r.all.Clock.Now(), true)
+	}
+	r.Rep.Suspect()
+	r.all.Clock.AfterFunc(core.Jitter(), r.resyncLater)
+}
+
+// receive gives an event to the replica, shows what it changed, and sees to what it means
+// to a member of this node. The lock is held.
+func (r *Room) receive(e *store.Event) {
+	now, before := r.all.moment(), r.Rep.Loaded()
+	out := r.Rep.Receive(e, now)
+	if out.Stale {
+		r.Members.Stale(&e.Member, now.Time)
+	}
+	if !out.Taken {
+		r.Resync()
+		return
+	}
+	if r.Rep.Loaded() == e.Position {
+		if e.Position != before { // one that a load had already says nothing of what came since
+			r.inSyncAt = now.Time
+		}
+		r.publish(out.Change, &e.Member)
+		r.Members.Changed(e)
+	}
+}
+
+// ShownEpoch is the epoch of a connId that clients saw. The lock is held.
+func (r *Room) ShownEpoch(connID string) int64 {
+	if m := r.Rep.Member(connID); m != nil {
+		return m.Epoch
+	}
+	return 0
+}
+
+// ReadSince reports whether the replica is from a load that began after a time, and none is
+// under way. The lock is held.
+func (r *Room) ReadSince(at time.Time) bool { return !r.Loading && !r.loadStartedAt.Before(at) }
+
+// Shown is a member as clients see it, if they see it.
+func (r *Room) Shown(connID string) (m store.Member, ok bool) {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	if shown := r.Rep.Member(connID); shown != nil {
+		return shown.Member, true
+	}
+	return m, false
+}
+
+// publish gives an event to all who hear the room, and tells who waits for this
+// member that it arrived. A nil change is one that clients need not see. The
+// lock is held.
+func (r *Room) publish(c *replica.Change, m *store.Member) {
+	var f Frame
+	if c != nil {
+		if len(r.listeners) > 0 || len(r.waiters) > 0 {
+			f = r.all.encodeEvent(&c.Shown)
+		}
+		for _, own := range r.listeners {
+			own.To.Deliver(f)
+		}
+		for _, w := range r.subscribers {
+			w.deliver(c.Event)
+		}
+	}
+	for _, a := range r.waiters {
+		if a.matches(m) {
+			if c != nil && c.Type == wire.EventJoin {
+				a.complete(f, c.Seq)
+			} else {
+				a.complete(nil, r.Rep.Seq())
+			}
+		}
+	}
+}
+
+// LostDataLocked reports whether the store lost data of the room lately, as far as the node
+// knows. The lock is held.
+func (r *Room) LostDataLocked(now time.Time) bool { return r.all.LostData(now) || r.Rep.LostData(now) }
+
+// MayRestore reports whether members of the room that the store does not have may be restored
+// any moment.
+func (r *Room) MayRestore() bool {
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	return r.Rep.State() == replica.Rebuilding || r.all.LostData(r.all.Clock.Now())
+}
+
+// encodeEvent encodes an event for the sockets that hear it.
+func (rs *Rooms) encodeEvent(event *wire.Shown) Frame {
+	t := rs.Texts.Get(SmallText + len(event.State))
+	defer rs.Texts.Put(t)
+	var change series.Change
+	t.B, change = wire.AppendEvent(t.B, event)
+	return rs.Encode(t.B, change)
+}
