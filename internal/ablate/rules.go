@@ -250,6 +250,8 @@ var replicaRules = []rule{
 		"What a load lacks in a rebuilding does not prolong it."),
 	without("Lost (surely)", "internal/replica/replica.go", "Replica.Lost", "if surely {", "if true {",
 		"A room that has another record, since all had left, does not count as one that lost data."),
+	without("reason (follows)", "internal/replica/load.go", "Reload.reason", "if e.Born == l.Born && e.Seq > l.Seq {", "if false {",
+		"A leave that came during a load takes effect after what came before it."),
 	without("beginRebuilding (sure)", "internal/replica/load.go", "Replica.beginRebuilding", "if r.sure {", "if true {",
 		"A loss that is only likely shows missing members for a short time."),
 	without("showAgain", "internal/sessions/silent.go", "session.ShowAgain", "m.GraceMs > 0 && m.Away.Load() != silent", "false",

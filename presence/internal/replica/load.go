@@ -22,10 +22,14 @@ type Reload struct {
 	Held []store.Event
 }
 
-// reason is why a member left, by the events that are held back; empty: none says so.
+// reason is why a member left, by the events that are held back; empty: none says so. Those
+// that follow the load are none of them: they take effect in order, after it.
 func (l *Reload) reason(m *store.Member) (why store.Reason) {
 	for i := range l.Held {
 		e := &l.Held[i]
+		if e.Born == l.Born && e.Seq > l.Seq {
+			continue
+		}
 		if e.Intent == store.IntentLeave && e.Member.ConnID == m.ConnID && e.Member.Life == m.Life {
 			why = e.Reason
 		}

@@ -42,7 +42,8 @@ func TestReload(t *testing.T) {
 	patched := with(ann, func(m *store.Member) { m.State, m.Write, m.Seq = []byte(`{"x":1}`), 6, 104 })
 	otherRecord := func(l *Reload) { l.Born = "other" }
 	dead := func(l *Reload) { l.Dead = map[string]bool{"there": true} }
-	heldLeave := func(l *Reload) { l.Held = []store.Event{*event(107, 108, store.IntentLeave, ann)} }
+	heldLeave := func(l *Reload) { l.Held = []store.Event{*event(106, 107, store.IntentLeave, ann)} }
+	laterLeave := func(l *Reload) { l.Held = []store.Event{*event(107, 108, store.IntentLeave, ann)} }
 	lost := func(w *testRoom) { w.Lost(w.now.Time, true) }
 	both := func(change ...func(l *Reload)) func(l *Reload) {
 		return func(l *Reload) {
@@ -134,6 +135,10 @@ func TestReload(t *testing.T) {
 		{
 			name: "ann's leave waits", before: lost, load: loaded(107, bob), with: heldLeave,
 			see: "leave(leave) ann 100>101 x0", shows: "B3", sureOf: true,
+		},
+		{
+			name: "ann's leave waits, and follows the load", before: lost, load: loaded(107, bob), with: laterLeave,
+			shows: "A3 B3", missing: "a", state: Rebuilding, sureOf: true,
 		},
 		{
 			name: "another life's leave waits", before: lost, load: loaded(107, bob),
@@ -254,7 +259,7 @@ func TestOwnersOfMissingMembers(t *testing.T) {
 // A member that a load lacks was removed, unless the store lost data: its life has ended,
 // and does not come back.
 func TestLeaveOfALoadIsRemembered(t *testing.T) {
-	held := []store.Event{*event(107, 108, store.IntentLeave, ann)}
+	held := []store.Event{*event(106, 107, store.IntentLeave, ann)}
 	for name, c := range map[string]struct {
 		loss, dead bool
 		held       []store.Event
