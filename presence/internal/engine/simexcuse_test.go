@@ -118,8 +118,11 @@ func (s *simulation) excuseMissed(n *simNode, d time.Duration, why string) {
 // missedEvent notes that an event was lost: while a node shows members on that the
 // store lost, it takes one of which it missed the leave for one more of them.
 func (s *simulation) missedEvent(n *simNode) {
-	s.excuse(n, lostFor, "an event was lost")
-	s.excuseMissed(n, lostFor, "an event was lost")
+	s.mu.Lock()
+	late := max(0, time.Until(n.lateUntil)) // by then the room still hears what came before
+	s.mu.Unlock()
+	s.excuse(n, late+lostFor, "an event was lost")
+	s.excuseMissed(n, late+lostFor, "an event was lost")
 	s.mu.Lock()
 	keeps := time.Now().Before(later(s.late.keeping, n.late.keeping))
 	s.mu.Unlock()
@@ -133,6 +136,7 @@ func (s *simulation) delayed(n *simNode, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.late.add(later(n.late.shown.until, time.Now().Add(slack)).Add(d), n.name+": events are late")
+	n.lateUntil = later(n.lateUntil, time.Now()).Add(d)
 	if n.frozen {
 		n.held += d
 	}

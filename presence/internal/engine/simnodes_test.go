@@ -21,14 +21,15 @@ type simNode struct {
 	ended time.Time // when it crashed, or had drained; zero: it did not
 
 	// Guarded by simulation.mu.
-	frozen   bool
-	thawed   time.Time     // when it last was
-	held     time.Duration // how late events are that came meanwhile
-	queue    []func()      // what clients sent while it was
-	cutUntil time.Time     // it has no way to the store before
-	stuck    time.Time     // since when it stands still, or has none
-	id       string        // its node id when it was last looked at
-	late     excuses
+	frozen    bool
+	thawed    time.Time     // when it last was
+	held      time.Duration // how late events are that came meanwhile
+	lateUntil time.Time     // when the events have come that are late
+	queue     []func()      // what clients sent while it was
+	cutUntil  time.Time     // it has no way to the store before
+	stuck     time.Time     // since when it stands still, or has none
+	id        string        // its node id when it was last looked at
+	late      excuses
 	// Of one that ended: when others may know that it is dead, and when one that
 	// may judge was first seen after that; signedOff: nobody has to judge.
 	deadFrom, judged time.Time
