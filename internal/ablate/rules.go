@@ -82,6 +82,8 @@ var verdictRules = []rule{
 		"A store that does not know this node has lost data."),
 	without("judgeMissing (waited)", "internal/member/judge.go", "judgeMissing", "case ev.Waited < NoticeTime:", "case false:",
 		"A member that is missing without a word is not judged before that word had time to arrive."),
+	without("judgeMissing (other record)", "internal/member/judge.go", "judgeMissing", "case ev.OtherRecord:", "case false:",
+		"A member of a room that has another record than the one that was known was lost with it."),
 }
 
 // checkRules: an owner finds out what became of a member, and makes it right.
@@ -482,6 +484,8 @@ var leaveRules = []rule{
 		"A kick follows a member that is written at the same time."),
 	without("kickMember (expired)", "internal/engine/kick.go", "Engine.kickMember", "case errors.Is(err, core.ErrExpired):", "case false:",
 		"A kick that came too late is tried again."),
+	without("kickMember (again)", "internal/engine/kick.go", "Engine.kickMember", "e.Clock.AfterFunc(kickAgain, func() { e.repeatKick(t) })", "",
+		"A kick that the owner did not hear, and undid, is repeated."),
 	without("kickMember (tombstone)", "internal/engine/kick.go", "Engine.kickMember", "e.Tombstones.Add(", "func(...any) {}(",
 		"A node remembers whom it kicked, and repeats that after a loss."),
 	without("kickMember (user)", "internal/engine/kick.go", "Engine.kickMember", "if e.RemoveUser(ctx, t.UserEntry()) != nil {", "if false {",

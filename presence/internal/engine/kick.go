@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
@@ -96,8 +97,25 @@ func (e *Engine) kickMember(ctx context.Context, room string, m *store.Member) (
 		if e.RemoveUser(ctx, t.UserEntry()) != nil {
 			e.Owned.RepeatLeave(t)
 		}
+		e.Clock.AfterFunc(kickAgain, func() { e.repeatKick(t) })
 	}
 	return outcome, err
+}
+
+// kickAgain is when a kick is looked at again. An owner that did not hear of it, and finds the
+// record of the room gone, takes the member for lost and has restored it by then.
+const kickAgain = replica.RebuildTime + 5*time.Second
+
+// repeatKick removes a member again that was kicked and is back, in the same life. It does not
+// block.
+func (e *Engine) repeatKick(t replica.Tombstone) {
+	e.CarryOutLater(t.Room, func(ctx context.Context) error {
+		stands, err := e.Stored(ctx, t.Room, t.ConnID)
+		if err == nil && stands != nil && stands.Life == t.Life {
+			e.Owned.RepeatLeave(t)
+		}
+		return err
+	})
 }
 
 // followUp finds out what became of a kick without an answer when it cannot take effect

@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
 // lateRemoves carries out so many removals too late.
@@ -47,5 +49,30 @@ func TestKickThatComesTooLate(t *testing.T) {
 				t.Errorf("twice too late: removed %d, %v, and %d stand", n, err, len(w.stored("r")))
 			}
 		})
+	})
+}
+
+// The owner of the only member of a room does not hear of its kick, and takes the room for
+// lost. The kick wins.
+func TestAKickThatIsNotHeardIsRepeated(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		l[0].SetPlan(storetest.Plan{Deliver: func(string) storetest.Delivery { return storetest.Delivery{Drop: true} }})
+		if n, err := w.nodes[1].Kick(t.Context(), KickTarget{RoomID: "r", ConnID: "sock-a"}); n != 1 || err != nil {
+			t.Fatalf("removed %d, %v", n, err)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(rooms.IdleAfter + 2*time.Second)
+		if len(w.stored("r")) == 0 {
+			t.Fatal("the owner found out by itself: this test shows nothing")
+		}
+		w.rest(kickAgain)
+		if n := len(w.stored("r")); n != 0 {
+			t.Errorf("%d members stand", n)
+		}
+		if len(a.view("r")) != 0 {
+			t.Errorf("the kicked one sees %v", a.view("r"))
+		}
 	})
 }

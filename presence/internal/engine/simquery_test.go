@@ -164,13 +164,14 @@ func (s *simulation) kick(room, user string) {
 	s.checkKicked(q, target)
 }
 
-// kickLag is for how long a join may still be undone by a kick before it. Soon after a loss
-// of data a node restores a member of whose kick it has not heard: for a join or a resume,
-// too. It is kicked when that event comes, or a node finds it that remembers the kick.
+// kickLag is for how long a join may still be undone by a kick before it. A node may restore a
+// member of whose kick it has not heard: for a join or a resume, too. It is kicked when that
+// event comes, or the kick is repeated.
 func (s *simulation) kickLag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lostData() {
+	missed := s.happened[faultDrop] || s.happened[faultDelay] || s.happened[faultGap] || s.happened[faultCut] || s.happened[faultFreeze]
+	if missed || s.lostData() {
 		return replica.TombstoneTime
 	}
 	return 0

@@ -71,9 +71,9 @@ type Evidence struct {
 	Restoring bool
 	// Node is how the id stands under which the member was written.
 	Node store.NodeState
-	// DataLoss is set when the store is known to have lost data lately. Another record of the
-	// room alone says nothing: all may have left, this member too.
-	DataLoss bool
+	// DataLoss is set when the store is known to have lost data lately; OtherRecord when
+	// the room's record is not the one that this node knew: it was lost, or all had left.
+	DataLoss, OtherRecord bool
 	// Waited is how long the owner has known that something is wrong.
 	Waited time.Duration
 }
@@ -138,6 +138,8 @@ func judgeMissing(own *Own, ev *Evidence) Verdict {
 		return Lost
 	case ev.Waited < NoticeTime:
 		return Undecided
+	case ev.OtherRecord:
+		return Lost
 	}
 	return Gone
 }

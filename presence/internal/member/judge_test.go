@@ -96,7 +96,9 @@ func TestVerdict(t *testing.T) {
 		{"the store does not know the node", online, nil, Evidence{Node: store.NodeUnknown}, Lost},
 		{"nobody said why", online, nil, alive, Undecided},
 		{"nobody said why for a while", online, nil, Evidence{Node: store.NodeAlive, Waited: NoticeTime - 1}, Undecided},
+		{"nobody said why, and the record is another one", online, nil, Evidence{Node: store.NodeAlive, OtherRecord: true}, Undecided},
 		{"nobody said why for long", online, nil, long(Evidence{}), Gone},
+		{"nobody said why for long, and the record is another one", online, nil, long(Evidence{OtherRecord: true}), Lost},
 		{"nobody said why for long in its grace", inGrace, nil, long(Evidence{}), Gone},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -35,7 +36,7 @@ var (
 // should. The lock is held.
 func (r *Room) checkOwned(m *Member) {
 	if r.Owned[m.ConnID] == m {
-		m.checks.notice(r.LostDataLocked(r.all.Clock.Now()))
+		m.checks.notice(r.LostDataLocked(r.all.Clock.Now()), r.Rep.State() == replica.Rebuilding)
 		r.postCheck(m)
 	}
 }
@@ -165,6 +166,7 @@ func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ev.Renamed = m.owner != ms.Self()
 	ev.Silence = time.Duration(ms.MissedRenewals.Load())
 	ev.DataLoss = m.checks.afterLoss || r.LostDataLocked(now)
+	ev.OtherRecord = m.checks.rebuilding || r.Rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.ReadSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
 	}
@@ -364,21 +366,26 @@ type checkState struct {
 	// posted: an operation of the member's executor is about to check, or waits in the
 	// retry queue.
 	posted bool
-	// afterLoss: that was seen soon after the store lost data. The check may take longer than
-	// that counts, when the store does not answer.
-	afterLoss bool
+	// afterLoss: that was seen soon after the store lost data. rebuilding: it was seen while
+	// the room was rebuilt. The check may take longer than that lasts, when the store does not
+	// answer.
+	afterLoss, rebuilding bool
 }
 
 // notice makes a check due.
-func (c *checkState) notice(afterLoss bool) {
-	c.due, c.again, c.afterLoss = true, true, c.afterLoss || afterLoss
+func (c *checkState) notice(afterLoss, rebuilding bool) {
+	c.due, c.again = true, true
+	c.afterLoss, c.rebuilding = c.afterLoss || afterLoss, c.rebuilding || rebuilding
 }
 
 // begin is called before a check reads what the store has.
 func (c *checkState) begin() { c.again = false }
 
 // finish ends a check after which the member stands.
-func (c *checkState) finish() { c.due, c.posted, c.afterLoss = c.again, false, c.again && c.afterLoss }
+func (c *checkState) finish() {
+	again := c.again
+	*c = checkState{due: again, again: again, afterLoss: again && c.afterLoss, rebuilding: again && c.rebuilding}
+}
 
 // drop ends what was posted without a result: the member is in another executor by now, or
 // is about to leave this one. What is due stays due.
