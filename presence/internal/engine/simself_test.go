@@ -73,7 +73,7 @@ func TestTheSimulationJudges(t *testing.T) {
 					now := n.eng.Clock.Now()
 					settings := replica.Settings{Lease: n.eng.LeaseTime, SilentAfter: n.eng.SilentAfter, Tombstones: &n.eng.Tombstones}
 					r.Rep = replica.New("r", &settings, r)
-					r.Rep.Load(shown, replica.Now{Time: now, StoreMs: n.eng.StoreTime(now)})
+					r.Rep.Load(shown, time.Now(), replica.Now{Time: now, StoreMs: n.eng.StoreTime(now)})
 					r.Mu.Unlock()
 					time.Sleep(c.lasts)
 					r.Mu.Lock()

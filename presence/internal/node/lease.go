@@ -86,16 +86,15 @@ func (n *Node) Renew(ctx context.Context) error {
 // which it returns.
 func (n *Node) renew(ctx context.Context) (dead []string, err error) {
 	l := &n.lease
-	b, err := n.sign(ctx)
+	b, err := n.sign(ctx, l.known)
 	if err == nil && b.Status == store.BeatReaped {
 		n.declaredDead()
-		b, err = n.sign(ctx) // before any member is stored under the new id
+		b, err = n.sign(ctx, false) // before any member is stored under the new id
 	}
 	if err == nil && b.Status == store.BeatNew && l.known {
-		l.known = false
 		n.Recheck()
 		n.Host.DataLost() // before the store knows the node again
-		b, err = n.sign(ctx)
+		b, err = n.sign(ctx, false)
 	}
 	if err != nil || b.Status == store.BeatReaped {
 		return nil, err
@@ -108,11 +107,12 @@ func (n *Node) renew(ctx context.Context) (dead []string, err error) {
 	return b.Dead, nil
 }
 
-// sign gives a life sign and learns the store's time.
-func (n *Node) sign(ctx context.Context) (store.Beat, error) {
+// sign gives a life sign, of a node that the store has known before or not, and learns the
+// store's time.
+func (n *Node) sign(ctx context.Context, known bool) (store.Beat, error) {
 	l, before := &n.lease, n.Clock.Now()
 	l.mu.Lock()
-	q := store.BeatRequest{Node: n.ID(), LeaseMs: n.Lease.Milliseconds(), Judge: l.mayJudge(before, n.Lease), Known: l.known}
+	q := store.BeatRequest{Node: n.ID(), LeaseMs: n.Lease.Milliseconds(), Judge: l.mayJudge(before, n.Lease), Known: known}
 	l.mu.Unlock()
 	if q.Judge { // else it may come late: the store's clock may have been set
 		q.ExpiresMs = n.Expiry(ctx)

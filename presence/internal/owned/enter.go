@@ -157,9 +157,9 @@ func (m *Member) rollBackRejoin(ctx context.Context, l *serial.Executor, put sto
 		back := before
 		back.Epoch, back.Write = stands.Epoch, stands.Write+1
 		m.Epoch.Store(back.Epoch)
-		_, err = r.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch})
+		res, err := r.put(ctx, &store.Put{Intent: store.IntentUpdate, Member: back, Fence: back.Epoch})
 		if err == nil {
-			m.Applied(store.Applied, &back)
+			m.Applied(res.Outcome, &back)
 		}
 		return err
 	}))

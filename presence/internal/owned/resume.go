@@ -110,8 +110,7 @@ func (t *resumeAttempt) attach(ctx context.Context, a rooms.Acker) (done bool, e
 	}
 	if err == nil {
 		if err = m.ackJoin(t.s, a, t.waiting, true, t.p.Sender); err == nil {
-			// The former owner may have died in a leave, of which the first step removes this entry.
-			ms.CarryOut(t.s.Executor(), m.writeUser)
+			m.tryWriteUser() // the former owner may have died in a leave, of which the first step removes the entry
 			return true, nil
 		}
 	}

@@ -35,7 +35,12 @@ func (ms *Members) TakeOver(ctx context.Context, room string, stands *store.Memb
 	if !r.Handoffs.TryLock(stands.ConnID) {
 		return fmt.Errorf("reap %s: it is being resumed: %w", stands.ConnID, store.ErrUnavailable)
 	}
-	defer r.Handoffs.Unlock(stands.ConnID)
+	inDoubt := false
+	defer func() {
+		if !inDoubt {
+			r.Handoffs.Unlock(stands.ConnID)
+		}
+	}()
 	m := r.makeMember(stands.ConnID, stands.UserID, stands.Life, stands.State)
 	m.digest, m.GraceMs = stands.Token, stands.GraceMs
 	m.joinedMs.Store(stands.JoinedMs)
@@ -50,14 +55,13 @@ func (ms *Members) TakeOver(ctx context.Context, room string, stands *store.Memb
 	if err := ms.Index.Add(ctx, r.ID); err != nil {
 		return err
 	}
-	// The node may have died in a leave, of which the first step removes this entry.
-	if err := ms.AddUser(ctx, m.userEntry()); err != nil {
-		return err
-	}
 	next := m.inGrace(x)
 	next.Write = m.write.Load()
 	res, err := r.put(ctx, &store.Put{Intent: store.IntentResume, Member: next, Fence: stands.Epoch, KeepState: true})
 	if err != nil {
+		// A resume here would count from the same epoch, and pass for a repeat of this.
+		inDoubt = true
+		r.unlockAfter(ctx, stands.ConnID)
 		return err
 	}
 	if !res.Outcome.TookEffect() {
@@ -67,7 +71,18 @@ func (ms *Members) TakeOver(ctx context.Context, room string, stands *store.Memb
 		return nil
 	}
 	m.BeginGrace(core.NewExecutor(r.ID), x)
+	m.tryWriteUser() // the node may have died in a leave, of which the first step removes the entry
 	return ms.ConnJoin(ctx, m.conn())
+}
+
+// unlockAfter ends a handoff that got no answer, once its write cannot take effect any more.
+func (r *Room) unlockAfter(ctx context.Context, connID string) {
+	r.Retain()
+	r.all.CarryOutLater(r.ID, r.all.After(r.all.Expiry(ctx), func(context.Context) error {
+		r.Handoffs.Unlock(connID)
+		r.Release()
+		return nil
+	}))
 }
 
 // takeOwnership makes a resumed owned member this node's, with what the resume kept of the

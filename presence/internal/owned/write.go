@@ -2,6 +2,7 @@ package owned
 
 import (
 	"context"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/jsontext"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
@@ -93,26 +94,55 @@ func (m *Member) WriteState(ctx context.Context, l *serial.Executor, state []byt
 
 // WriteUserSoon has the user's entry of the member written again. It does not block.
 func (m *Member) WriteUserSoon() {
-	ms := m.Room.all
-	m.Room.Mu.Lock()
-	l := m.Writer()
-	m.Room.Mu.Unlock()
-	if l != nil {
-		ms.CarryOut(l, m.writeUser)
+	if l := m.writerNow(); l != nil {
+		m.Room.all.CarryOut(l, func(ctx context.Context) error { return m.writeUser(ctx, l) })
 	}
+}
+
+// tryWriteUser is WriteUserSoon with one try, if nothing is in doubt: the member's next write
+// must not wait for the users, which may lie on a part of the store that does not answer. The
+// entries of all users are written again every 20 min.
+func (m *Member) tryWriteUser() {
+	ms, l := m.Room.all, m.writerNow()
+	if l == nil {
+		return
+	}
+	ms.LeavePool.Schedule(l, func(time.Time) {
+		if l.HasInDoubt() {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ms.Ctx, userTryTime)
+		defer cancel()
+		if err := m.writeUser(ctx, l); err != nil {
+			ms.Throttled.Warn("entry of a user not written; tried again within 20 min", "room", m.Room.ID, "userId", m.UserID, "error", err)
+		}
+	})
+}
+
+// userTryTime bounds one try, since requests of the member wait behind it.
+const userTryTime = 200 * time.Millisecond
+
+func (m *Member) writerNow() *serial.Executor {
+	m.Room.Mu.Lock()
+	defer m.Room.Mu.Unlock()
+	return m.Writer()
 }
 
 // writeUser writes the user's entry of a member that stands: nobody would remove one that a
 // node wrote which stood still while its member left elsewhere. An operation of the member's
-// executor.
-func (m *Member) writeUser(ctx context.Context) error {
+// executor l; one of an executor that is not the member's any more does nothing.
+func (m *Member) writeUser(ctx context.Context, l *serial.Executor) error {
 	ms, r := m.Room.all, m.Room
-	if !r.isOwn(m) {
+	r.Mu.Lock()
+	ours := r.Owned[m.ConnID] == m && m.Writer() == l
+	entry := m.userEntry()
+	r.Mu.Unlock()
+	if !ours {
 		return nil
 	}
 	stands, err := ms.Stored(ctx, r.ID, m.ConnID)
-	if err != nil || stands == nil || stands.Life != m.Life {
+	if err != nil || stands == nil || stands.Life != entry.Life {
 		return err
 	}
-	return ms.AddUser(ctx, m.userEntry())
+	return ms.AddUser(ctx, entry)
 }

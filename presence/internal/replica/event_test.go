@@ -205,7 +205,7 @@ func TestReceiveFirstOfARecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newRoom()
-			w.Load(loaded(100), w.now)
+			w.Load(loaded(100), w.now.Time, w.now)
 			e := event(0, c.seq, store.IntentJoin, cat)
 			e.Born, e.Reset = "other", c.reset
 			want(t, "taken", w.Receive(e, w.now).Taken, c.taken)
@@ -276,7 +276,7 @@ func TestUserConnsOfAnEvent(t *testing.T) {
 			for i := range c.others - 1 {
 				members = append(members, with(cat, func(m *store.Member) { m.ConnID, m.Life = string(rune('0'+i)), string(rune('0'+i)) }))
 			}
-			w.Load(loaded(100, members...), w.now)
+			w.Load(loaded(100, members...), w.now.Time, w.now)
 			if c.before != nil {
 				c.before(w)
 			}

@@ -58,7 +58,7 @@ type view struct {
 func newStory(t *testing.T) *story {
 	s := &story{T: t, w: newRoom(), client: make(map[string]view), seq: 100}
 	s.record = loaded(100)
-	s.w.Load(s.record, s.w.now)
+	s.w.Load(s.record, s.w.now.Time, s.w.now)
 	return s
 }
 

@@ -38,14 +38,17 @@ func (l *Reload) reason(m *store.Member) (why store.Reason) {
 }
 
 // Load makes the first load of a room the replica. It returns members of lives that
-// have ended, which are not shown, and have to be removed again. Nothing was shown
-// before, so that there is nothing to rebuild.
-func (r *Replica) Load(loaded store.Room, now Now) (stale []store.Member) {
+// have ended, which are not shown, and have to be removed again. began is when the load
+// began: a life that has ended since is no sign of a loss. Nothing was shown before, so that
+// there is nothing to rebuild.
+func (r *Replica) Load(loaded store.Room, began time.Time, now Now) (stale []store.Member) {
 	r.pos, r.shown = loaded.Position, loaded.Seq
 	for _, m := range loaded.Members {
-		if _, ended := r.ended(m.Life, now.Time); ended {
+		if t, ended := r.ended(m.Life, now.Time); ended {
 			stale = append(stale, m)
-			r.Lost(now.Time, true)
+			if t.at.Before(began) {
+				r.Lost(now.Time, true)
+			}
 			continue
 		}
 		m.Owner = intern(m.Owner)

@@ -17,7 +17,8 @@ func TestFirstLoad(t *testing.T) {
 	w.Lost(w.now.Time, false)
 	want(t, "state before, whatever is told", w.State(), Loading)
 	w.ends(bob)
-	stale := w.Load(loaded(100, ann, bob, cat), w.now)
+	w.pass(1)
+	stale := w.Load(loaded(100, ann, bob, cat), w.now.Time, w.now)
 	want(t, "shows", w.shown(), "A3 C1")
 	want(t, "stale", len(stale) == 1 && stale[0].Life == "B", true)
 	want(t, "seq", w.Seq(), int64(100))
@@ -31,8 +32,15 @@ func TestFirstLoad(t *testing.T) {
 	want(t, "a rebuilding waits", waits, false)
 
 	w = newRoom()
-	w.Load(loaded(100, ann), w.now)
+	w.Load(loaded(100, ann), w.now.Time, w.now)
 	want(t, "the store is sure to have lost data, with no such sign", w.LostData(w.now.Time), false)
+
+	w = newRoom()
+	began := w.now.Time
+	w.pass(1)
+	w.ends(bob)
+	want(t, "stale", len(w.Load(loaded(100, ann, bob), began, w.now)), 1)
+	want(t, "the store is sure to have lost data, when a life ended during the load", w.LostData(w.now.Time), false)
 }
 
 // One row is a load of a room that is shown with ann, of another node, and bob, this
@@ -224,7 +232,7 @@ func TestUserConnsOfALoad(t *testing.T) {
 	second := with(ann, func(m *store.Member) { m.ConnID, m.Life = "a2", "A2" })
 	third := with(ann, func(m *store.Member) { m.ConnID, m.Life, m.Seq = "a3", "A3", 105 })
 	w := newRoom()
-	w.Load(loaded(100, ann, second), w.now)
+	w.Load(loaded(100, ann, second), w.now.Time, w.now)
 	d := w.Reload(&Reload{Room: loaded(107, second, third)}, w.now)
 	want(t, "clients see", show(d.Changes...), "leave(disconnect) ann 100>101 x1, join ann 101>105 x2")
 }
@@ -248,7 +256,7 @@ func TestOwnersOfMissingMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newRoom("b")
-			w.Load(loaded(100, ann, second, bob, dan, eve), w.now)
+			w.Load(loaded(100, ann, second, bob, dan, eve), w.now.Time, w.now)
 			got := w.Owners(&Reload{Room: c.load, DataLoss: c.loss}, w.now.Time)
 			slices.Sort(got)
 			want(t, "owners", strings.Join(got, " "), c.want)

@@ -56,7 +56,7 @@ func newRoom(owned ...string) *testRoom {
 func loadedRoom(t *testing.T) *testRoom {
 	t.Helper()
 	w := newRoom("b")
-	if stale := w.Load(loaded(100, ann, bob), w.now); stale != nil {
+	if stale := w.Load(loaded(100, ann, bob), w.now.Time, w.now); stale != nil {
 		t.Fatalf("stale: %v", stale)
 	}
 	return w

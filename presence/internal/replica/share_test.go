@@ -19,7 +19,7 @@ func TestMemoryOfAnEvent(t *testing.T) {
 	one := func(a, b string) bool { return unsafe.StringData(a) == unsafe.StringData(b) }
 
 	w, load := newRoom(), loaded(100, arrived(ann))
-	w.Load(load, w.now)
+	w.Load(load, w.now.Time, w.now)
 	before := *w.Member("a")
 	want(t, "owner of a load", before.Owner, ann.Owner)
 	want(t, "it is part of the load", one(before.Owner, load.Members[0].Owner), false)
@@ -51,7 +51,7 @@ func TestMemoryOfAnEvent(t *testing.T) {
 // The node that owns a member has copies of its texts.
 func TestMemoryOfAnOwnMember(t *testing.T) {
 	w := newRoom("c")
-	w.Load(loaded(100), w.now)
+	w.Load(loaded(100), w.now.Time, w.now)
 	w.shared = func(m *store.Member) { m.UserID = "shared" }
 	w.Receive(event(100, 101, store.IntentJoin, cat), w.now)
 	want(t, "user", w.Member("c").UserID, "shared")

@@ -71,7 +71,7 @@ func (r *Room) fill(ctx context.Context) (err error) {
 	defer r.Mu.Unlock()
 	r.loadStartedAt = began
 	now := rs.moment()
-	stale := r.Rep.Load(loaded, now)
+	stale := r.Rep.Load(loaded, began, now)
 	for i := range stale {
 		r.Members.Stale(&stale[i], now.Time)
 	}
@@ -201,8 +201,11 @@ func (r *Room) applyLoad(l *replica.Reload) {
 // long enough. The lock is held.
 func (r *Room) endRebuilding(now time.Time) {
 	end, waits := r.Rep.RebuildEnds()
-	if !waits || r.rebuilt != nil {
+	if !waits {
 		return
+	}
+	if r.rebuilt != nil {
+		r.rebuilt.Stop() // of a rebuilding before this one, maybe
 	}
 	r.rebuilt = r.all.Clock.AfterFunc(end.Sub(now), func() {
 		r.Mu.Lock()

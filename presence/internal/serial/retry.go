@@ -57,10 +57,14 @@ func (r *RetryQueue) Add(x *Executor, step func(context.Context) error) {
 // Move makes the writes in doubt of one executor those of another one, behind its own.
 // Only a task of from may call it, and only when no task of to can run.
 func (r *RetryQueue) Move(from, to *Executor) {
-	for _, step := range from.inDoubt {
-		r.Add(to, step)
+	steps := from.inDoubt
+	if from.inDoubt = nil; len(steps) == 0 {
+		return
 	}
-	from.inDoubt = nil
+	to.inDoubt = append(to.inDoubt, steps...) // before a Retry knows of it
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(to)
 }
 
 // CarryOut runs a step that must succeed some time, after the writes in doubt of the
