@@ -17,7 +17,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// sockets finds what the engine knows of a Socket.IO socket.
+// sockets finds the sessions.Socket of a Socket.IO socket.
 var sockets = socketio.NewKey[*sessions.Socket]()
 
 // MemberOf returns the member that a socket is in a room, and false if it is in
@@ -188,7 +188,7 @@ func encoderFor(namespace string) func(event []byte, c series.Change) rooms.Fram
 	}
 }
 
-// socketPeer is a Socket.IO socket as the engine sees it.
+// socketPeer is a Socket.IO socket as the engine sees it: a sessions.Conn.
 type socketPeer struct{ s *socketio.Socket }
 
 func (p *socketPeer) ID() string { return p.s.ID() }

@@ -28,7 +28,7 @@ type Runtime struct {
 	store   store.Store
 
 	binding     *binding
-	sockets     *socketio.Namespace // its sockets
+	sockets     *socketio.Namespace // whose sockets Close closes
 	drainPeriod time.Duration
 
 	closer closer.Closer

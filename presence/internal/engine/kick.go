@@ -26,8 +26,8 @@ type KickTarget struct {
 	Disconnect bool
 }
 
-// Kick removes the members that t names. Their owners learn it from the event
-// and clean up the indexes: only the owner writes those.
+// Kick removes the members that t names, and the entries of their users. Their owners learn it
+// from the event, and remove those entries and the connection records too.
 func (e *Engine) Kick(ctx context.Context, t KickTarget) (removed int, err error) {
 	for moves := 0; moves < kickTries; {
 		n, missed, err := e.kickOnce(ctx, t)
