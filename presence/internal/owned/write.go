@@ -102,9 +102,9 @@ func (m *Member) WriteUserSoon() {
 	}
 }
 
-// writeUser writes the user's entry of a member that stands: nobody would remove one that a
-// node wrote which stood still while its member left elsewhere. An operation of the member's
-// executor.
+// writeUser writes the user's entry of a member, if the store has the member. It looks first:
+// this node may have been frozen while the member was resumed and left elsewhere, and nobody
+// would remove an entry that it writes after that. An operation of the member's executor.
 func (m *Member) writeUser(ctx context.Context) error {
 	ms, r := m.Room.all, m.Room
 	if !r.isOwn(m) {

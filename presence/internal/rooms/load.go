@@ -90,7 +90,7 @@ func (r *Room) Resync() {
 	r.resyncAfter(0, firstReloadWait)
 }
 
-// resyncLater is resync for a timer.
+// resyncLater is Resync for a timer, which does not hold the lock.
 func (r *Room) resyncLater() {
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
