@@ -9,8 +9,8 @@ import (
 // watchTime is how often the topology is checked.
 const watchTime = time.Second
 
-// place gives channels without a link one, waiting longer the more attempts
-// have failed, and follows the masters.
+// place is the placer: it gives a link to each channel that has none, and moves channels when
+// slots get another master. It waits longer the more attempts have failed.
 func (b *bridge) place() {
 	ticker := time.NewTicker(watchTime)
 	defer ticker.Stop()
@@ -47,8 +47,8 @@ func (b *bridge) stay(err error) {
 	}
 }
 
-// shards reports whether channels are to be sharded. A user of Redis who lacks the rights
-// for that keeps them plain, as before an upgrade: of all nodes, since it is theirs too.
+// shards reports whether channels are to be sharded. If the user of Redis lacks the rights for
+// that, they stay plain, as before an upgrade. All nodes have the same user, so they agree.
 func (b *bridge) shards(next *layout) bool {
 	if b.plain || !next.sharded() {
 		return false
