@@ -71,7 +71,7 @@ func (n *Node) Retrying(doing string, step func() error) {
 		if err == nil || n.Ctx.Err() != nil {
 			return
 		}
-		n.Throttled.Warn("the store did not answer; trying again", "doing", doing, "error", err)
+		n.Throttled.Warn("repair after a loss of data waits for the store; trying again", "doing", doing, "error", err)
 		if !n.Sleep(RetryInterval) {
 			return
 		}

@@ -134,7 +134,7 @@ func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store
 func (e *Engine) handleDisconnectNotice(text []byte) {
 	var cut disconnectNotice
 	if err := json.Unmarshal(text, &cut); err != nil {
-		e.Throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
+		e.Throttled.Warn("kick of another server not understood, so a socket may stay connected; does that server run another version?", "error", err)
 		return
 	}
 	if r := e.Owned.Of(cut.Room); r != nil {

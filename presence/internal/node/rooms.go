@@ -105,7 +105,7 @@ func (b *batch) add(owner, room string, last bool) bool {
 			if err == nil {
 				return
 			}
-			b.node.Log.Warn("clean-up of members failed; trying again", "room", room, "node", owner, "error", err)
+			b.node.Log.Warn("members of a dead server not removed or taken over yet; trying again", "room", room, "node", owner, "error", err)
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -168,7 +168,7 @@ func (w *Subscription) call(event wire.Event) {
 		return nil
 	})
 	if err != nil {
-		rs.Log.Error("internal error", "id", core.RandomID(9), "doing", "function of a subscription", "room", r.ID, "error", err)
+		rs.Log.Error("function of a subscription failed; it misses this event", "id", core.RandomID(9), "room", r.ID, "error", err)
 	}
 }
 

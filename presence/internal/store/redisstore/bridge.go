@@ -224,7 +224,7 @@ func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
 	}
 	msg, err := parseMessage(room, m.Message)
 	if err != nil {
-		b.log.Warn("message from another node skipped", "room", room, "error", err)
+		b.log.Warn("message of another server not understood, skipped; does it run another version?", "room", room, "error", err)
 		return
 	}
 	if msg.event != nil {

@@ -32,7 +32,7 @@ type link struct {
 func (l *link) run() {
 	err := l.serve()
 	if err != nil && l.b.ends.Err() == nil {
-		l.b.log.Warn("subscriptions to Redis lost", "server", l.b.scout.guard.name(l.addr), "error", err)
+		l.b.log.Warn("connection for subscriptions to Redis lost; connecting again", "server", l.b.scout.guard.name(l.addr), "error", err)
 	}
 	l.b.unlink(l)
 }
