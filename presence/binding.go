@@ -39,8 +39,9 @@ type binding struct {
 	log       *slog.Logger
 }
 
-// bind registers the handlers of the protocol. They all run inline: the engine
-// never blocks them, and a heartbeat is answered on the goroutine that read it.
+// bind registers the handlers of the protocol. They all run inline, on the goroutine that reads
+// the connection: a heartbeat is answered there. The engine never blocks them, but for relayed
+// events (presence:emit, RelayEvents): those of a client wait while their receivers are behind.
 func bind(e *engine.Engine, ns *socketio.Namespace, o Options) *binding {
 	patterns, _ := eventname.Parse(o.RelayEvents) // checked by withDefaults
 	b := &binding{engine: e, authorize: o.Authorize, relay: relay{e, o.settings().Limits, patterns}, log: o.Logger}

@@ -50,7 +50,7 @@ func (e *Engine) repeatAll() {
 		for _, m := range e.Owned.All() {
 			m.WriteUserSoon()
 		}
-		e.repeatLeaves() // before the index: clients see what comes back, and it ends with the tombstones' time
+		e.repeatLeaves() // before the index: clients see members that are back, and tombstones last a minute
 		e.Retrying("index of rooms", func() error { return e.Index.Repair(e.Ctx) })
 	}
 }
