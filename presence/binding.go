@@ -17,7 +17,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// sockets finds what the engine knows of a Socket.IO socket.
+// sockets finds the sessions.Socket of a Socket.IO socket.
 var sockets = socketio.NewKey[*sessions.Socket]()
 
 // MemberOf returns the member that a socket is in a room, and false if it is in
@@ -39,8 +39,9 @@ type binding struct {
 	log       *slog.Logger
 }
 
-// bind registers the handlers of the protocol. They all run inline: the engine
-// never blocks them, and a heartbeat is answered on the goroutine that read it.
+// bind registers the handlers of the protocol. They all run inline, on the goroutine that reads
+// the connection: a heartbeat is answered there. The engine never blocks them, but for relayed
+// events (presence:emit, RelayEvents): those of a client wait while their receivers are behind.
 func bind(e *engine.Engine, ns *socketio.Namespace, o Options) *binding {
 	patterns, _ := eventname.Parse(o.RelayEvents) // checked by withDefaults
 	b := &binding{engine: e, authorize: o.Authorize, relay: relay{e, o.settings().Limits, patterns}, log: o.Logger}
@@ -188,7 +189,7 @@ func encoderFor(namespace string) func(event []byte, c series.Change) rooms.Fram
 	}
 }
 
-// socketPeer is a Socket.IO socket as the engine sees it.
+// socketPeer is a Socket.IO socket as the engine sees it: a sessions.Conn.
 type socketPeer struct{ s *socketio.Socket }
 
 func (p *socketPeer) ID() string { return p.s.ID() }

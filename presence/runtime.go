@@ -28,7 +28,7 @@ type Runtime struct {
 	store   store.Store
 
 	binding     *binding
-	sockets     *socketio.Namespace // its sockets
+	sockets     *socketio.Namespace // whose sockets Close closes
 	drainPeriod time.Duration
 
 	closer closer.Closer
@@ -68,7 +68,7 @@ func Init(ctx context.Context, o Options) (*Runtime, error) {
 	}
 	o.IO.OnClose(func(ctx context.Context) {
 		if err := rt.Close(ctx); err != nil {
-			o.Logger.Warn("presence did not close completely", "error", err)
+			o.Logger.Warn("presence did not close in time; other servers take over or remove the members that it left behind", "error", err)
 		}
 	})
 	return rt, nil

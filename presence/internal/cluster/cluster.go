@@ -195,7 +195,8 @@ func (c *Adapter) step(room string, in *interest) bool {
 	return true
 }
 
-// rest ends the following of an interest. The lock is held.
+// rest notes that no goroutine follows an interest any more, and forgets one that nobody has.
+// The lock is held.
 func (c *Adapter) rest(room string, in *interest) {
 	close(in.busy)
 	in.busy = nil

@@ -55,7 +55,8 @@ func (n *Node) RemoveMember(ctx context.Context, q store.Remove) (store.Outcome,
 // ErrExpired says that a write came too late to take effect.
 var ErrExpired = fmt.Errorf("write expired on its way: %w", store.ErrUnavailable)
 
-// Expired makes an outcome that should not be an error.
+// Expired returns the error of a write, and ErrExpired for one that came too late: callers that
+// need no such outcome get an error for it.
 func Expired(found store.Outcome, err error) error {
 	if err == nil && found == store.Expired {
 		return ErrExpired

@@ -26,8 +26,8 @@ func (n *Node) MarkInDoubt(l *serial.Executor, step func(context.Context) error)
 	n.Retries.Add(l, step)
 }
 
-// CarryOut has an executor run a step that must succeed some time, when the departures have a
-// turn for it: without an answer of the store it is in doubt.
+// CarryOut has an executor run a step that must succeed some time, when the leave pool has a
+// turn for its room. If the store does not answer, the step goes to the retry queue.
 func (n *Node) CarryOut(l *serial.Executor, step func(context.Context) error) {
 	n.LeavePool.Schedule(l, func(posted time.Time) { n.Retries.CarryOut(l, posted, step) })
 }

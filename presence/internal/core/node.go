@@ -39,18 +39,19 @@ type Node struct {
 	Store     store.Store
 	Clock     clock.Clock
 	Texts     serial.Buffers
-	Life      *node.Node
+	Life      *node.Node // life signs, lease and reaper; not the life of a member
 	Index     *node.Index
 
 	Stopping       atomic.Bool
 	DataLossAt     atomic.Pointer[time.Time] // when the store lost data last; nil: never
 	DeclaredDeadAt atomic.Pointer[time.Time] // when the node was found declared dead last; nil: never
-	// MissedRenewals is for how long it had given no life sign then, in ns.
+	// MissedRenewals is for how long the node had given no life sign at DeclaredDeadAt, in ns: a
+	// time, not a number of renewals.
 	MissedRenewals atomic.Int64
 	Tombstones     replica.Tombstones
 
 	Deadlines *serial.Deadlines
-	LeavePool *serial.FairPool
+	LeavePool *serial.FairPool // leaves, and what else is written of members without a request
 	RetryPool *serial.FairPool // a pool of its own, so that leaves do not wait for retries that get no answer
 	Retries   *serial.RetryQueue
 
@@ -84,8 +85,9 @@ func (n *Node) NewPool(limit int) *serial.FairPool {
 	return serial.NewFairPool(limit, slow, n.TryGo, n.Clock)
 }
 
-// LeavesAtOnce is how many removals of ended connections are at the store at once,
-// and how many executors try writes in doubt again.
+// LeavesAtOnce is how many turns the leave pool and the retry pool have each: so many leaves of
+// ended connections, graces that are stored or end, and retries are at the store at once. The
+// pool of checks (package owned) has as many.
 const LeavesAtOnce = 64
 
 // SlowLimit bounds the turns of each pool that are slow.

@@ -18,7 +18,7 @@ import (
 // nothing any more.
 func (n *Node) Go(f func()) { _ = n.TryGo(f) }
 
-// TryGo is start for callers that must know: it reports false, and runs nothing, when
+// TryGo is Go for callers that must know: it reports false, and runs nothing, when
 // the node has ended.
 func (n *Node) TryGo(f func()) bool { return n.Workers.TryGo(f) }
 
@@ -51,7 +51,8 @@ func (n *Node) Wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Schedule posts an operation to an executor when the leaves have a turn for it.
+// Schedule runs an operation in an executor when the leave pool has a turn for the room of the
+// executor.
 func (n *Node) Schedule(l *serial.Executor, op func()) {
 	n.LeavePool.Schedule(l, func(time.Time) { op() })
 }
@@ -70,7 +71,7 @@ func (n *Node) Retrying(doing string, step func() error) {
 		if err == nil || n.Ctx.Err() != nil {
 			return
 		}
-		n.Throttled.Warn("the store did not answer; trying again", "doing", doing, "error", err)
+		n.Throttled.Warn("repair after a loss of data waits for the store; trying again", "doing", doing, "error", err)
 		if !n.Sleep(RetryInterval) {
 			return
 		}

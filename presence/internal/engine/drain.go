@@ -8,18 +8,20 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 )
 
-// BeginDrain refuses joins from now on.
+// BeginDrain refuses joins from now on, and begins no more work on dead nodes (Draining).
 func (e *Engine) BeginDrain() { e.Stopping.Store(true) }
 
 // DrainNode drains the node: plain members leave, resumable ones are left in
 // grace for any other node to take over. It returns when all of that is stored
-// or ctx ends. No client is connected any more, or it will not hear of it. left
-// says that something of the node stays in the store, or may: Deregister is told.
+// or ctx ends. The connections are closed by then; a client that is still connected is not
+// told. left says that something of the node stays in the store, or may; it is passed on to
+// Deregister.
 func (e *Engine) DrainNode(ctx context.Context) (left bool, err error) {
 	e.Stopping.Store(true)
 	d := &drainRun{eng: e, seen: make(map[*serial.Executor]bool)}
-	// What is being carried out cannot be seen, only waited for, and may have
-	// made something new: two rounds without a find, that being done in between.
+	// A task that runs just now is not found by sweep. It can only be waited for, and it may
+	// leave something new to do. So the drain is over after two sweeps in a row that found
+	// nothing, with a wait for all that runs between them.
 	for quiet := 0; quiet < 2; quiet++ {
 		more := false
 		if e.Life.WaitIdle(ctx) != nil || !d.wait(ctx, func() { more = d.sweep() }) || !d.wait(ctx, d.waitForPools) {

@@ -26,14 +26,14 @@ type Engine struct {
 	Owned   *owned.Members
 	Sockets *sessions.Sockets
 
-	// repeats counts the losses of data after which things are still to be said again.
+	// repeats counts the losses of data for which repeatAll has still to run.
 	repeats  atomic.Int64
 	reapPool *serial.FairPool // of rooms of dead nodes
 	nodes    store.Subscription
 }
 
-// closeGrace is how long a Shut that was cut short still allows the engine's own
-// goroutines: their context has ended, they only need a moment.
+// closeGrace is how long a Shut that was cut short still waits for the engine's own
+// goroutines: their context has ended, they only need a moment. It is not the grace of a member.
 const closeGrace = time.Second
 
 // reapAtOnce bounds the rooms of dead nodes that are worked on at once.
@@ -50,9 +50,8 @@ func New(s core.Settings, o rooms.Options, st store.Store, c clock.Clock) *Engin
 	return e
 }
 
-// Open starts the node's work; Shut ends it, also when Open failed. It asks the
-// store for the time once, so that it fails when there is no store. It blocks for at most
-// ctx.
+// Open starts the node's work; Shut ends it, also when Open failed. It begins with a life sign,
+// so it fails when the store does not answer. It blocks for at most ctx.
 func (e *Engine) Open(ctx context.Context) (err error) {
 	// Life sign first: what a subscription delivers is judged by the store's time.
 	if err := e.Life.Renew(ctx); err != nil {

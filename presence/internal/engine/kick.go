@@ -27,8 +27,8 @@ type KickTarget struct {
 	Disconnect bool
 }
 
-// Kick removes the members that t names. Their owners learn it from the event
-// and clean up the indexes: only the owner writes those.
+// Kick removes the members that t names, and the entries of their users. Their owners learn it
+// from the event, and remove those entries and the connection records too.
 func (e *Engine) Kick(ctx context.Context, t KickTarget) (removed int, err error) {
 	for moves := 0; moves < kickTries; {
 		n, missed, err := e.kickOnce(ctx, t)
@@ -152,7 +152,7 @@ func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store
 func (e *Engine) handleDisconnectNotice(text []byte) {
 	var cut disconnectNotice
 	if err := json.Unmarshal(text, &cut); err != nil {
-		e.Throttled.Warn("kick announced by another server not understood; does it run another version?", "error", err)
+		e.Throttled.Warn("kick of another server not understood, so a socket may stay connected; does that server run another version?", "error", err)
 		return
 	}
 	if r := e.Owned.Of(cut.Room); r != nil {

@@ -31,8 +31,8 @@ func (e *Engine) onPossibleDataLoss() {
 	e.repeat()
 }
 
-// repeat says again, not at once with all other nodes, what the store may have lost beside
-// the members. It does not block.
+// repeat has everything written again that the store may have lost beside the members. It
+// begins after a jitter, so that not all nodes do that at once. It does not block.
 func (e *Engine) repeat() {
 	now := e.Clock.Now()
 	e.DataLossAt.Store(&now)
@@ -50,7 +50,7 @@ func (e *Engine) repeatAll() {
 		for _, m := range e.Owned.All() {
 			m.WriteUserSoon()
 		}
-		e.repeatLeaves() // before the index: clients see what comes back, and it ends with the tombstones' time
+		e.repeatLeaves() // before the index: clients see members that are back, and tombstones last a minute
 		e.Retrying("index of rooms", func() error { return e.Index.Repair(e.Ctx) })
 	}
 }
@@ -100,7 +100,7 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 			delete(ended, t.Life)
 		}
 	}
-	for _, t := range ended { // they may lie elsewhere, and be back without the member
+	for _, t := range ended { // its entries may be on another server, and back without the member
 		ctx, cancel := e.StoreContext()
 		err := e.Owned.EndEntries(ctx, t)
 		cancel()

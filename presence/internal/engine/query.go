@@ -15,8 +15,8 @@ type Location struct {
 }
 
 // RoomsOf reads where a user is. The index is only a hint, so each entry is looked up. An
-// entry without a member is skipped and never removed: a join may be under way on any node,
-// and only the owner writes its entries.
+// entry without a member is skipped, and not removed: a join of that member may be under way
+// on any node.
 func (e *Engine) RoomsOf(ctx context.Context, userID string) ([]Location, error) {
 	found, err := e.Store.UserMembers(ctx, userID)
 	if err != nil {

@@ -66,7 +66,7 @@ func (n *Node) KeepAlive(ctx context.Context) {
 		if err == nil {
 			n.reap(ctx, dead)
 		} else if ctx.Err() == nil {
-			n.Log.Warn("life sign failed", "node", n.ID(), "error", err)
+			n.Log.Warn("life sign failed: the store did not answer; after a lease without one the other servers may declare this one dead", "node", n.ID(), "error", err)
 		}
 	}
 }
@@ -138,5 +138,5 @@ func (n *Node) declaredDead() {
 	n.Host.DeclaredDead(n.Clock.Now().Sub(l.last)) // only life signs write it
 	n.rename()
 	l.known, l.reborn = false, true
-	n.Log.Warn("the other servers declared this one dead; restoring its members under a new node id", "was", old, "is", n.ID())
+	n.Log.Warn("the other servers declared this one dead, since it gave no life sign for longer than the lease; restoring its members under a new node id", "was", old, "is", n.ID())
 }

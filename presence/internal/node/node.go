@@ -63,8 +63,9 @@ type Host interface {
 	Owners() map[string][]string
 	// ReapRoom removes or takes over the members of a room whose owner is that node, but
 	// none that is connected to this node or known as its own. It is called in a turn of
-	// the room or by Index.Sweep, and returns an error when any of them is left. It bounds each call of the store
-	// by itself; ctx ends when the host closes or another node becomes the claimant.
+	// the room, or by Index.Sweep with the id of this node. It returns an error when any of
+	// them is left. It bounds each call of the store by itself; ctx ends when the host closes
+	// or another node becomes the claimant.
 	ReapRoom(ctx context.Context, owner, room string) error
 }
 
@@ -144,7 +145,8 @@ func (n *Node) SignOff(ctx context.Context, left bool) error {
 	return n.Store.Retire(ctx, n.ID())
 }
 
-// removeRooms removes what the index of rooms has of this node.
+// removeRooms removes what the index of rooms has of this node: it lists its own rooms as those
+// of a dead node are listed.
 func (n *Node) removeRooms(ctx context.Context) error {
 	for room, err := range n.rooms(ctx, n.ID(), new(deadNode), false) {
 		if err == nil {

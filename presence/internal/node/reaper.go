@@ -102,7 +102,7 @@ func (n *Node) reapNode(ctx context.Context, id string, d *deadNode) {
 }
 
 // pass makes the first or the second pass over a dead node. It reports whether that came to
-// its end: then nobody needs the claim for now.
+// its end: then the claim is given up, also between the two passes.
 func (n *Node) pass(ctx context.Context, id string, d *deadNode) (free bool) {
 	last := !d.first.IsZero()
 	failed, found, ok := n.reapRooms(ctx, id, d, last)

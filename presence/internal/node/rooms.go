@@ -86,8 +86,9 @@ func newBatch(ctx context.Context, n *Node, remember int) *batch {
 	}
 }
 
-// add has a room reaped, and its entry removed after that: for good if it is the last time.
-// It waits for a slot; it reports false when the batch's ctx ended.
+// add has a room reaped, and its entry removed after that. In the first pass the entry stays
+// if there is no space to remember the room for the second one (last). add waits for a slot; it
+// reports false when the batch's ctx ended.
 func (b *batch) add(owner, room string, last bool) bool {
 	select {
 	case b.slots <- struct{}{}:
@@ -104,7 +105,7 @@ func (b *batch) add(owner, room string, last bool) bool {
 			if err == nil {
 				return
 			}
-			b.node.Log.Warn("clean-up of members failed; trying again", "room", room, "node", owner, "error", err)
+			b.node.Log.Warn("members of a dead server not removed or taken over yet; trying again", "room", room, "node", owner, "error", err)
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -23,7 +23,7 @@ const (
 	unheardEpochs = 1 << 10
 )
 
-// errLookAgain is that a check has to be tried again in a moment, for one of these reasons.
+// errLookAgain says that a check has to be tried again in a moment. The others say why.
 var (
 	errLookAgain    = fmt.Errorf("check: %w", store.ErrUnavailable)
 	errUndecided    = fmt.Errorf("nobody has said yet what became of the member: %w", errLookAgain)
@@ -189,8 +189,8 @@ func (m *Member) evidence(ctx context.Context, stored *store.Member) (ev member.
 	return ev, states[0] != store.NodeDead && !ms.CatchingUp(), nil
 }
 
-// noteWrong notes since when the store does not have the member without a word why, and has
-// the room read: it may show that the store lost data.
+// noteWrong notes since when the store does not have the member, while nobody has said why. It
+// also has the room loaded: that may show that the store lost data.
 func (m *Member) noteWrong() {
 	r := m.Room
 	r.Mu.Lock()
@@ -307,10 +307,11 @@ func (m *Member) reindex(ctx context.Context) error {
 	return nil
 }
 
-// ResolveMismatch finds out why the store does not have a member as this node's that a write was
-// for. It reports true when the member stands by now: the write may be tried again. If
-// somebody removed it or took it over the error is the client's. It waits for word of who
-// did that, for as long as ctx allows. An operation of the member's executor l.
+// ResolveMismatch follows a write that was fenced or found no member: it checks the member, and
+// looks again until there is a verdict, for as long as ctx allows. nil says that the member
+// stands as this node's by now: the write may be tried again. If the member is another node's, or
+// gone, the error is the one that the client gets (not_joined). An operation of the member's
+// executor l.
 func (m *Member) ResolveMismatch(ctx context.Context, l *serial.Executor) error {
 	ms, r := m.Room.all, m.Room
 	for {

@@ -8,6 +8,6 @@
 // Sessions call it for their requests, and the engine when nodes die, the store loses data or
 // the node stops; a room calls it with each event and load. Room.Mu, the lock of the room,
 // guards which members are owned, their session and grace. What is marked as of the executor
-// only tasks of the executor touch. Handoffs keeps two ways of making a member this node's
-// apart: a holder may call the store, and takes no second one.
+// only tasks of the executor touch. Room.Handoffs lets one resume, takeover or check of a member
+// run at a time on this node: a holder may call the store, and takes no second one.
 package owned

@@ -52,9 +52,10 @@ func (m *Member) storeGrace(x disconnect) func(context.Context) error {
 	return m.retryableWrite(func() store.Put { return store.Put{Member: m.inGrace(x), Quiet: true} })
 }
 
-// retryableWrite is a step that writes a member in place, again and again until the
+// retryableWrite is a step that writes a member which stands; it may be repeated until the
 // store answers. An operation of the executor. A write that took effect without an answer is
-// made again with the same number, unless another one has counted since.
+// made again with the same number, unless another one has counted since. If the member is not
+// there, or is another node's, nothing is written, and the step is over: a check finds out why.
 func (m *Member) retryableWrite(make func() store.Put) func(context.Context) error {
 	return func(ctx context.Context) error {
 		put := make()
@@ -86,8 +87,10 @@ func (m *Member) BeginGrace(l *serial.Executor, x disconnect) {
 	m.Grace = g
 	m.checks.drop()
 	r.postCheck(m) // that was due since it had a socket
-	// One that was shown away for its silence has no stored grace yet. One that would be
-	// away for less than the time before that is not shown so: a closed tab does not blink.
+	// The member is shown away after AwayAfter, and its grace is stored then. That is also done
+	// for a member that was shown away for its silence: its grace is not stored yet. If less than
+	// AwayAfter of the grace would be left then, it is not shown away and its grace is not stored:
+	// the member of a closed tab leaves without being away for a moment.
 	wait := ms.AwayAfter.Milliseconds()
 	if awayMs := x.atMs + wait; (!x.shownAway || m.Away.Load()) && awayMs+wait <= x.untilMs {
 		g.schedule(awayMs, g.showAway)
@@ -164,7 +167,7 @@ func (g *grace) stop() {
 	}
 	g.Ended = true
 	g.timer.Stop()
-	g.post(func() {}) // its idle hook gives the room back
+	g.post(func() {}) // so that release is called, which gives the room back
 }
 
 // release gives the room back once the grace is over and nothing is in doubt.

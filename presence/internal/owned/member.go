@@ -236,9 +236,9 @@ func (m *Member) conn() store.Conn {
 	return store.Conn{ConnID: m.ConnID, UserID: m.UserID, Room: m.Room.ID, Node: m.owner, Epoch: m.Epoch.Load(), SeenMs: seen}
 }
 
-// evict takes a member from its socket that somebody removed, for a reason, or that another
-// socket has by now, of this node or of another one: moved, without a reason. The room's lock
-// is held.
+// evict makes a member none of this node's, and takes it from its socket. With a reason, somebody
+// removed it. Without one it moved: another socket has it by now, of this node or of another one.
+// The room's lock is held.
 func (r *Room) evict(m *Member, reason store.Reason) {
 	ms, s, g, leaving, moved := r.all, m.Session, m.Grace, m.Leaving, reason == ""
 	cut := m.disconnectEpoch == m.Epoch.Load() && reason == store.ReasonKicked
@@ -250,8 +250,8 @@ func (r *Room) evict(m *Member, reason store.Reason) {
 	now := ms.Clock.Now()
 	cleanUp := func(l *serial.Executor) {
 		switch {
-		case leaving || moved: // others see to what there is of it
-		case m.inDoubtUntilMs.Load() > 0: // and may come back
+		case leaving || moved: // the leave under way, or the new owner, sees to its entries
+		case m.inDoubtUntilMs.Load() > 0: // a restore without an answer may bring it back
 			ms.MarkInDoubt(l, m.removing(store.ReasonDisconnect))
 		default:
 			ms.Retries.CarryOut(l, now, m.erase)

@@ -16,7 +16,7 @@ import (
 type Members struct {
 	*core.Node
 	rooms  *rooms.Rooms
-	checks *serial.FairPool // of members that the store may not have as it should
+	checks *serial.FairPool // in which members are checked that the store may not have as it should
 }
 
 // New returns the members of a node that owns none. It has its rooms call them.
@@ -28,7 +28,7 @@ func New(r *rooms.Rooms) *Members {
 	return ms
 }
 
-// Acquire is that of the rooms.
+// Acquire is Rooms.Acquire, for the room with its owned members.
 func (ms *Members) Acquire(ctx context.Context, id string) (*Room, error) {
 	r, err := ms.rooms.Acquire(ctx, id)
 	if err != nil {
@@ -60,7 +60,7 @@ func (ms *Members) Of(id string) *Room {
 	return nil
 }
 
-// replicas lists the rooms that are open.
+// replicas lists the rooms that are open, each with its owned members.
 func (ms *Members) replicas() (list []*Room) {
 	for _, r := range ms.rooms.All() {
 		list = append(list, ownOf(r))
@@ -93,8 +93,8 @@ func (r *Room) SeenMs(connID string) int64 {
 	return 0
 }
 
-// Changed implements Members: what an event means to the member's owner, if that was this node:
-// taken over by another node, or removed by one. The lock is held.
+// Changed implements rooms.Members: what an event means to a member of this node. Another node
+// may have taken it over, or removed it. The lock is held.
 func (r *Room) Changed(e *store.Event) {
 	m := r.Owned[e.Member.ConnID]
 	switch {
@@ -112,7 +112,7 @@ func (r *Room) Changed(e *store.Event) {
 	}
 }
 
-// Loaded implements Members.
+// Loaded implements rooms.Members: each member of this node is compared with the load.
 func (r *Room) Loaded(members []store.Member) {
 	stored := make(map[string]*store.Member, len(r.Owned))
 	for i := range members {
@@ -125,7 +125,7 @@ func (r *Room) Loaded(members []store.Member) {
 	}
 }
 
-// Stale implements Members: the member is removed again.
+// Stale implements rooms.Members: the member is removed again.
 func (r *Room) Stale(m *store.Member, now time.Time) {
 	if t, ok := r.all.Tombstones.Of(m.Life, now); ok {
 		r.all.RepeatLeave(t)

@@ -18,8 +18,9 @@ const resumeTries = 4
 // and that its owner is about to restore.
 const lossRetryInterval = 150 * time.Millisecond
 
-// Resume takes an owned member over that another socket had, here or on any node.
-// done is false when the token fits nothing: the join is an ordinary one then.
+// Resume makes the member that the token names this node's, and gives it to the session. It
+// had another socket before, here or on any node, or none. done is false when the token fits
+// nothing: the join is an ordinary one then.
 func (r *Room) Resume(ctx context.Context, s Session, p *wire.Join, a rooms.Acker) (done bool, err error) {
 	connID := tokenConn(p.Resume)
 	if connID == "" {
@@ -58,7 +59,7 @@ type resumeAttempt struct {
 	known    *store.Member // as the replica had it; nil if it had not
 	res      store.PutResult
 	waiting  *rooms.Waiter
-	keepLock bool // a write without an answer keeps the handoff lock
+	keepLock bool // the write got no answer: resolve gives the handoff lock back, not end
 }
 
 func (t *resumeAttempt) end() {

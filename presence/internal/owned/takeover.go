@@ -85,10 +85,10 @@ func (r *Room) unlockAfter(ctx context.Context, connID string) {
 	}))
 }
 
-// takeOwnership makes a resumed owned member this node's, with what the resume kept of the
-// member that stood; one that it had of the same member before, with a socket or in grace,
-// is out. It reports false when the replica knows better by now: the member was taken over
-// again, or removed.
+// takeOwnership makes a member this node's that a resume or a takeover has written, with what
+// that write kept of the record. If this node had the member before, with another socket or in
+// grace, that Member is evicted. It reports false when the replica knows better by now: the member
+// was taken over again, or removed.
 func (r *Room) takeOwnership(m *Member, res *store.PutResult) bool {
 	m.state, m.Life, m.newer = res.Member.State, res.Member.Life, res.Member.Newer
 	m.write.Store(res.Member.Write)

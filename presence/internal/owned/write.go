@@ -128,9 +128,10 @@ func (m *Member) writerNow() *serial.Executor {
 	return m.Writer()
 }
 
-// writeUser writes the user's entry of a member that stands: nobody would remove one that a
-// node wrote which stood still while its member left elsewhere. An operation of the member's
-// executor l; one of an executor that is not the member's any more does nothing.
+// writeUser writes the user's entry of a member, if the store has the member. It looks first:
+// this node may have been frozen while the member was resumed and left elsewhere, and nobody
+// would remove an entry that it writes after that. An operation of the member's executor l; one
+// of an executor that is not the member's any more does nothing.
 func (m *Member) writeUser(ctx context.Context, l *serial.Executor) error {
 	ms, r := m.Room.all, m.Room
 	r.Mu.Lock()

@@ -20,7 +20,7 @@ type Outcome struct {
 }
 
 // Receive takes an event that came over the bridge: the next one, one that is known, or
-// the sign of a gap. Its end of a life is remembered in any case.
+// the sign of a gap. If it ends a life, that is remembered in any case.
 func (r *Replica) Receive(e *store.Event, now Now) Outcome {
 	backwards := e.Born == r.received.Born && e.Seq <= r.received.Seq
 	if e.Born == r.pos.Born {
@@ -42,7 +42,7 @@ func (r *Replica) Receive(e *store.Event, now Now) Outcome {
 		r.Lost(now.Time, false)
 	}
 	r.Suspect()
-	return Outcome{} // what came before the load is in it, this event too
+	return Outcome{} // the load that follows has what this event says
 }
 
 // NoteLeave remembers the end of a life.
@@ -89,7 +89,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 	}
 	if t, ended := r.ended(e.Member.Life, now.Time); ended {
 		if !t.heard && e.AtMs <= t.endMs(now) {
-			return Outcome{Taken: true} // on its way since before the leave, which is too
+			return Outcome{Taken: true} // written before the leave, whose own event is still to come
 		}
 		r.Lost(now.Time, true)
 		return Outcome{Stale: true}
@@ -115,7 +115,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 	return out
 }
 
-// applyLeave is that of a leave; old is what was shown of the connection.
+// applyLeave is apply for a leave; old is what was shown of the connection.
 func (r *Replica) applyLeave(e *store.Event, old *Member, now Now) Outcome {
 	r.NoteLeave(e, now.Time)
 	switch {

@@ -12,7 +12,7 @@ import (
 type Reload struct {
 	store.Room
 	// Began is when the load began: it may have members of lives that ended since. The
-	// zero Time is that of now.
+	// zero Time says that none ended since.
 	Began time.Time
 	// DataLoss says that the store lost data since the load before this one began.
 	DataLoss bool

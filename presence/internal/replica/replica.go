@@ -144,8 +144,8 @@ func (r *Replica) State() State { return r.state }
 // is known. It covers the jitter of the load (1 s), the load and the read of the check (2 s
 // each at most). It is shorter than RebuildTime, because in this time an owner also restores
 // a member that somebody removed without a word that is heard: a kick whose event is lost is
-// undone. After it the owner still restores what it began to restore, and what was in a
-// record of the room that is gone; other missing members count as removed.
+// undone. After it the owner still restores what it began to restore, and what was in a record
+// of the room that is gone; other missing members count as removed.
 const LossTime = 5 * time.Second
 
 // LostData reports whether the room showed that the store lost data, within LossTime, or

@@ -1,4 +1,4 @@
-// Package rooms is what a node shows of the rooms in which it has sockets, and who hears it.
+// Package rooms is what a node shows of the rooms that it has open, and who hears it.
 //
 // A Room holds the node's replica. It takes the events of the bridge in order, loads the room
 // again when one is missing, and hands what changed to listeners (sockets), subscribers

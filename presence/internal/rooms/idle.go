@@ -34,7 +34,7 @@ func (rs *Rooms) CheckIdle() {
 		cancel()
 		if err != nil {
 			if rs.Ctx.Err() == nil {
-				rs.Throttled.Warn("rooms without events not checked; trying again", "count", len(ids), "error", err)
+				rs.Throttled.Warn("rooms without events not compared with the store; trying again", "count", len(ids), "error", err)
 			}
 			return // nothing is concluded from a store that does not answer
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
-// Listener is what a socket hears a room by.
+// Listener is a socket among those that get the events of a room.
 type Listener struct {
 	To    interface{ Deliver(f Frame) } // nil: it does not hear the room
 	index int                           // in Room.listeners
@@ -26,7 +26,7 @@ func (r *Room) AddListener(l *Listener, to interface{ Deliver(f Frame) }) {
 	}
 }
 
-// RemoveListener ends that. The lock is held.
+// RemoveListener takes a socket out, unless it is. The lock is held.
 func (r *Room) RemoveListener(l *Listener) {
 	if l.To == nil {
 		return
@@ -39,7 +39,7 @@ func (r *Room) RemoveListener(l *Listener) {
 	l.To = nil
 }
 
-// Waiter is a join that waits for its own event on the bridge.
+// Waiter is a join, or another write, that waits for its own event on the bridge.
 type Waiter struct {
 	connID string
 	owner  string
@@ -61,7 +61,7 @@ func (r *Room) AddWaiter(connID, owner string, epoch, write int64) *Waiter {
 	return a
 }
 
-// RemoveWaiter ends that.
+// RemoveWaiter takes a waiter out; nil is none.
 func (r *Room) RemoveWaiter(a *Waiter) {
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
@@ -168,7 +168,7 @@ func (w *Subscription) call(event wire.Event) {
 		return nil
 	})
 	if err != nil {
-		rs.Log.Error("internal error", "id", core.RandomID(9), "doing", "function of a subscription", "room", r.ID, "error", err)
+		rs.Log.Error("function of a subscription failed; it misses this event", "id", core.RandomID(9), "room", r.ID, "error", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func (r *Room) Resync() {
 	r.resyncAfter(0, firstReloadWait)
 }
 
-// resyncLater is resync for a timer.
+// resyncLater is Resync for a timer, which does not hold the lock.
 func (r *Room) resyncLater() {
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
@@ -134,7 +134,7 @@ func (r *Room) resyncOnce(wait time.Duration) {
 	began := rs.Clock.Now()
 	loaded, err := r.read(ctx, began)
 	if err != nil {
-		rs.Throttled.Warn("room not read from the store; trying again", "room", r.ID, "error", err)
+		rs.Throttled.Warn("room not read from the store, so it may be shown as it was before; trying again", "room", r.ID, "error", err)
 		r.resyncAfter(wait, min(2*wait, lastReloadWait))
 		return
 	}
@@ -166,7 +166,7 @@ func (r *Room) read(ctx context.Context, began time.Time) (*replica.Reload, erro
 	}
 	states, err := rs.Store.NodeStates(ctx, owners)
 	if err != nil { // their members are shown until the rebuilding ends: those of this node must not wait
-		rs.Throttled.Warn("dead servers not known; members that the store lost are shown for longer", "room", r.ID, "error", err)
+		rs.Throttled.Warn("the store did not say which servers are dead; members of theirs that it lost are shown for up to 10 s longer", "room", r.ID, "error", err)
 		return l, nil
 	}
 	l.Dead = make(map[string]bool, len(owners))

@@ -12,7 +12,9 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
-// Room is a node's replica of a room in which it has sockets, and those sockets.
+// Room is a room that the node has open: its replica, and who hears its events. It is open while
+// a socket is in it or about to be, a member of this node is in grace, or the application
+// subscribes to it.
 type Room struct {
 	all  *Rooms // that it is one of
 	ID   string
@@ -22,7 +24,7 @@ type Room struct {
 	err   error         // why it failed; set before ready closes
 	sub   store.Subscription
 
-	openedHook bool // the hooks were called when it opened
+	openedHook bool // Observer.OpenReplica was called, so CloseReplica has to be
 	closeOnce  sync.Once
 
 	// Members are those of this node in the room.
@@ -32,8 +34,8 @@ type Room struct {
 	Rep           *replica.Replica
 	inSyncAt      time.Time // when the replica was last in line with the store
 	loadStartedAt time.Time // when the load began that it is from
-	// Loading: a load is under way, and events are buffered; loadAgain: one more is to
-	// follow it.
+	// Loading: a load is under way, the first or a later one, and events are buffered; it is
+	// not the state replica.Loading. loadAgain: one more load is to follow it.
 	Loading, loadAgain bool
 	Buffered           eventBuffer
 	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits

@@ -71,8 +71,8 @@ func (rs *Rooms) Close() {
 	}
 }
 
-// Acquire returns the node's replica of a room, opened, and takes a reference
-// to it; release gives that back. It blocks for at most ctx, and fails when the
+// Acquire returns a room, opened if need be, and takes a reference to it; Release gives that
+// back. It blocks for at most ctx, and fails when the
 // node ends.
 func (rs *Rooms) Acquire(ctx context.Context, id string) (*Room, error) {
 	rs.mu.Lock()
@@ -109,7 +109,7 @@ func (rs *Rooms) Acquire(ctx context.Context, id string) (*Room, error) {
 	}
 }
 
-// Release gives a reference back; the last one closes the replica.
+// Release gives a reference back; the last one closes the room.
 func (r *Room) Release() {
 	rs := r.all
 	rs.mu.Lock()
@@ -139,7 +139,7 @@ func (rs *Rooms) Of(id string) *Room {
 	return rs.open[id]
 }
 
-// All lists the replicas of the node.
+// All lists the rooms that are open, or about to be.
 func (rs *Rooms) All() []*Room {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

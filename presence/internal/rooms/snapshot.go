@@ -26,7 +26,7 @@ type SharedBody interface {
 // nothing.
 type Acker interface {
 	Answer(ack []byte)
-	// AnswerShared is answer for an acknowledgement in three parts. It reports false,
+	// AnswerShared is Answer for an acknowledgement in three parts. It reports false,
 	// and leaves the request unanswered, while too much waits to be sent.
 	AnswerShared(head []byte, text SharedBody, tail []byte) bool
 	// Wanted reports whether an acknowledgement was asked for.
@@ -79,7 +79,8 @@ type SnapshotWaiter struct {
 }
 
 // Answer answers a request as soon as the room's snapshot may be made and the socket does
-// not have too much to send. It blocks for at most AnswerTimeout. All requests that wait
+// not have too much to send. It blocks for at most AnswerTimeout, which is not part of the time
+// that a request has for the store. All requests that wait
 // in one room get the same snapshot. Called by operations of executors, without locks.
 func (r *Room) Answer(a *SnapshotWaiter) error {
 	rs := r.all

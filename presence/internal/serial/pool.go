@@ -7,9 +7,9 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 )
 
-// slowAfter is how long a turn may take, and up to twice that, before the next one need
-// not wait for it any more: the part of the store that it is at may have stalled, and
-// others have not.
+// slowAfter is how often turns are looked at while others wait. One that is under way at two
+// looks is slow, after 10 to 20 ms: the part of the store that it waits for may have stalled,
+// while others have not. The next turn does not wait for it any more.
 const slowAfter = 10 * time.Millisecond
 
 // FairPool runs functions on a bounded number of goroutines, the rest waits: so that ten

@@ -50,7 +50,7 @@ func (ss *Sockets) toClientError(err error, doing string) *wire.Error {
 		if ss.Stopping.Load() {
 			return wire.ErrShuttingDown
 		}
-		ss.Throttled.Warn("store did not answer", "doing", doing, "error", truncatedError(err))
+		ss.Throttled.Warn("request refused: the store did not answer in time", "doing", doing, "error", truncatedError(err))
 		return wire.ErrStoreSilent
 	}
 	id := core.RandomID(9)

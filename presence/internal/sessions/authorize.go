@@ -85,7 +85,7 @@ func (s *Socket) mayJoin(ctx context.Context, allow Authorizer, r wire.JoinReque
 	if ctx.Err() != nil {
 		refused = ss.undecided()
 	}
-	ss.Throttled.Warn("join refused", "room", wire.Clipped(r.RoomID), "user", wire.Clipped(r.UserID),
+	ss.Throttled.Warn("join refused: Options.Authorize returned an error", "room", wire.Clipped(r.RoomID), "user", wire.Clipped(r.UserID),
 		"code", refused.Code, "error", truncatedError(err))
 	return refused
 }

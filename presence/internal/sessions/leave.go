@@ -127,7 +127,7 @@ func (st *session) leaveRoom(cut bool) {
 	}
 }
 
-// LeaveOrHandOff implements Session: plain members leave, resumable ones are handed over.
+// LeaveOrHandOff implements owned.Session: plain members leave, resumable ones are handed over.
 func (st *session) LeaveOrHandOff(ctx context.Context) (left bool) {
 	m := st.member.Load()
 	if m == nil {

@@ -85,13 +85,13 @@ func (s *Socket) sendRelayed(ctx context.Context, way targets, x RelayEvent) (Ba
 	return x.Send(ctx, from)
 }
 
-// targets is where an event goes.
+// targets are the rooms that an event goes to.
 type targets struct {
 	named string // the room that it names; "": all that the sender is in
 	stops []relayTarget
 }
 
-// relayTarget is a room on a route.
+// relayTarget is one of these rooms.
 type relayTarget struct {
 	room   string
 	member *owned.Member // the sender's; nil: in tells
@@ -100,7 +100,8 @@ type relayTarget struct {
 	in chan *owned.Member
 }
 
-// route is the way to a room, or to all rooms of the socket. s.mu is held.
+// route lists where an event goes: to the room that it names, or to all rooms of the socket.
+// s.mu is held.
 func (s *Socket) route(room string) (targets, error) {
 	way := targets{named: room}
 	for _, st := range s.sessions {

@@ -11,8 +11,8 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
 
-// session is a socket's place in one room: its requests for that room take effect
-// in the order sent.
+// session is a room session, a socket's place in one room: its requests for that room take
+// effect in the order sent. It is not the session of Engine.IO.
 type session struct {
 	executor serial.Executor
 	sock     *Socket
@@ -93,7 +93,7 @@ func (st *session) post(a rooms.Acker, size int, op func(deadline time.Time)) bo
 	return true
 }
 
-// Evicted implements Session.
+// Evicted implements owned.Session.
 func (st *session) Evicted(m *owned.Member, cut bool, cleanUp func(*serial.Executor)) {
 	s := st.sock
 	s.mu.Lock()
@@ -107,7 +107,7 @@ func (st *session) Evicted(m *owned.Member, cut bool, cleanUp func(*serial.Execu
 	}, s.all.Go)
 }
 
-// The methods of Session.
+// The methods of owned.Session.
 
 func (st *session) Executor() *serial.Executor { return &st.executor }
 
@@ -121,7 +121,7 @@ func (st *session) Gone() bool { return st.sock.gone() }
 
 func (st *session) Closed() bool { return st.sock.isClosed() }
 
-// Take implements Session.
+// Take implements owned.Session.
 func (st *session) Take(m *owned.Member) (before *owned.Member) {
 	before = st.member.Load()
 	st.sock.conn.Enter(st.sock.all.RoomName(st.roomID()))
@@ -129,7 +129,7 @@ func (st *session) Take(m *owned.Member) (before *owned.Member) {
 	return before
 }
 
-// PutBack implements Session.
+// PutBack implements owned.Session.
 func (st *session) PutBack(before *owned.Member) {
 	st.setMember(before)
 	if before == nil {

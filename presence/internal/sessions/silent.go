@@ -89,7 +89,7 @@ func (s *Socket) show(away bool) {
 	}
 }
 
-// ShowAgain implements Session.
+// ShowAgain implements owned.Session.
 func (st *session) ShowAgain(m *owned.Member) {
 	s := st.sock
 	s.mu.Lock()
@@ -113,8 +113,8 @@ func (st *session) show(away bool) {
 		next := m.Record()
 		next.Away = away
 		next.Write++
-		// A write without an answer is in doubt. If the store does not have the member, the
-		// check of missing members finds out why.
+		// A write without an answer is in doubt. If the store does not have the member, the next
+		// load of the room has it checked, and ShowAgain follows.
 		_, _, _ = m.Update(ctx, &st.executor, &next)
 		return nil
 	}
@@ -144,7 +144,7 @@ func (ss *Sockets) ConnReaper() func() {
 		slept := now.Sub(due) > maxTickDelay
 		due = now.Add(ss.ReaperInterval)
 		if slept {
-			return // first drain what came in
+			return // what came in meanwhile is read first
 		}
 		for _, s := range ss.silentSince(now.Add(-ss.Lookback)) {
 			s.conn.Drop()

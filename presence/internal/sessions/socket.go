@@ -23,7 +23,7 @@ type Socket struct {
 	// idTaken: another member has the socket's own id as its connId.
 	idTaken   bool
 	queued    int  // bytes of the requests that wait
-	canResync bool // it has sent a sync: it notices gaps
+	canResync bool // it has sent a presence:sync, so it notices gaps
 	// silent: nothing has come for so long that its resumable members are shown away.
 	silent bool
 
@@ -76,14 +76,14 @@ const maxQueuedBytes = 4 << 20
 // takes reports whether a request of so many bytes may wait. s.mu is held.
 func (s *Socket) takes(size int) bool { return s.queued == 0 || s.queued+size <= maxQueuedBytes }
 
-// GaveUp implements IDSocket.
+// GaveUp implements owned.IDSocket.
 func (s *Socket) GaveUp(epoch int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.minEpoch = max(s.minEpoch, epoch)
 }
 
-// IDTaken implements IDSocket.
+// IDTaken implements owned.IDSocket.
 func (s *Socket) IDTaken() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

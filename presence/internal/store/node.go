@@ -43,7 +43,8 @@ const (
 	// BeatNew: the node was not known, and is from now on. With BeatRequest.Known the store
 	// lost data, and nothing was changed.
 	BeatNew
-	// BeatReaped: the node is marked dead; nothing was changed.
+	// BeatReaped: the node is marked dead, whether or not its members were reaped yet;
+	// nothing was changed.
 	BeatReaped
 )
 

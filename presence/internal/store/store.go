@@ -17,7 +17,7 @@ import (
 var (
 	// ErrUnavailable says that the store did not answer in time. A write that
 	// returned it is in doubt: it may have been carried out, or may still be
-	// until its Expires.
+	// until its ExpiresMs.
 	ErrUnavailable = errors.New("store unavailable")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("store closed")
@@ -126,7 +126,7 @@ type Store interface {
 	// that. It is false when another one holds the claim. A claim ends by
 	// itself, or with NodeDone.
 	Claim(ctx context.Context, dead, by string) (bool, error)
-	// NodeDone ends the claim of a dead node that has no rooms left. The
+	// NodeDone ends the claim on a dead node, after each pass over its rooms. The
 	// node stays marked for MarkTime.
 	NodeDone(ctx context.Context, dead string) error
 
@@ -193,8 +193,8 @@ const (
 	ReasonKicked     Reason = "kicked"
 )
 
-// Position is where a room stands: its sequence number and the random mark of
-// the record that counted it. The zero Position is that of no record, and as a
+// Position is where a room stands: its sequence number and its generation (Born), a random
+// text that names the record which counted it. The zero Position is that of no record, and as a
 // caller's expectation it means none.
 type Position struct {
 	Seq  int64
@@ -209,7 +209,7 @@ type Digest [16]byte
 type Member struct {
 	ConnID string
 	UserID string
-	// Owner is the node id of the node that holds the socket.
+	// Owner is the node id of the node that holds the socket, or the grace.
 	Owner string
 	// Epoch rises at every join, resume, restore and takeover; a write from
 	// an older one changes nothing.
@@ -231,7 +231,8 @@ type Member struct {
 	// UntilMs is when a running grace ends, Unix ms of the store's clock; 0
 	// while the member has a socket.
 	UntilMs int64
-	// Lost is why the connection was lost, while a grace runs.
+	// Lost is why the connection was lost, while a grace runs. It has nothing to do with a
+	// loss of data.
 	Lost Reason
 	// Away is whether the member is shown with status "away".
 	Away bool

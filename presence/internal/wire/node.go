@@ -5,6 +5,7 @@ const (
 	// NodeBroadcast: then the length of the sender's id, the id, and a broadcast of
 	// Socket.IO.
 	NodeBroadcast = 1
-	// NodeDisconnect: then a Disconnect. 2 and 3 were questions of older versions.
+	// NodeDisconnect: then a notice of package engine (disconnectNotice), as JSON. 2 and 3 were
+	// questions of older versions.
 	NodeDisconnect = 4
 )

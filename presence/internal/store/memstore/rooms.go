@@ -201,7 +201,7 @@ func (r *room) advance(from store.Position, quiet bool, now time.Time) (reset bo
 	return reset
 }
 
-// mark tells one life of a room's record from another.
+// mark returns a new generation: it tells one record of a room from the next.
 func mark() string { return strconv.FormatUint(rand.Uint64(), 36) }
 
 // set writes a member, counts it for its user, and returns that count.

@@ -18,12 +18,12 @@ import (
 // closing and opening at once can not leave it deaf. Channels without a link
 // wait for the placer, another goroutine, which makes links.
 //
-// Channels are sharded on a cluster of which all masters know that, and plain else, while
-// it is upgraded for example. Each node sees within watchTime when the last master of Redis 6
-// goes, or one comes, and turns then: first what it publishes, then its subscriptions, whose
-// receivers are told of an interruption. Until all have turned, two that have not done so
-// both do not hear each other; what they missed shows in the numbers of the rooms, which the
-// engine compares.
+// Channels are sharded on a cluster of which all masters know sharded channels. Else they are
+// plain, for example while the cluster is upgraded. Each node sees within watchTime that the last
+// master of Redis 6 has gone, or that one has come, and changes over: first what it publishes, then
+// its subscriptions, whose receivers are told of an interruption. Until all nodes have changed
+// over, one that has and one that has not do not hear each other. What they missed shows in the
+// seqs of the rooms, which the engine compares.
 type bridge struct {
 	client   rueidis.Client
 	plain    bool // never sharded
@@ -37,10 +37,10 @@ type bridge struct {
 	sharded  bool // one link per master, by slot; else one link in all. Only the placer sets it
 	closed   bool
 	channels map[string]*channel
-	links    map[string]*link // by address; "" is the only one unless sharded
-	homeless map[*channel]struct{}
-	failures int // in a row, of links and placements
-	kick     chan struct{}
+	links    map[string]*link      // by address; "" is the only one unless sharded
+	homeless map[*channel]struct{} // channels without a link
+	failures int                   // in a row, of links and placements
+	kick     chan struct{}         // wakes the placer
 
 	ends context.Context
 	end  context.CancelFunc
@@ -224,7 +224,7 @@ func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
 	}
 	msg, err := parseMessage(room, m.Message)
 	if err != nil {
-		b.log.Warn("message from another node skipped", "room", room, "error", err)
+		b.log.Warn("message of another server not understood, skipped; does it run another version?", "room", room, "error", err)
 		return
 	}
 	if msg.event != nil {

@@ -10,7 +10,7 @@
 //
 //	key               type     holds
 //	P conn:CONN       hash     user_id, room_id, node_id, epoch, last_seen_ms: documented for operators
-//	P V {room:R}      hash     "at": seq and born; "m:" CONN: the record of a member; "u:" USER: its members
+//	P V {room:R}      hash     "at": seq and generation (born); "m:" CONN: the record of a member; "u:" USER: its members
 //	P V {room:R}:events        channel of the room: records, as they were written, and casts
 //	P V nodes         zset     node → last life sign, Unix ms; negative: when it was marked dead
 //	P V nodes:events           channel of all nodes: casts

@@ -32,12 +32,12 @@ type link struct {
 func (l *link) run() {
 	err := l.serve()
 	if err != nil && l.b.ends.Err() == nil {
-		l.b.log.Warn("subscriptions to Redis lost", "server", l.b.scout.guard.name(l.addr), "error", err)
+		l.b.log.Warn("connection for subscriptions to Redis lost; connecting again", "server", l.b.scout.guard.name(l.addr), "error", err)
 	}
 	l.b.unlink(l)
 }
 
-var errNoNode = errors.New("no connection to that node")
+var errNoNode = errors.New("no connection to that server of Redis")
 
 func (l *link) serve() error {
 	node := l.node()
@@ -75,9 +75,9 @@ func (l *link) serve() error {
 
 var errStray = errors.New("another server answers at this address than before")
 
-// check fails when the new connection leads to another server than the commands
-// go to, and all connections were cut for it: what is published there would not
-// be heard here. If that has just been done to no avail, it is let be.
+// check fails when the new connection leads to another server than the commands go to: what
+// is published there would not be heard here. All connections are cut then. If that was done a
+// moment ago, and did not help, the connection is used as it is.
 func (l *link) check(conn rueidis.DedicatedClient) error {
 	want := l.b.layout.Load().of(0).run
 	if l.b.scout.cluster || want == "" {

@@ -15,7 +15,7 @@ import (
 
 const (
 	// lanes is how many batches may be under way to a master at once. Measured:
-	// more of them make batches smaller and calls dearer.
+	// more of them make batches smaller, and each call costs more.
 	lanes = 4
 	// batchSize bounds the commands of a batch, so that a large call does not
 	// hold up many small ones.

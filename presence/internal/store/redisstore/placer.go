@@ -9,8 +9,8 @@ import (
 // watchTime is how often the topology is checked.
 const watchTime = time.Second
 
-// place gives channels without a link one, waiting longer the more attempts
-// have failed, and follows the masters.
+// place is the placer: it gives a link to each channel that has none, and moves channels when
+// slots get another master. It waits longer the more attempts have failed.
 func (b *bridge) place() {
 	ticker := time.NewTicker(watchTime)
 	defer ticker.Stop()
@@ -41,14 +41,14 @@ func (b *bridge) stay(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.homeless) > 0 {
-		b.log.Warn("subscriptions to Redis wait for it to answer", "channels", len(b.homeless), "error", err)
+		b.log.Warn("subscriptions to Redis wait for it to answer; changes by other servers are shown late", "channels", len(b.homeless), "error", err)
 		b.failures++
 		wake(b.kick)
 	}
 }
 
-// shards reports whether channels are to be sharded. A user of Redis who lacks the rights
-// for that keeps them plain, as before an upgrade: of all nodes, since it is theirs too.
+// shards reports whether channels are to be sharded. If the user of Redis lacks the rights for
+// that, they stay plain, as before an upgrade. All nodes have the same user, so they agree.
 func (b *bridge) shards(next *layout) bool {
 	if b.plain || !next.sharded() {
 		return false
@@ -60,7 +60,7 @@ func (b *bridge) shards(next *layout) bool {
 		ctx, cancel := context.WithTimeout(b.ends, askTime)
 		defer cancel()
 		if err := b.mayShard(ctx); err != nil {
-			b.log.Warn("Redis can shard channels now, but they stay plain", "error", err)
+			b.log.Warn("the Redis Cluster knows sharded channels now, but this server cannot use them; they stay plain", "error", err)
 			return false
 		}
 	}
@@ -75,7 +75,7 @@ func (b *bridge) arrange(next *layout, sharded bool) {
 	defer b.mu.Unlock()
 	before := b.layout.Swap(next)
 	if sharded != b.sharded {
-		b.log.Warn("channels of Redis are published in another way from now on", "sharded", sharded)
+		b.log.Warn("the Redis Cluster was changed to another version; channels are subscribed again, sharded or plain", "sharded", sharded)
 		b.publish(sharded)
 		b.sharded = sharded
 		for _, l := range b.links {
@@ -164,7 +164,7 @@ func (b *bridge) drop(l *link) {
 
 // refused puts channels back that Redis would not open on a link.
 func (b *bridge) refused(l *link, channels []*channel, err error) {
-	b.log.Warn("subscription refused by Redis", "channels", len(channels), "error", err)
+	b.log.Warn("subscription refused by Redis; trying again", "channels", len(channels), "error", err)
 	if t := troubleIn(err); t != nil {
 		b.scout.guard.act(l.addr, t, err)
 	}

@@ -46,7 +46,7 @@ func (s *Store) ScanMembers(ctx context.Context, room, cursor string, limit int)
 	for ; len(list) >= 2; list = list[2:] {
 		m, err := parseMember(strings.TrimPrefix(list[0], memberField), list[1])
 		if err != nil { // it must not keep the others from being read
-			s.log.Warn("member skipped", "room", room, "error", err)
+			s.log.Warn("record of a member not understood, skipped; was it written by another version?", "room", room, "error", err)
 			continue
 		}
 		members = append(members, m)

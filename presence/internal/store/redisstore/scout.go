@@ -22,7 +22,8 @@ const (
 	witnesses = 5
 )
 
-// scout finds out how the masters are laid out.
+// scout finds out which master holds which slot (the layout), and which process each master is.
+// A node is a server of Redis here, as the client library calls it.
 type scout struct {
 	client  rueidis.Client
 	pipe    *pipeline
@@ -254,7 +255,7 @@ func (s *scout) nodes() map[string]rueidis.Client {
 	return nodes
 }
 
-// interview asks one server for its run, and maybe for the layout.
+// interview asks one server which process it is (its run id), and maybe for the layout.
 func interview(ctx context.Context, node rueidis.Client, addr string, slots bool) report {
 	cmds := questions(node.B())
 	if slots {

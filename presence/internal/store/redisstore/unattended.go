@@ -13,7 +13,8 @@ import (
 // sweepInterval is how often unattended calls are checked for contexts that have ended.
 const sweepInterval = 50 * time.Millisecond
 
-// attendant is called with the answer to a call: once, and it must not block.
+// attendant takes the answer to a call for which no goroutine waits: it is called once, and must
+// not block.
 type attendant interface {
 	answered(msg rueidis.RedisMessage, err error)
 }
