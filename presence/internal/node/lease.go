@@ -126,7 +126,7 @@ func (n *Node) sign(ctx context.Context, known bool) (store.Beat, error) {
 	}
 	n.Time.Learn(before, after, b.NowMs)
 	if b.Status != store.BeatReaped {
-		l.accepted(after)
+		l.accepted(before) // the answer may have waited while this node stood still
 	}
 	return b, nil
 }
