@@ -383,3 +383,25 @@ func TestAPatchOfAMemberThatWasTakenOver(t *testing.T) {
 		w.agree("r")
 	})
 }
+
+// The client of a node that stood still sent a patch, then a leave. The patch does not wait
+// until the member is restored: the leave behind it is read first, and nobody sees a join.
+func TestALeaveBehindAPatchIsReadBeforeTheRestore(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		b := w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		b.heard()
+		l[0].Freeze()
+		w.rest(10 * time.Second)
+		want(t, "b hears", b.heard(), "leave ann@r node_lost")
+		l[0].Thaw()
+		a.send("heartbeat", `{"roomId":"r","patchState":{"x":1}}`)
+		a.send("leave", `{}`)
+		w.rest(5 * time.Second)
+		want(t, "b hears when the node goes on", b.heard(), "")
+		w.agree("r")
+	})
+}

@@ -23,13 +23,15 @@ const (
 	unheardEpochs = 1 << 10
 )
 
-// errLookAgain says that a check has to be tried again in a moment. The others say why.
+// errLookAgain says that a check has to be tried again in a moment. Three others say why. With
+// errDeclaredDead a request does not wait: what the client sent after it, a leave maybe, is to
+// be read before the member is restored.
 var (
 	errLookAgain    = fmt.Errorf("check: %w", store.ErrUnavailable)
 	errUndecided    = fmt.Errorf("nobody has said yet what became of the member: %w", errLookAgain)
 	errMoving       = fmt.Errorf("another request moves the member: %w", errLookAgain)
 	errWritten      = fmt.Errorf("the member was written meanwhile: %w", errLookAgain)
-	errDeclaredDead = fmt.Errorf("this node was declared dead: %w", errLookAgain)
+	errDeclaredDead = fmt.Errorf("check: this node was declared dead: %w", store.ErrUnavailable)
 )
 
 // checkOwned has it found out what became of a member that the store does not have as it
