@@ -107,7 +107,8 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 	switch {
 	case old == nil:
 		out.Change = r.changeFor(e, wire.EventJoin, true)
-	case old.Life != m.Life, e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
+	// A restore in another life is nothing to clients that did not see the leave between.
+	case old.Life != m.Life && e.Intent != store.IntentRestore, e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		out.Change = r.changeFor(e, wire.EventJoin, false)
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m.Member):
 		out.Change = r.changeFor(e, wire.EventUpdate, false)
