@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -289,3 +290,40 @@ func TestRenewReapsNobody(t *testing.T) {
 }
 
 var _ Store = (*memstore.Store)(nil)
+
+// lateAnswers is a store whose life signs are answered late.
+type lateAnswers struct {
+	Store
+	by time.Duration
+}
+
+func (s *lateAnswers) Beat(ctx context.Context, q store.BeatRequest) (store.Beat, error) {
+	b, err := s.Store.Beat(ctx, q)
+	time.Sleep(s.by)
+	return b, err
+}
+
+// The answer to a life sign waited while the node stood still: the node has been silent since
+// it gave that, not since the answer.
+func TestSilenceCountsFromTheLifeSign(t *testing.T) {
+	inWorld(t, 0, func(w *world) {
+		p := w.newPeer()
+		late := &lateAnswers{Store: p.Options.Store}
+		p.Options.Store = late
+		renew := func() {
+			if err := p.Renew(w.ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late.by = 20 * time.Second
+		renew()
+		late.by = 0
+		if err := w.mem.MarkDead(w.ctx, p.ID()); err != nil {
+			t.Fatal(err)
+		}
+		renew()
+		if got := p.told(); !strings.HasPrefix(got, "declared dead after 20s") {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
