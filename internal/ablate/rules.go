@@ -300,6 +300,8 @@ var replicaRules = []rule{
 		"The store counts on from what clients were shown, also after it went back."),
 	without("diff (user)", "internal/replica/diff.go", "diff", "case old != nil && old.UserID != m.UserID:", "case false:",
 		"A connection that a load shows as another user's is shown as a leave and a join."),
+	without("diff (life)", "internal/replica/diff.go", "diff", "case old == nil || old.Life != m.Life:", "case old == nil:",
+		"A member that a load shows in a new life is shown as a join."),
 }
 
 // roomRules: a room is loaded again, and what that means to the members of this node.

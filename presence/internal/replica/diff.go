@@ -23,9 +23,9 @@ func diff(from, to map[string]*Member, at int64) []*Change {
 		switch {
 		case old != nil && old.UserID != m.UserID:
 			d.userChanges = append(d.userChanges, userChange{leaveOf(old), changeOf(wire.EventJoin, m, true)})
-		case old == nil:
-			d.events = append(d.events, changeOf(wire.EventJoin, m, true))
-		case !sameToClients(&old.Member, &m.Member): // of another life, too: its leave and join cancel
+		case old == nil || old.Life != m.Life:
+			d.events = append(d.events, changeOf(wire.EventJoin, m, old == nil))
+		case !sameToClients(&old.Member, &m.Member):
 			d.events = append(d.events, changeOf(wire.EventUpdate, m, false))
 		}
 	}

@@ -90,7 +90,7 @@ func TestReload(t *testing.T) {
 		},
 		{
 			name: "ann began another life", load: loaded(107, bob, with(ann, func(m *store.Member) { m.Life, m.Epoch, m.Seq = "next", 4, 105 })),
-			shows: "B3 next4",
+			see: "rejoin ann 100>105 x1", shows: "B3 next4",
 		},
 		{
 			name: "the connection is another user's",
