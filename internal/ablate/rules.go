@@ -213,7 +213,7 @@ var replicaRules = []rule{
 	without("apply (from before a loss, loss)", "internal/replica/event.go", "Replica.apply",
 		"{ // from before a loss\n\t\tr.Lost(now.Time, true)", "{",
 		"An event of an older write than is shown is a sign of a loss."),
-	without("apply (new life)", "internal/replica/event.go", "Replica.apply", "case old.Life != m.Life && e.Intent != store.IntentRestore, ", "case ",
+	without("apply (new life)", "internal/replica/event.go", "Replica.apply", "case old.Life != m.Life, ", "case ",
 		"A new life in the place of the one before is shown as a join."),
 	without("changeFor (counts)", "internal/replica/event.go", "Replica.changeFor", " || len(r.missing) > 0 || r.state != Current", "",
 		"Connections of a user are counted by what is shown while that is not what the store has."),
@@ -300,6 +300,8 @@ var replicaRules = []rule{
 		"The store counts on from what clients were shown, also after it went back."),
 	without("diff (user)", "internal/replica/diff.go", "diff", "case old != nil && old.UserID != m.UserID:", "case false:",
 		"A connection that a load shows as another user's is shown as a leave and a join."),
+	without("continueLife", "internal/replica/replica.go", "Replica.continueLife", "shown.Life = m.Life", "",
+		"A member that comes back in a new life is no join to its own node's clients, who did not see it leave."),
 	without("diff (life)", "internal/replica/diff.go", "diff", "case old == nil || old.Life != m.Life:", "case old == nil:",
 		"A member that a load shows in a new life is shown as a join."),
 }

@@ -272,6 +272,9 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 	}
 	next.Epoch = max(before, fence, r.ShownEpoch(m.ConnID)) + above + 1
 	next.Write = max(next.Write, m.write.Load()) + 1
+	if next.Life != life {
+		m.lifeBefore = life
+	}
 	m.owner, m.Life = next.Owner, next.Life
 	m.Epoch.Store(next.Epoch) // also without an answer: a leave must find it
 	m.restoring = true

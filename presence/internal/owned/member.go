@@ -95,6 +95,8 @@ type Member struct {
 	// Gone is why somebody removed it, once that is known and until the room shows its
 	// leave (GiveUpLocked). Empty: it is not gone.
 	Gone store.Reason
+	// lifeBefore is the life that others ended and that Life goes on from; empty: there is none.
+	lifeBefore string
 	// disconnectEpoch is the epoch for which a kick was announced that also disconnects the
 	// socket.
 	disconnectEpoch int64

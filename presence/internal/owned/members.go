@@ -75,6 +75,12 @@ func (r *Room) Owns(connID string) bool {
 	return own != nil && !own.Leaving
 }
 
+// Continues implements replica.Owner. The lock is held.
+func (r *Room) Continues(connID, before, after string) bool {
+	own := r.Owned[connID]
+	return own != nil && own.lifeBefore == before && own.Life == after
+}
+
 // Share implements replica.Owner. The lock is held.
 func (r *Room) Share(m *store.Member) {
 	if own := r.Owned[m.ConnID]; own != nil && own.UserID == m.UserID {

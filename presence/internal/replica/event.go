@@ -98,6 +98,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 		r.Lost(now.Time, true)
 		return Outcome{}
 	}
+	r.continueLife(old, &e.Member)
 	out := Outcome{Taken: true}
 	m := r.seen(e.Member, e.AtMs, old)
 	r.markSilent(m, e.AtMs, old)
@@ -107,8 +108,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 	switch {
 	case old == nil:
 		out.Change = r.changeFor(e, wire.EventJoin, true)
-	// A restore in another life is nothing to clients that did not see the leave between.
-	case old.Life != m.Life && e.Intent != store.IntentRestore, e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
+	case old.Life != m.Life, e.Intent == store.IntentJoin && m.Epoch > old.Epoch:
 		out.Change = r.changeFor(e, wire.EventJoin, false)
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m.Member):
 		out.Change = r.changeFor(e, wire.EventUpdate, false)

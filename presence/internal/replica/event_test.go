@@ -52,7 +52,11 @@ func TestReceive(t *testing.T) {
 		{name: "ann begins another life", e: next(join, with(ann, nextLife)), see: "rejoin ann 100>101 x1", taken: true, shows: "B3 next4"},
 		{
 			name: "ann is restored in another life", e: next(restore, with(ann, nextLife)),
-			taken: true, shows: "B3 next4",
+			see: "rejoin ann 100>101 x1", taken: true, shows: "B3 next4",
+		},
+		{
+			name: "this node restored bob in another life", before: func(w *testRoom) { w.nextLife["b"] = "next" },
+			e: next(restore, with(bob, nextLife)), taken: true, shows: "A3 next4",
 		},
 		{name: "a resume that clients need not see", e: next(resume, with(ann, func(m *store.Member) { m.Epoch++ })), taken: true, shows: "A4 B3"},
 		{

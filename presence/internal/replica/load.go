@@ -136,6 +136,7 @@ func (r *Replica) Reload(l *Reload, now Now) Difference {
 		if r.isOld(&m) && r.keeps(shown, l, now.Time) {
 			continue // as if the load lacked it
 		}
+		r.continueLife(shown, &m)
 		m.Owner = intern(m.Owner)
 		fresh[m.ConnID] = r.seen(m, now.StoreMs, shown)
 	}

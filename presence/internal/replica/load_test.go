@@ -89,6 +89,10 @@ func TestReload(t *testing.T) {
 			see: "leave(kicked) ann 100>101 x0", shows: "B3",
 		},
 		{
+			name: "this node restored bob in another life", before: func(w *testRoom) { w.nextLife["b"] = "next" },
+			load: loaded(107, ann, with(bob, func(m *store.Member) { m.Life, m.Epoch, m.Seq = "next", m.Epoch+1, 105 })), shows: "A3 next4",
+		},
+		{
 			name: "ann began another life", load: loaded(107, bob, with(ann, func(m *store.Member) { m.Life, m.Epoch, m.Seq = "next", 4, 105 })),
 			see: "rejoin ann 100>105 x1", shows: "B3 next4",
 		},

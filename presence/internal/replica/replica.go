@@ -25,6 +25,9 @@ type Settings struct {
 type Owner interface {
 	// Owns reports whether the node owns the member of a connection.
 	Owns(connID string) bool
+	// Continues reports whether the node restored its member of a connection, whose life
+	// before others had ended, in the life after.
+	Continues(connID, before, after string) bool
 	// Share replaces texts of a member of the node by copies that it has already.
 	Share(m *store.Member)
 	// SeenMs is when the socket of a member of the node was last heard of, Unix ms of the
@@ -194,6 +197,14 @@ func (r *Replica) stands(connID string) {
 	delete(r.missing, connID)
 	if r.state == Rebuilding && !r.awaitsLoad() && len(r.missing) == 0 {
 		r.state = Current
+	}
+}
+
+// continueLife makes what is shown of a member part of its next life, if this node restored it
+// in that, and its clients did not see the leave between: to them it never left.
+func (r *Replica) continueLife(shown *Member, m *store.Member) {
+	if shown != nil && shown.Life != m.Life && r.owner.Continues(m.ConnID, shown.Life, m.Life) {
+		shown.Life = m.Life
 	}
 }
 

@@ -18,12 +18,15 @@ type testRoom struct {
 	tombstones Tombstones
 	now        Now
 	owned      map[string]bool
-	heardMs    map[string]int64 // when the sockets of those were last heard of
+	nextLife   map[string]string // in which the node restored a member
+	heardMs    map[string]int64  // when the sockets of those were last heard of
 	shared     func(m *store.Member)
 }
 
-// Owns, Share and SeenMs implement Owner.
+// Owns, Continues, Share and SeenMs implement Owner.
 func (w *testRoom) Owns(connID string) bool { return w.owned[connID] }
+
+func (w *testRoom) Continues(connID, _, after string) bool { return w.nextLife[connID] == after }
 
 func (w *testRoom) Share(m *store.Member) {
 	if w.shared != nil {
@@ -42,7 +45,7 @@ const (
 func newRoom(owned ...string) *testRoom {
 	w := &testRoom{
 		now:   Now{Time: time.Unix(1000, 0), StoreMs: beginMs},
-		owned: make(map[string]bool), heardMs: make(map[string]int64),
+		owned: make(map[string]bool), nextLife: make(map[string]string), heardMs: make(map[string]int64),
 	}
 	for _, id := range owned {
 		w.owned[id] = true
