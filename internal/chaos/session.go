@@ -57,6 +57,9 @@ func (s *session) read() {
 }
 
 func (s *session) handle(p wire.Packet) {
+	if s.dropping {
+		return // the client has closed it: it hears neither answers nor events any more, as end says
+	}
 	switch p.Kind {
 	case wire.Event:
 		e, err := parseEvent(p.Body)
@@ -76,9 +79,6 @@ func (s *session) handle(p wire.Packet) {
 		if err != nil || r == nil {
 			s.c.complain(otherFault, "an answer to nothing, or not one: %v %.300s", err, p.Body)
 			return
-		}
-		if s.dropping {
-			return // the client has closed it: it hears no answer any more, as end says
 		}
 		delete(s.pending, p.Ack)
 		if a.Code == "internal" || a.Code == "invalid_payload" {
