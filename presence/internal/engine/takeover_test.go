@@ -150,3 +150,37 @@ func TestATakeoverKeepsTheTimeOfTheLoss(t *testing.T) {
 		want(t, "away", b.heard(), "update ann@r {} away")
 	})
 }
+
+// A grace ends between the claimant's look at the member and its write: the member is removed
+// all the same, at the next try.
+func TestAGraceEndsDuringATakeover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hook := &writeHook{Store: memstore.New(memstore.Options{})}
+		runWorld(t, hook, 2, func(w *world) {
+			w.steady()
+			b := w.connect(w.nodes[1], "b")
+			b.join("r", "bob", "")
+			w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":2500`)
+			if err := w.nodes[0].drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+			w.crash(w.nodes[0])
+			b.heard()
+			late := false
+			wait := func(m *store.Member) {
+				if m.UserID == "ann" && !late {
+					late = true
+					ends := m.UntilMs - w.nodes[1].StoreNow()
+					time.Sleep(time.Duration(ends+1) * time.Millisecond)
+				}
+			}
+			hook.before.Store(&wait)
+			w.rest(7 * time.Second)
+			if !late {
+				t.Error("it was not taken over")
+			}
+			want(t, "b", b.heard(), "leave ann@r shutdown")
+			w.agree("r")
+		})
+	})
+}

@@ -64,8 +64,8 @@ func (ms *Members) TakeOver(ctx context.Context, room string, stands *store.Memb
 		r.unlockAfter(ctx, stands.ConnID)
 		return err
 	}
-	if !res.Outcome.TookEffect() {
-		return nil // a client was quicker
+	if !res.Outcome.TookEffect() { // a client was quicker, or its grace is over by now
+		return fmt.Errorf("reap %s: it is written by somebody: %w", stands.ConnID, store.ErrUnavailable)
 	}
 	if !r.takeOwnership(m, &res) {
 		return nil
