@@ -425,6 +425,11 @@ var leaveRules = []rule{
 		return nil
 	}
 	m.noteEnd(reason, true)
+	if outcome == store.Missing {
+		if err := ms.TellEnd(ctx, m.tombstone(reason)); err != nil {
+			return err
+		}
+	}
 	if err := ms.RemoveUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
@@ -444,6 +449,16 @@ var leaveRules = []rule{
 		"What joins after a leave is above the epoch that the leave met."),
 	without("removeElsewhere (written)", "internal/owned/removal.go", "Member.removeElsewhere", "if err == nil && outcome == store.Fenced {", "if false {",
 		"A leave that meets a member that is being written looks again."),
+	without("remove (told)", "internal/owned/removal.go", "Member.remove", "if outcome == store.Missing {", "if false {",
+		"The others are told of a member that left while the store did not have it."),
+	without("repeatLeaveOnce (told)", "internal/owned/removal.go", "Members.RepeatLeaveOnce", "if err == nil && outcome == store.Missing {", "if false && outcome == store.Missing {",
+		"The others are told of a leave that is repeated and finds nothing."),
+	without("repeatEnd (told)", "internal/engine/loss.go", "Engine.repeatEnd", "return e.TellEnd(ctx, t)", "return nil",
+		"After a loss of data the others are told of the last leaves."),
+	without("NoteEnd (owner)", "internal/replica/event.go", "Replica.NoteEnd", " || shown.Owner != t.Owner", "",
+		"The word of a former owner does not end a member that was taken over."),
+	without("NoteEnd (own)", "internal/replica/event.go", "Replica.NoteEnd", " || r.owner.Owns(t.ConnID)", "",
+		"A node judges its own members itself."),
 	off("noteEnd", "internal/owned/removal.go", "Member.noteEnd", ``,
 		"A node remembers for a minute which lives it ended."),
 	without("eraseConn (holds)", "internal/owned/removal.go", "Member.eraseConn", "if again {", "if false && again {",
@@ -679,6 +694,8 @@ var nodeRules = []rule{
 	without("reapMember (user)", "internal/engine/reap.go", "Engine.reapMember",
 		"if err := e.RemoveUser(ctx, t.UserEntry()); err != nil {", "if err := error(nil); err != nil {",
 		"A claimant removes the entry of the user whose member it removes."),
+	without("TakeOver (not written)", "internal/owned/takeover.go", "Members.TakeOver", "if !res.Outcome.TookEffect() {", "if !res.Outcome.TookEffect() { return nil\n",
+		"A member whose grace ended between the claimant's look and its takeover is looked at again."),
 	off("reapMember (order)", "internal/engine/reap.go", "Engine.reapMember", `
 	ctx, cancel := context.WithTimeout(ctx, e.StoreTimeout)
 	defer cancel()

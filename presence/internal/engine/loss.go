@@ -100,13 +100,22 @@ func (e *Engine) repeatSome(room string, list []replica.Tombstone) error {
 			delete(ended, t.Life)
 		}
 	}
-	for _, t := range ended { // its entries may be on another server, and back without the member
-		ctx, cancel := e.StoreContext()
-		err := e.Owned.EndEntries(ctx, t)
-		cancel()
-		if err != nil {
+	for _, t := range ended {
+		if err := e.repeatEnd(t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// repeatEnd removes what there is of a member that left beside its record: that may be on
+// another server, and back without the member. Then it tells the other nodes, which may
+// have lost the event of the leave.
+func (e *Engine) repeatEnd(t replica.Tombstone) error {
+	ctx, cancel := e.StoreContext()
+	defer cancel()
+	if err := e.Owned.EndEntries(ctx, t); err != nil {
+		return err
+	}
+	return e.TellEnd(ctx, t)
 }

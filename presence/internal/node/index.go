@@ -15,7 +15,8 @@ const (
 	IndexSweep = 2 * time.Second
 	// IndexKeeps is how long a room stays in the index after it was closed, at least. With a
 	// long StoreTimeout it is twice that, so that no late write is overtaken by the removal.
-	IndexKeeps = 10 * time.Second
+	// With the wait for the sweep it is 10 s at most.
+	IndexKeeps = 8 * time.Second
 )
 
 // Index is the node's part of the index of rooms: those in which it may have members, which

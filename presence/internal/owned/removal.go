@@ -55,7 +55,12 @@ func (m *Member) remove(ctx context.Context, reason store.Reason) error {
 		m.letGo()
 		return nil
 	}
-	m.noteEnd(reason, true) // Missing: a try before this one may have done it
+	m.noteEnd(reason, true)
+	if outcome == store.Missing { // the store lost it, or a try before this one has done it
+		if err := ms.TellEnd(ctx, m.tombstone(reason)); err != nil {
+			return err
+		}
+	}
 	m.letGo()
 	return m.eraseConn(ctx)
 }
@@ -88,9 +93,15 @@ func (m *Member) removeElsewhere(ctx context.Context, reason store.Reason) (stor
 
 // noteEnd remembers, by a tombstone, that the life of the member ended, maybe by this node.
 func (m *Member) noteEnd(reason store.Reason, mine bool) {
-	m.Room.all.Tombstones.Add(replica.Tombstone{
-		Life: m.Life, Room: m.Room.ID, ConnID: m.ConnID, UserID: m.UserID, Owner: m.owner, Reason: reason, Mine: mine,
-	}, m.Room.all.Clock.Now())
+	t := m.tombstone(reason)
+	t.Mine = mine
+	m.Room.all.Tombstones.Add(t, m.Room.all.Clock.Now())
+}
+
+func (m *Member) tombstone(reason store.Reason) replica.Tombstone {
+	return replica.Tombstone{
+		Life: m.Life, Room: m.Room.ID, ConnID: m.ConnID, UserID: m.UserID, Owner: m.owner, Reason: reason,
+	}
 }
 
 // letGo forgets an owned member that has no socket.
@@ -130,7 +141,10 @@ func (ms *Members) RepeatLeaveOnce(ctx context.Context, t replica.Tombstone) err
 	if err := ms.EndEntries(ctx, t); err != nil {
 		return err
 	}
-	_, err := ms.RemoveMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	outcome, err := ms.RemoveMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
+	if err == nil && outcome == store.Missing {
+		return ms.TellEnd(ctx, t)
+	}
 	return err
 }
 

@@ -55,6 +55,22 @@ func (r *Replica) NoteLeave(e *store.Event, now time.Time) {
 	r.settings.Tombstones.Add(t, now)
 }
 
+// NoteEnd takes the word of another node that a life ended which the store did not have any
+// more, so that no event says so. It counts if the member is shown as it was when it ended and
+// is not this node's. NoteEnd reports whether a load is due, which shows the leave.
+func (r *Replica) NoteEnd(t Tombstone, now time.Time) bool {
+	shown := r.members[t.ConnID]
+	if shown == nil || shown.Life != t.Life || shown.Owner != t.Owner || r.owner.Owns(t.ConnID) {
+		return false
+	}
+	if _, known := r.ended(t.Life, now); known {
+		return false
+	}
+	t.Room, t.UserID = r.room, shown.UserID
+	r.settings.Tombstones.Add(t, now)
+	return true
+}
+
 // shows reports whether this life of a member is shown.
 func (r *Replica) shows(m *store.Member) bool {
 	old := r.members[m.ConnID]

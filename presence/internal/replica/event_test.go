@@ -249,6 +249,40 @@ func TestLeaveIsRemembered(t *testing.T) {
 	want(t, "tombstones of updates", w.tombstones.Len(), 0)
 }
 
+// Another node says that a life ended which the store did not have. That counts if the node
+// was its owner, as far as is known here.
+func TestNoteEnd(t *testing.T) {
+	told := EndOf("", &ann, store.ReasonLeave)
+	for name, c := range map[string]struct {
+		change func(t *Tombstone, w *testRoom)
+		due    bool
+	}{
+		"it is shown":               {func(*Tombstone, *testRoom) {}, true},
+		"nothing is shown":          {func(t *Tombstone, _ *testRoom) { t.ConnID = "c" }, false},
+		"another life":              {func(t *Tombstone, _ *testRoom) { t.Life = "A1" }, false},
+		"of another owner":          {func(t *Tombstone, _ *testRoom) { t.Owner = "third" }, false},
+		"it is this node's":         {func(_ *Tombstone, w *testRoom) { w.owned["a"] = true }, false},
+		"it is known to have ended": {func(_ *Tombstone, w *testRoom) { w.ends(ann) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, end := loadedRoom(t), told
+			c.change(&end, w)
+			before := w.tombstones.Len()
+			want(t, "a load is due", w.NoteEnd(end, w.now.Time), c.due)
+			if !c.due {
+				want(t, "tombstones", w.tombstones.Len(), before)
+				return
+			}
+			w.Lost(w.now.Time, true)
+			d := w.Reload(&Reload{Room: loaded(101, bob)}, w.now)
+			want(t, "clients see", show(d.Changes...), "leave(leave) ann 100>101 x0")
+			want(t, "state", w.State(), Current)
+			got, _ := w.tombstones.Of("A", w.now.Time)
+			want(t, "room and user", got.Room+" "+got.UserID, "room ann")
+		})
+	}
+}
+
 // A node that ended a life hears the leave after that: what is written later is stale
 // then, whatever the time.
 func TestLeaveOfThisNodeIsHeard(t *testing.T) {

@@ -80,8 +80,22 @@ func (r *Room) HandleEvent(e store.Event) {
 	r.receive(&e)
 }
 
-// HandleCast implements store.Receiver; casts are the cluster adapter's.
-func (r *Room) HandleCast(string, []byte) {}
+// HandleCast implements store.Receiver. Broadcasts are the cluster adapter's.
+func (r *Room) HandleCast(_ string, payload []byte) {
+	if len(payload) == 0 || payload[0] != wire.RoomEnd {
+		return
+	}
+	t, err := core.ParseEnd(payload[1:])
+	if err != nil {
+		r.all.Throttled.Warn("end of a member on another server not understood, so it may be shown for some seconds more; does that server run another version?", "room", r.ID, "error", err)
+		return
+	}
+	r.Mu.Lock()
+	defer r.Mu.Unlock()
+	if r.Rep.NoteEnd(t, r.all.Clock.Now()) {
+		r.Resync()
+	}
+}
 
 // HandleInterrupt implements store.Receiver: whatever was missed, a
 // resync finds it.

@@ -8,4 +8,6 @@ const (
 	// NodeDisconnect: then a notice of package engine (disconnectNotice), as JSON. 2 and 3 were
 	// questions of older versions.
 	NodeDisconnect = 4
+	// RoomEnd: then a notice of package core (endNotice), as JSON, in the channel of its room.
+	RoomEnd = 5
 )
