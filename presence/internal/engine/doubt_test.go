@@ -196,6 +196,35 @@ func TestARefusedResumeGoesBackIntoGrace(t *testing.T) {
 	}
 }
 
+// The store does not answer for longer than a grace, and a resume is tried meanwhile. When it
+// answers again, the grace is over: it began when the resume was refused.
+func TestAnOutageDoesNotProlongAGrace(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		b := w.connect(w.nodes[0], "b")
+		b.join("r", "bob", "")
+		a := w.connect(w.nodes[1], "a")
+		first := a.join("r", "ann", `,"graceMs":6000`)
+		b.heard()
+		for _, link := range l {
+			link.SetPlan(stalled("r"))
+		}
+		a.end(store.ReasonDisconnect, false)
+		again := w.connect(w.nodes[1], "again")
+		if ack := again.join("r", "ann", token(first)); ack.Code != wire.CodeUnavailable {
+			t.Errorf("resume: %+v", ack)
+		}
+		again.end(store.ReasonDisconnect, false)
+		w.rest(10 * time.Second)
+		for _, link := range l {
+			link.SetPlan(storetest.Plan{})
+		}
+		w.rest(2 * time.Second)
+		want(t, "b", b.heard(), "leave ann@r disconnect")
+		w.agree("r")
+	})
+}
+
 // A resume has no answer although it took effect, and is tried again by another socket
 // before that is known: the second one has the member in the end.
 func TestAResumeBehindOneWithoutAnAnswer(t *testing.T) {

@@ -66,3 +66,26 @@ func TestALeaveThatFindsNothingIsTold(t *testing.T) {
 		})
 	}
 }
+
+// The store fails over without the last writes, and one node hears again seconds later than
+// the others: it is told a second time who left.
+func TestWhoLeftIsToldToNodesThatHearLater(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		rewind := mem.Save()
+		a.join("r", "ann", "")
+		b.heard()
+		l[1].SetPlan(deaf())
+		a.send("leave", `{}`).wait()
+		rewind()
+		l[0].Interrupt(true)
+		w.rest(2500 * time.Millisecond)
+		l[1].SetPlan(storetest.Plan{})
+		l[1].Interrupt(true)
+		w.rest(3 * time.Second)
+		want(t, "b", b.heard(), "leave ann@r leave")
+		w.agree("r")
+	})
+}

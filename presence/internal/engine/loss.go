@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
@@ -52,8 +53,15 @@ func (e *Engine) repeatAll() {
 		}
 		e.repeatLeaves() // before the index: clients see members that are back, and tombstones last a minute
 		e.Retrying("index of rooms", func() error { return e.Index.Repair(e.Ctx) })
+		if e.Sleep(tellAgainAfter) {
+			e.repeatLeaves()
+		}
 	}
 }
+
+// tellAgainAfter is when the last leaves are told a second time after a loss: other nodes may
+// have come back to the store, and to their subscriptions, later than this one.
+const tellAgainAfter = 3 * time.Second
 
 // repeatLeaves removes the members again that this node removed lately, until the store
 // answers for every room or they are forgotten. Rooms with a replica see to those that

@@ -92,7 +92,7 @@ func (m *Member) BeginGrace(l *serial.Executor, x disconnect) {
 	// AwayAfter of the grace would be left then, it is not shown away and its grace is not stored:
 	// the member of a closed tab leaves without being away for a moment.
 	wait := ms.AwayAfter.Milliseconds()
-	if awayMs := x.atMs + wait; (!x.shownAway || m.Away.Load()) && awayMs+wait <= x.untilMs {
+	if awayMs := max(x.atMs+wait, ms.StoreNow()); (!x.shownAway || m.Away.Load()) && awayMs+wait <= x.untilMs {
 		g.schedule(awayMs, g.showAway)
 	} else {
 		g.schedule(x.untilMs, g.end)

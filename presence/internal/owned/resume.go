@@ -205,7 +205,8 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		t.res, err = r.put(ctx, t.put(stands.Epoch))
 		if err != nil {
 			t.keepLock = true
-			ms.MarkInDoubt(t.s.Executor(), func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch) })
+			refusedMs := ms.StoreNow()
+			ms.MarkInDoubt(t.s.Executor(), func(ctx context.Context) error { return t.resolve(ctx, stands.Epoch, refusedMs) })
 			return err
 		}
 		if t.res.Outcome != store.Fenced || t.res.Member.Epoch == stands.Epoch || t.res.Member.Token != stands.Token {
@@ -221,8 +222,9 @@ func (t *resumeAttempt) put(fence int64) *store.Put {
 }
 
 // resolve finds out what became of a resume in doubt: if it took effect the
-// member is this node's, without a socket, and its grace begins.
-func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
+// member is this node's, without a socket, and its grace began when the resume was refused. By
+// now it may be over.
+func (t *resumeAttempt) resolve(ctx context.Context, fence, refusedMs int64) error {
 	m, r := t.m, t.r
 	res, err := r.put(ctx, t.put(fence))
 	if err != nil {
@@ -230,7 +232,7 @@ func (t *resumeAttempt) resolve(ctx context.Context, fence int64) error {
 	}
 	if res.Outcome.TookEffect() {
 		if r.takeOwnership(m, &res) {
-			m.BeginGrace(t.s.Executor(), m.DisconnectNow(store.ReasonDisconnect, max(m.GraceMs, 1)))
+			m.BeginGrace(t.s.Executor(), m.DisconnectAt(refusedMs, store.ReasonDisconnect, max(m.GraceMs, 1)))
 		}
 	}
 	r.Handoffs.Unlock(t.connID)
