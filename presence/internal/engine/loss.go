@@ -53,14 +53,19 @@ func (e *Engine) repeatAll() {
 		}
 		e.repeatLeaves() // before the index: clients see members that are back, and tombstones last a minute
 		e.Retrying("index of rooms", func() error { return e.Index.Repair(e.Ctx) })
-		if e.Sleep(tellAgainAfter) {
-			e.repeatLeaves()
-		}
+		e.Go(e.tellAgain)
 	}
 }
 
-// tellAgainAfter is when the last leaves are told a second time after a loss: other nodes may
-// have come back to the store, and to their subscriptions, later than this one.
+// tellAgain repeats the last leaves a second time after a loss.
+func (e *Engine) tellAgain() {
+	if e.Sleep(tellAgainAfter) {
+		e.repeatLeaves()
+	}
+}
+
+// tellAgainAfter is when tellAgain does that: by then other nodes have come back to the store,
+// and to their subscriptions, later than this one.
 const tellAgainAfter = 3 * time.Second
 
 // repeatLeaves removes the members again that this node removed lately, until the store

@@ -47,6 +47,40 @@ func TestAWokenNodeReadsBeforeItRestores(t *testing.T) {
 	})
 }
 
+// A woken node restores its member in a new life, which its own clients do not see, and the
+// member is kicked before the node has read the room: its client is told.
+func TestAKickOfARestoredMemberIsTold(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", "")
+		b.join("r", "bob", "")
+		l[0].SetPlan(deaf())
+		l[0].Freeze()
+		w.rest(10 * time.Second)
+		a.heard()
+		want(t, "b", b.heard(), "join bob@r {}\nleave ann@r node_lost")
+		plan := hang("Load")
+		plan.Deliver = deaf().Deliver
+		l[0].SetPlan(plan)
+		l[0].Thaw()
+		w.rest(1500 * time.Millisecond)
+		want(t, "b sees it restored", b.heard(), "join ann@r {}")
+		if n, err := w.nodes[1].Kick(t.Context(), KickTarget{RoomID: "r", UserID: "ann"}); n != 1 || err != nil {
+			t.Errorf("kicked: %d, %v", n, err)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(10 * time.Second)
+		if got := a.heard(); !strings.Contains(got, "leave ann@r") {
+			t.Errorf("a heard:\n%s", got)
+		}
+		if ack := a.send("heartbeat", `{}`).wait(); ack.OK {
+			t.Errorf("heartbeat: %+v", ack)
+		}
+		w.agree("r")
+	})
+}
+
 // A grace begins when the connection ends, not when a slow store lets the node
 // see to it.
 func TestAGraceBeginsWithTheLoss(t *testing.T) {

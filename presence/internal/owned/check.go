@@ -239,6 +239,7 @@ func (r *Room) GiveUpLocked(m *Member, verdict member.Verdict, reason store.Reas
 	if reason == "" {
 		reason = store.ReasonDisconnect
 	}
+	r.Rep.ContinueLife(m.ConnID, m.Life)
 	if shown := r.Rep.Member(m.ConnID); shown != nil && shown.Life == m.Life {
 		m.Gone = reason
 		m.noteEnd(reason, false)

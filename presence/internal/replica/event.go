@@ -114,7 +114,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 		r.Lost(now.Time, true)
 		return Outcome{}
 	}
-	r.continueLife(old, &e.Member)
+	r.ContinueLife(e.Member.ConnID, e.Member.Life)
 	out := Outcome{Taken: true}
 	m := r.seen(e.Member, e.AtMs, old)
 	r.markSilent(m, e.AtMs, old)

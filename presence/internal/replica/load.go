@@ -136,7 +136,7 @@ func (r *Replica) Reload(l *Reload, now Now) Difference {
 		if r.isOld(&m) && r.keeps(shown, l, now.Time) {
 			continue // as if the load lacked it
 		}
-		r.continueLife(shown, &m)
+		r.ContinueLife(m.ConnID, m.Life)
 		m.Owner = intern(m.Owner)
 		fresh[m.ConnID] = r.seen(m, now.StoreMs, shown)
 	}

@@ -200,11 +200,11 @@ func (r *Replica) stands(connID string) {
 	}
 }
 
-// continueLife makes what is shown of a member part of its next life, if this node restored it
+// ContinueLife makes what is shown of a member part of its next life, if this node restored it
 // in that, and its clients did not see the leave between: to them it never left.
-func (r *Replica) continueLife(shown *Member, m *store.Member) {
-	if shown != nil && shown.Life != m.Life && r.owner.Continues(m.ConnID, shown.Life, m.Life) {
-		shown.Life = m.Life
+func (r *Replica) ContinueLife(connID, life string) {
+	if shown := r.members[connID]; shown != nil && shown.Life != life && r.owner.Continues(connID, shown.Life, life) {
+		shown.Life = life
 	}
 }
 
