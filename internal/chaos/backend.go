@@ -156,8 +156,11 @@ func (b *backend) left() ([]string, error) {
 			if k == "prs:1:nodes" {
 				continue
 			}
-			if held, err := m.Do("HGETALL", k); err == nil {
-				k += fmt.Sprintf(" %q", held)
+			for _, read := range []string{"HGETALL", "SMEMBERS"} {
+				if held, err := m.Do(read, k); err == nil {
+					k += fmt.Sprintf(" %q", held)
+					break
+				}
 			}
 			left = append(left, k)
 		}

@@ -65,8 +65,9 @@ func (c *Config) schedule() ([]fault, error) {
 }
 
 // leftTime bounds the wait until nothing is left: the longest grace that
-// somebody was left with, and what may come on top.
-const leftTime = 45 * time.Second
+// somebody was left with, and what may come on top, and then the 10 s for which a room stays
+// in the node index.
+const leftTime = 55 * time.Second
 
 // finish lets everybody leave, and the nodes stop; nothing may be left in
 // Redis then.
