@@ -581,3 +581,49 @@ func TestWhoLeftIsNotShownUntilTheStoreKnows(t *testing.T) {
 		})
 	}
 }
+
+// The store loses everything and says nothing: a node learns that by its next life sign, and
+// restores its members within that, a jitter and the time of a check, whatever the rooms hear.
+func TestAWipeIsNoticedByTheLifeSign(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
+		w.steady()
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		w.connect(w.nodes[0], "b").join("s", "bob", "")
+		mem.Wipe()
+		w.rest(renewInterval + core.MaxJitter + 100*time.Millisecond)
+		for _, room := range []string{"r", "s"} {
+			if n := len(w.stored(room)); n != 1 {
+				t.Errorf("%d members of room %s stand", n, room)
+			}
+		}
+	})
+}
+
+// The store goes back to before a dead node was reaped, and its claimant has died by then: the
+// node that is left looks through the dead node's rooms again.
+func TestADeadNodeThatIsBackIsReapedAgain(t *testing.T) {
+	inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		w.connect(w.nodes[2], "c").join("s", "cat", "")
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		w.rest(3 * time.Second)
+		rewind := mem.SaveParts()
+		l[2].Freeze() // so that the other one is the claimant
+		w.rest(3 * time.Second)
+		l[2].Thaw()
+		w.rest(25 * time.Second)
+		if left := w.stored("r"); len(left) > 0 {
+			t.Fatalf("not reaped: %+v", left)
+		}
+		l[1].Kill()
+		w.crash(w.nodes[1])
+		rewind(func(part string) bool { return part == "room:r" || part == "index" })
+		l[2].Interrupt(true)
+		w.rest(2 * renewInterval)
+		if left := w.stored("r"); len(left) > 0 {
+			t.Errorf("%+v stand", left)
+		}
+	})
+}

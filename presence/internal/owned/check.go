@@ -38,7 +38,7 @@ var (
 // should. The lock is held.
 func (r *Room) checkOwned(m *Member) {
 	if r.Owned[m.ConnID] == m {
-		m.checks.notice(r.LostDataLocked(r.all.Clock.Now()), r.Rep.State() == replica.Rebuilding)
+		m.checks.notice(r.Rep.LostData(r.all.Clock.Now()), r.Rep.State() == replica.Rebuilding)
 		r.postCheck(m)
 	}
 }
@@ -167,7 +167,7 @@ func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ev.Restoring = m.restoring
 	ev.Renamed = m.owner != ms.Self()
 	ev.Silence = time.Duration(ms.MissedRenewals.Load())
-	ev.DataLoss = m.checks.afterLoss || r.LostDataLocked(now)
+	ev.DataLoss = m.checks.afterLoss || r.Rep.LostData(now)
 	ev.OtherRecord = m.checks.rebuilding || r.Rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.ReadSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
@@ -257,7 +257,7 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 		return err
 	}
 	r.Mu.Lock()
-	next, before, owner, life := m.Record(), m.Epoch.Load(), m.owner, m.Life
+	next, before := m.Record(), m.Epoch.Load()
 	if m.Grace != nil {
 		next = m.inGrace(m.Grace.disconnect)
 	}
@@ -273,8 +273,8 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 	}
 	next.Epoch = max(before, fence, r.ShownEpoch(m.ConnID)) + above + 1
 	next.Write = max(next.Write, m.write.Load()) + 1
-	if next.Life != life {
-		m.lifeBefore = life
+	if next.Life != m.Life {
+		m.lifeBefore = m.Life
 	}
 	m.owner, m.Life = next.Owner, next.Life
 	m.Epoch.Store(next.Epoch) // also without an answer: a leave must find it
@@ -287,12 +287,7 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 		return err
 	}
 	if !res.Outcome.TookEffect() {
-		r.Mu.Lock()
-		defer r.Mu.Unlock()
-		if m.Epoch.CompareAndSwap(next.Epoch, before) { // somebody was faster
-			m.owner, m.Life = owner, life
-		}
-		m.restoring = false
+		m.Epoch.CompareAndSwap(next.Epoch, before) // somebody was faster
 		return errWritten
 	}
 	return nil
@@ -348,10 +343,6 @@ func (r *Room) compareOwned(m *Member, stored *store.Member) {
 		return
 	}
 	own, ev := m.ownNow(), m.known(stored)
-	if stored == nil && !ev.Ended {
-		r.checkOwned(m) // a load lacks it, without a word why
-		return
-	}
 	switch verdict := member.Judge(&own, stored, &ev); verdict {
 	case member.Same, member.Newer:
 	case member.Moved, member.Gone:

@@ -189,13 +189,11 @@ func (r *Room) ownedEpoch(connID string) int64 {
 	return 0
 }
 
-// Has reports whether the connId is that of a member of this node, or is shown as one of
-// another node.
+// Has reports whether the connId is that of a member of this node.
 func (r *Room) Has(connID string) bool {
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
-	stands := r.Rep.Member(connID) // one of this node's own just left
-	return r.Owned[connID] != nil || stands != nil && stands.Owner != r.all.Self()
+	return r.Owned[connID] != nil
 }
 
 // All lists what the node owns.

@@ -141,10 +141,7 @@ func (ms *Members) RepeatLeaveOnce(ctx context.Context, t replica.Tombstone) err
 	if err := ms.EndEntries(ctx, t); err != nil {
 		return err
 	}
-	outcome, err := ms.RemoveMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
-	if err == nil && outcome == store.Missing {
-		return ms.TellEnd(ctx, t)
-	}
+	_, err := ms.RemoveMember(ctx, store.Remove{Room: t.Room, ConnID: t.ConnID, Life: t.Life, Reason: t.Reason})
 	return err
 }
 

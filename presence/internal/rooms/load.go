@@ -221,10 +221,6 @@ func (r *Room) replayBuffered() {
 	held := r.Buffered.Events
 	r.Buffered = eventBuffer{}
 	for i := range held {
-		if r.Loading {
-			r.bufferEvent(held[i]) // for the load that one of them asked for
-			continue
-		}
 		r.receive(&held[i])
 	}
 	if r.loadAgain {

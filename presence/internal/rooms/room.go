@@ -182,10 +182,6 @@ func (r *Room) publish(c *replica.Change, m *store.Member) {
 	}
 }
 
-// LostDataLocked reports whether the store lost data of the room lately, as far as the node
-// knows. The lock is held.
-func (r *Room) LostDataLocked(now time.Time) bool { return r.all.LostData(now) || r.Rep.LostData(now) }
-
 // MayRestore reports whether members of the room that the store does not have may be restored
 // any moment.
 func (r *Room) MayRestore() bool {
