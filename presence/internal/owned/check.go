@@ -167,7 +167,7 @@ func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ev.Restoring = m.restoring
 	ev.Renamed = m.owner != ms.Self()
 	ev.Silence = time.Duration(ms.MissedRenewals.Load())
-	ev.DataLoss = m.checks.afterLoss || r.Rep.LostData(now)
+	ev.DataLoss = m.checks.afterLoss
 	ev.OtherRecord = m.checks.rebuilding || r.Rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.ReadSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
