@@ -12,8 +12,8 @@ import (
 	"github.com/realtime-ai/realtime-message-go/socketio"
 )
 
-// A client closes its socket while requests are in flight, and their answers come
-// all the same: it is not taken for one that has a socket.
+// A client closes its socket while requests are in flight, and their answers come all the same,
+// with the events behind them: it is not taken for one that has a socket.
 func TestAnswersAfterTheCloseAreNotHeard(t *testing.T) {
 	server, err := socketio.NewServer(socketio.Config{})
 	if err != nil {
@@ -23,6 +23,7 @@ func TestAnswersAfterTheCloseAreNotHeard(t *testing.T) {
 	web := httptest.NewServer(server)
 	defer web.Close()
 	yes := []byte(`[{"ok":true,"resumed":true,"changed":true,"seq":9,"self":{"connId":"conn","epoch":2,"graceMs":5000,"resume":"token"}}]`)
+	joined := []byte(`["presence:event",{"type":"join","roomId":"r","connId":"conn","userId":"u","seq":9,"prev":8,"epoch":2,"ts":1,"userConns":1,"status":"online","state":{}}]`)
 	for name, ask := range map[string]func(c *client, s *session, l *life){
 		"resume": func(c *client, s *session, l *life) { c.join(s, "r") },
 		"join":   func(c *client, s *session, l *life) { delete(c.lives, "r"); c.join(s, "r") },
@@ -44,8 +45,12 @@ func TestAnswersAfterTheCloseAreNotHeard(t *testing.T) {
 				ask(c, s, l)
 				closes(c, s)
 				s.handle(wire.Packet{Kind: wire.Ack, Ack: 0, Body: yes})
+				s.handle(wire.Packet{Kind: wire.Event, Body: joined})
 				s.dropping = true
 				s.end(errors.New("closed"))
+				if got := w.tally.words; len(got) > 0 {
+					t.Errorf("complaints: %v", got)
+				}
 				for _, l := range w.truth.lives {
 					if l.phase == live {
 						t.Errorf("taken for live: %s", l.history())
