@@ -104,11 +104,14 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 		return r.applyLeave(e, old, now)
 	}
 	if t, ended := r.ended(e.Member.Life, now.Time); ended {
-		if !t.heard && e.AtMs <= t.endMs(now) {
-			return Outcome{Taken: true} // written before the leave, whose own event is still to come
+		switch {
+		case t.heard, e.AtMs > t.endMs(now):
+			r.Lost(now.Time, true)
+			return Outcome{Stale: true}
+		case !r.shows(&e.Member):
+			return Outcome{Taken: true}
 		}
-		r.Lost(now.Time, true)
-		return Outcome{Stale: true}
+		// It was written before the leave, whose own event is still to come.
 	}
 	if old != nil && old.isNewerThan(&e.Member) { // from before a loss
 		r.Lost(now.Time, true)

@@ -149,7 +149,11 @@ func TestReceive(t *testing.T) {
 		},
 		{
 			name: "an event is on its way while this node ends the life", before: func(w *testRoom) { w.ends(ann) },
-			e: next(update, patched(ann)), taken: true, shows: both,
+			e: next(update, patched(ann)), see: "update ann 100>101 x1", taken: true, shows: both,
+		},
+		{
+			name: "a join is on its way while this node ends the life", before: func(w *testRoom) { w.ends(cat) },
+			e: next(join, cat), taken: true, shows: both,
 		},
 		{
 			name: "it is still on its way later",
@@ -157,7 +161,7 @@ func TestReceive(t *testing.T) {
 				w.ends(ann)
 				w.pass(time.Second)
 			},
-			e: next(update, patched(ann)), taken: true, shows: both,
+			e: next(update, patched(ann)), see: "update ann 100>101 x1", taken: true, shows: both,
 		},
 		{
 			name: "nobody remembers that the life ended",
