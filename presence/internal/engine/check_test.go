@@ -75,6 +75,51 @@ func TestACheckTakesTheWriteThatStands(t *testing.T) {
 	})
 }
 
+// A member was taken over by another node, which its own node has seen, and the store goes back
+// to before that, unheard. What stands is what the owner wrote, but clients see the takeover:
+// the owner writes it again, above that.
+func TestACheckCountsATakeoverThatWasLost(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", `,"graceMs":60000`)
+		rewind := mem.SaveParts()
+		l[0].SetPlan(failing("LoadMembers")) // the owner cannot look what became of it
+		next := w.stored("r")[0]
+		next.Owner, next.Epoch, next.Write, next.UntilMs, next.Away = "claimant", 2, 2, w.nodes[0].StoreNow()+60_000, true
+		put := store.Put{Room: "r", Intent: store.IntentResume, Member: next, Fence: 1, KeepState: true}
+		if _, err := store.PutAndWait(t.Context(), mem, put); err != nil {
+			t.Fatal(err)
+		}
+		w.rest(100 * time.Millisecond)
+		rewind(onlyRoom("r"))
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+		if m := w.stored("r")[0]; m.Epoch <= 2 || m.Away || m.UntilMs > 0 {
+			t.Errorf("stored: %+v", m)
+		}
+		w.agree("r")
+	})
+}
+
+// A node has heard that the store lost everything, and has not read its room since: a check
+// takes a missing member for lost.
+func TestACheckBehindTheWordOfALoss(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		a := w.connect(w.nodes[0], "a")
+		a.join("r", "ann", "")
+		l[0].SetPlan(hang("Load"))
+		mem.Wipe()
+		w.rest(renewInterval)
+		if stands, err := checkNow(t, a.ownedIn("r")); !stands || err != nil {
+			t.Errorf("check: %t, %v", stands, err)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		w.rest(5 * time.Second)
+		w.agree("r")
+	})
+}
+
 // The store lost a member, and its node is about to let go of it: a check that comes in
 // between restores nothing.
 func TestACheckOfAMemberThatGoesRestoresNothing(t *testing.T) {

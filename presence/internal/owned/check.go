@@ -142,13 +142,13 @@ func (m *Member) beginCheck(l *serial.Executor) (own member.Own, ok bool) {
 	return m.ownNow(), true
 }
 
-// ownNow is what Judge needs of it. What clients were shown counts: a rejoin that was refused
-// may have been seen before the store lost it. The room's lock is held.
+// ownNow is what Judge needs of it. What clients were shown counts: a rejoin that was refused,
+// or a takeover, may have been seen before the store lost it. The room's lock is held.
 func (m *Member) ownNow() member.Own {
 	own := member.Own{
 		Life: m.Life, Node: m.owner, Epoch: m.Epoch.Load(), Write: m.write.Load(), GraceMs: m.GraceMs, Online: m.Session != nil,
 	}
-	if shown := m.Room.Rep.Member(m.ConnID); shown != nil && shown.Life == m.Life && shown.Owner == m.owner {
+	if shown := m.Room.Rep.Member(m.ConnID); shown != nil && shown.Life == m.Life {
 		own.Epoch = max(own.Epoch, shown.Epoch)
 	}
 	return own
@@ -167,7 +167,7 @@ func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ev.Restoring = m.restoring
 	ev.Renamed = m.owner != ms.Self()
 	ev.Silence = time.Duration(ms.MissedRenewals.Load())
-	ev.DataLoss = m.checks.afterLoss
+	ev.DataLoss = m.checks.afterLoss || r.Rep.LostData(now)
 	ev.OtherRecord = m.checks.rebuilding || r.Rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.ReadSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
@@ -257,7 +257,7 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 		return err
 	}
 	r.Mu.Lock()
-	next, before := m.Record(), m.Epoch.Load()
+	next, before, owner, life := m.Record(), m.Epoch.Load(), m.owner, m.Life
 	if m.Grace != nil {
 		next = m.inGrace(m.Grace.disconnect)
 	}
@@ -273,8 +273,8 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 	}
 	next.Epoch = max(before, fence, r.ShownEpoch(m.ConnID)) + above + 1
 	next.Write = max(next.Write, m.write.Load()) + 1
-	if next.Life != m.Life {
-		m.lifeBefore = m.Life
+	if next.Life != life {
+		m.lifeBefore = life
 	}
 	m.owner, m.Life = next.Owner, next.Life
 	m.Epoch.Store(next.Epoch) // also without an answer: a leave must find it
@@ -287,7 +287,11 @@ func (m *Member) restore(ctx context.Context, stored *store.Member, verdict memb
 		return err
 	}
 	if !res.Outcome.TookEffect() {
-		m.Epoch.CompareAndSwap(next.Epoch, before) // somebody was faster
+		r.Mu.Lock()
+		defer r.Mu.Unlock()
+		if m.Epoch.CompareAndSwap(next.Epoch, before) { // somebody was faster
+			m.owner, m.Life = owner, life
+		}
 		return errWritten
 	}
 	return nil
