@@ -398,6 +398,8 @@ var lossRules = []rule{
 var leaveRules = []rule{
 	without("remove (in doubt)", "internal/owned/removal.go", "Member.remove", "if ms.StoreNow() <= m.inDoubtUntilMs.Load() {", "if false {",
 		"A leave waits until a restore in doubt cannot bring the member back."),
+	without("evict (above)", "internal/owned/member.go", "Room.evict", " + unheardEpochs", "",
+		"A socket whose member others removed joins again above the epochs that its node did not hear of."),
 	without("evict (in doubt)", "internal/owned/member.go", "Room.evict", "case m.inDoubtUntilMs.Load() > 0:", "case false:",
 		"A member that others removed is removed again when a restore in doubt may bring it back."),
 	off("remove (order)", "internal/owned/removal.go", "Member.remove", `

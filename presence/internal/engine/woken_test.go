@@ -81,6 +81,34 @@ func TestAKickOfARestoredMemberIsTold(t *testing.T) {
 	})
 }
 
+// A claimant took a member over, which its node did not hear; the store lost that, and somebody
+// kicked the member. The socket joins again, above the epoch that others saw.
+func TestAJoinAfterARemovalIsAboveWhatOthersSaw(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":60000`)
+		rewind := mem.SaveParts()
+		l[0].SetPlan(deaf())
+		next := w.stored("r")[0]
+		next.Owner, next.Epoch, next.Write, next.UntilMs = "claimant", 2, 2, w.nodes[0].StoreNow()+60_000
+		put := store.Put{Room: "r", Intent: store.IntentResume, Member: next, Fence: 1, KeepState: true}
+		if _, err := store.PutAndWait(t.Context(), mem, put); err != nil {
+			t.Fatal(err)
+		}
+		w.rest(10 * time.Millisecond)
+		rewind(onlyRoom("r"))
+		l[0].SetPlan(storetest.Plan{})
+		if _, err := mem.Remove(t.Context(), store.Remove{Room: "r", ConnID: a.ID(), Life: next.Life, Reason: store.ReasonKicked}); err != nil {
+			t.Fatal(err)
+		}
+		w.rest(10 * time.Millisecond)
+		if ack := a.join("r", "ann", ""); !ack.OK || ack.Self.Epoch <= 2 {
+			t.Errorf("join: %+v", ack)
+		}
+	})
+}
+
 // A grace begins when the connection ends, not when a slow store lets the node
 // see to it.
 func TestAGraceBeginsWithTheLoss(t *testing.T) {

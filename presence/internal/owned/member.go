@@ -246,8 +246,12 @@ func (r *Room) evict(m *Member, reason store.Reason) {
 	cut := m.disconnectEpoch == m.Epoch.Load() && reason == store.ReasonKicked
 	r.removeOwned(m)
 	m.Session = nil
-	if m.IDSocket != nil && moved {
+	switch {
+	case m.IDSocket == nil:
+	case moved:
 		m.IDSocket.IDTaken()
+	case !leaving: // by others, who may have raised its epoch first
+		m.IDSocket.GaveUp(m.Epoch.Load() + unheardEpochs)
 	}
 	now := ms.Clock.Now()
 	cleanUp := func(l *serial.Executor) {
