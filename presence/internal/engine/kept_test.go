@@ -67,8 +67,8 @@ func TestALeaveThatFindsNothingIsTold(t *testing.T) {
 	}
 }
 
-// The store fails over without the last writes, and one node hears again seconds later than
-// the others: it is told a second time who left.
+// The store fails over without its last writes. One node is subscribed again some seconds after
+// the others. It misses the first end notice and shows the leave after the second one.
 func TestWhoLeftIsToldToNodesThatHearLater(t *testing.T) {
 	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
 		w.steady()

@@ -64,8 +64,8 @@ func (e *Engine) tellAgain() {
 	}
 }
 
-// tellAgainAfter is when tellAgain does that: by then other nodes have come back to the store,
-// and to their subscriptions, later than this one.
+// tellAgainAfter is how long tellAgain waits. A node that is subscribed again later than this one
+// misses the first notices, and gets the second ones.
 const tellAgainAfter = 3 * time.Second
 
 // repeatLeaves removes the members again that this node removed lately, until the store

@@ -599,8 +599,8 @@ func TestAWipeIsNoticedByTheLifeSign(t *testing.T) {
 	})
 }
 
-// The store goes back to before a dead node was reaped, and its claimant has died by then: the
-// node that is left looks through the dead node's rooms again.
+// A claimant reaps a dead node, and then dies too. The store loses what the claimant wrote. The
+// last node looks through the rooms of the dead node again.
 func TestADeadNodeThatIsBackIsReapedAgain(t *testing.T) {
 	inLinkedWorld(t, 3, func(w *world, mem *memstore.Store, l links) {
 		w.steady()

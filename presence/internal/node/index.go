@@ -15,7 +15,7 @@ const (
 	IndexSweep = 2 * time.Second
 	// IndexKeeps is how long a room stays in the index after it was closed, at least. With a
 	// long StoreTimeout it is twice that, so that no late write is overtaken by the removal.
-	// With the wait for the sweep it is 10 s at most.
+	// With the wait for the sweep it is 10 s at most, if StoreTimeout is 4 s or less.
 	IndexKeeps = 8 * time.Second
 )
 
