@@ -53,7 +53,7 @@ sim: ## Run SEEDS (5000) schedules of faults in the simulated cluster
 	scripts/sim.sh $(SEEDS)
 
 .PHONY: ablate
-ablate: SEEDS = 300
+ablate: SEEDS = 100
 ablate: ## Switch each repair rule off, alone, and write to docs/ablation.md what notices (SEEDS, RULE)
 	$(GO) run ./internal/ablate -seeds $(SEEDS) -rule "$(RULE)" -out docs/ablation.md
 

@@ -35,8 +35,7 @@ type config struct {
 	batch    int    // seeds that one process runs
 	from     uint64
 	tests    int           // failing tests after which it is enough
-	total    time.Duration // for all rules
-	limit    time.Duration // for one; 0: its share of total
+	limit    time.Duration // for one rule
 	parallel int           // rules at a time
 	only     string        // parts of names; "": all
 	out      string        // the page to write; "": none
@@ -48,12 +47,11 @@ func parse(args []string) (config, error) {
 	var c config
 	f := flag.NewFlagSet("ablate", flag.ContinueOnError)
 	f.StringVar(&c.root, "root", ".", "the directory of the module")
-	f.IntVar(&c.seeds, "seeds", 300, "how many seeds of the simulation each rule gets")
+	f.IntVar(&c.seeds, "seeds", 100, "how many seeds of the simulation each rule gets")
 	f.IntVar(&c.batch, "batch", 50, "how many of them one process runs")
 	f.Uint64Var(&c.from, "from", 0, "the first seed")
 	f.IntVar(&c.tests, "tests", 3, "after how many failing tests a rule is done")
-	f.DurationVar(&c.total, "total", 55*time.Minute, "how long all rules may take")
-	f.DurationVar(&c.limit, "limit", 0, "how long one rule may take; 0: its share of -total")
+	f.DurationVar(&c.limit, "limit", time.Minute, "how long one rule may take")
 	f.IntVar(&c.parallel, "parallel", runtime.NumCPU(), "how many rules are tried at a time")
 	f.StringVar(&c.only, "rule", "", "the rules to try, as a list of parts of names with commas; empty: all")
 	f.StringVar(&c.out, "out", "", "the file that the table is written to, unless -rule is given")
@@ -96,9 +94,6 @@ func run(ctx context.Context, args []string) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	if c.suites, err = build(ctx, c, list, dir); err != nil {
 		return err
-	}
-	if c.limit == 0 {
-		c.limit = c.total * time.Duration(c.parallel) / time.Duration(len(list)+1)
 	}
 	began := time.Now()
 	none := try(ctx, c, rule{})

@@ -15,13 +15,13 @@ func page(c config, results []result) string {
 	fmt.Fprintf(&b, `# What notices when a repair rule is missing
 
 Made by `+"`make ablate`"+`; do not edit. Each rule of presence that repairs something is switched off, alone, in a test
-binary; then up to %d seeds of the simulation run until some of a batch fail, and the unit tests of the packages
-that it is part of until %d fail. A rule that nothing notices needs a test, or is not needed. The rules and
+binary; then the unit tests of the packages that it is part of run until %d fail, and up to %d seeds of the simulation
+until some of a batch fail. A rule that nothing notices needs a test, or is not needed. The rules and
 what switches them off are listed in `+"`internal/ablate/rules.go`"+`.%s
 
 | Rule | What it is for | Seeds that failed | Tests that failed |
 | --- | --- | --- | --- |
-`, c.seeds, c.tests, skipped)
+`, c.tests, c.seeds, skipped)
 	for i := range results {
 		r := &results[i]
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.rule.name, cell(r.rule.why), r.seedCell(), r.testCell())

@@ -61,7 +61,7 @@ func tryAll(ctx context.Context, c config, list []rule) []result {
 	return results
 }
 
-// try switches a rule off and runs seeds until some fail, then tests until some fail.
+// try switches a rule off and runs tests until some fail, then seeds until some fail.
 func try(ctx context.Context, c config, r rule) (out result) {
 	began := time.Now()
 	out = result{rule: r}
@@ -69,13 +69,13 @@ func try(ctx context.Context, c config, r rule) (out result) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	for _, s := range c.of(r) {
-		if s.simulates {
-			out.trySeeds(ctx, c, s)
+		if len(out.tests) < c.tests && ctx.Err() == nil {
+			out.tryTests(ctx, c, s)
 		}
 	}
 	for _, s := range c.of(r) {
-		if len(out.tests) < c.tests && ctx.Err() == nil {
-			out.tryTests(ctx, c, s)
+		if s.simulates {
+			out.trySeeds(ctx, c, s)
 		}
 	}
 	out.late = ctx.Err() != nil && !(out.failed() > 0 && len(out.tests) > 0)
@@ -121,14 +121,9 @@ func (r *result) command(ctx context.Context, c config, s suite, args ...string)
 // simulationTest is what the test is called that runs seeds.
 const simulationTest = "^TestSimulation$"
 
-// seedShare is the part of a rule's time that seeds get when none fails.
-const seedShare = 2
-
 var failedSeed = regexp.MustCompile(`(?m)^\s*--- FAIL: TestSimulation/seeds/\d+/seed=(\d+) `)
 
 func (r *result) trySeeds(ctx context.Context, c config, s suite) {
-	ctx, cancel := context.WithTimeout(ctx, c.limit/seedShare)
-	defer cancel()
 	for r.run < c.seeds && r.failed() == 0 && ctx.Err() == nil {
 		n := min(c.batch, c.seeds-r.run)
 		said, err := r.command(ctx, c, s, "-test.run", simulationTest, "-transients", "-goon", "-from", fmt.Sprint(c.from+uint64(r.run)), "-seeds", fmt.Sprint(n)).CombinedOutput()

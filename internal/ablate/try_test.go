@@ -58,7 +58,7 @@ func TestPage(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	c, err := parse([]string{"-seeds", "10", "-rule", "keep,audit"})
-	if err != nil || c.seeds != 10 || c.total != 55*time.Minute {
+	if err != nil || c.seeds != 10 || c.limit != time.Minute {
 		t.Errorf("%+v, %v", c, err)
 	}
 	var names []string
