@@ -50,7 +50,7 @@ func parse(args []string) (config, error) {
 	f.IntVar(&c.seeds, "seeds", 100, "how many seeds of the simulation each rule gets")
 	f.IntVar(&c.batch, "batch", 50, "how many of them one process runs")
 	f.Uint64Var(&c.from, "from", 0, "the first seed")
-	f.IntVar(&c.tests, "tests", 3, "after how many failing tests a rule is done")
+	f.IntVar(&c.tests, "tests", 1, "after how many failing tests a rule is done")
 	f.DurationVar(&c.limit, "limit", time.Minute, "how long one rule may take")
 	f.IntVar(&c.parallel, "parallel", runtime.NumCPU(), "how many rules are tried at a time")
 	f.StringVar(&c.only, "rule", "", "the rules to try, as a list of parts of names with commas; empty: all")

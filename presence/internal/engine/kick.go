@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -131,27 +130,19 @@ func (e *Engine) followUp(t replica.Tombstone, expiresMs int64) {
 	}))
 }
 
-// disconnectNotice tells the owner of a member that the kick which follows must also disconnect the
-// socket. The event that removes the member has no field for that.
-type disconnectNotice struct {
-	Room   string `json:"r"`
-	ConnID string `json:"c"`
-	Epoch  int64  `json:"e"`
-}
-
 // sendDisconnectNotice tells the owner of a member, whichever node that is.
 func (e *Engine) sendDisconnectNotice(ctx context.Context, room string, m *store.Member) error {
-	text, err := json.Marshal(disconnectNotice{room, m.ConnID, m.Epoch})
+	text, err := wire.DisconnectNotice{Room: room, ConnID: m.ConnID, Epoch: m.Epoch}.Text()
 	if err != nil {
 		return err
 	}
-	return e.Store.PublishNodes(ctx, append([]byte{wire.NodeDisconnect}, text...))
+	return e.Store.PublishNodes(ctx, text)
 }
 
 // handleDisconnectNotice takes what sendDisconnectNotice sent.
 func (e *Engine) handleDisconnectNotice(text []byte) {
-	var cut disconnectNotice
-	if err := json.Unmarshal(text, &cut); err != nil {
+	cut, err := wire.ParseDisconnectNotice(text)
+	if err != nil {
 		e.Throttled.Warn("kick of another server not understood, so a socket may stay connected; does that server run another version?", "error", err)
 		return
 	}

@@ -38,7 +38,7 @@ var (
 // should. The lock is held.
 func (r *Room) checkOwned(m *Member) {
 	if r.Owned[m.ConnID] == m {
-		m.checks.notice(r.Rep.LostData(r.all.Clock.Now()), r.Rep.State() == replica.Rebuilding)
+		m.checks.notice(r.Rep.State() == replica.Rebuilding)
 		r.postCheck(m)
 	}
 }
@@ -167,7 +167,7 @@ func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ev.Restoring = m.restoring
 	ev.Renamed = m.owner != ms.Self()
 	ev.Silence = time.Duration(ms.MissedRenewals.Load())
-	ev.DataLoss = m.checks.afterLoss || r.Rep.LostData(now)
+	ev.DataLoss = r.Rep.LostData(now)
 	ev.OtherRecord = m.checks.rebuilding || r.Rep.State() == replica.Rebuilding
 	if since := m.wrongSince; !since.IsZero() && r.ReadSince(since) {
 		ev.Waited = now.Sub(since) // the room was read since: it would show a loss
@@ -368,16 +368,15 @@ type checkState struct {
 	// posted: an operation of the member's executor is about to check, or waits in the
 	// retry queue.
 	posted bool
-	// afterLoss: that was seen soon after the store lost data. rebuilding: it was seen while
-	// the room was rebuilt. The check may take longer than that lasts, when the store does not
-	// answer.
-	afterLoss, rebuilding bool
+	// rebuilding: that was seen while the room was rebuilt. The check may take longer than that
+	// lasts, when the store does not answer.
+	rebuilding bool
 }
 
 // notice makes a check due.
-func (c *checkState) notice(afterLoss, rebuilding bool) {
+func (c *checkState) notice(rebuilding bool) {
 	c.due, c.again = true, true
-	c.afterLoss, c.rebuilding = c.afterLoss || afterLoss, c.rebuilding || rebuilding
+	c.rebuilding = c.rebuilding || rebuilding
 }
 
 // begin is called before a check reads what the store has.
@@ -386,7 +385,7 @@ func (c *checkState) begin() { c.again = false }
 // finish ends a check after which the member stands.
 func (c *checkState) finish() {
 	again := c.again
-	*c = checkState{due: again, again: again, afterLoss: again && c.afterLoss, rebuilding: again && c.rebuilding}
+	*c = checkState{due: again, again: again, rebuilding: again && c.rebuilding}
 }
 
 // drop ends what was posted without a result: the member is in another executor by now, or

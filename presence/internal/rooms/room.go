@@ -85,13 +85,14 @@ func (r *Room) HandleCast(_ string, payload []byte) {
 	if len(payload) == 0 || payload[0] != wire.RoomEnd {
 		return
 	}
-	t, err := core.ParseEnd(payload[1:])
+	end, err := wire.ParseEndNotice(payload[1:])
 	if err != nil {
 		r.all.Throttled.Warn("end of a member on another server not understood, so it may be shown for some seconds more; does that server run another version?", "room", r.ID, "error", err)
 		return
 	}
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
+	t := replica.Tombstone{ConnID: end.ConnID, Life: end.Life, Owner: end.Owner, Reason: end.Reason}
 	if r.Rep.NoteEnd(t, r.all.Clock.Now()) {
 		r.Resync()
 	}
