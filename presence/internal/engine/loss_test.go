@@ -11,6 +11,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -314,6 +315,28 @@ func aheadOfTheNotice(t *testing.T, unknown bool) {
 		if n := len(w.stored("r")); n != 4 {
 			t.Errorf("%d members stand, want ann, bob, dave and dora", n)
 		}
+	})
+}
+
+// Long ago the store lost data in a part where a room is not. A load of the room that lacks a
+// member, whose leave was not heard, shows the leave at once.
+func TestALossElsewhereIsOver(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
+		w.steady()
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		a.join("r", "ann", "")
+		b.join("r", "bob", "")
+		a.heard()
+		nodeMessages{w.nodes[0]}.HandleInterrupt("", true)
+		w.rest(replica.LossTime + time.Second)
+		l[0].SetPlan(deaf())
+		b.end(store.ReasonDisconnect, true)
+		w.rest(100 * time.Millisecond)
+		l[0].SetPlan(storetest.Plan{})
+		want(t, "before the load", a.heard(), "")
+		l[0].Interrupt(false)
+		w.rest(core.MaxJitter + time.Second)
+		want(t, "after it", a.heard(), "leave bob@r disconnect")
 	})
 }
 

@@ -132,6 +132,38 @@ func TestASilentMemberComesBackInAnOutage(t *testing.T) {
 	})
 }
 
+// The store loses a member in the moment in which it falls silent, or is heard again: what
+// comes back with the restore is shown as it is then.
+func TestASilenceDuringALoss(t *testing.T) {
+	for name, silent := range map[string]bool{"silent": true, "heard": false} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 2, func(w *world) {
+				w.steady()
+				a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+				a.join("r", "ann", `,"graceMs":60000`)
+				b.join("r", "bob", "")
+				if !silent {
+					a.sock.MarkSilent()
+					w.rest(10 * time.Millisecond)
+				}
+				w.wipe()
+				if silent {
+					a.sock.MarkSilent()
+				} else {
+					a.pong()
+				}
+				w.rest(10 * time.Second)
+				for _, m := range w.stored("r") {
+					if m.UserID == "ann" && m.Away != silent {
+						t.Errorf("stored: %+v", m)
+					}
+				}
+				w.agree("r")
+			})
+		})
+	}
+}
+
 // A node that stood still does not take its clients for silent before it has read
 // what they sent.
 func TestAWokenNodeTakesNobodyForSilent(t *testing.T) {

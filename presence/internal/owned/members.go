@@ -113,7 +113,6 @@ func (r *Room) Changed(e *store.Event) {
 		if !m.Leaving { // another node removed it, and may die before it repeats that
 			m.noteEnd(e.Reason, true)
 		}
-		m.Epoch.Store(max(m.Epoch.Load(), e.Member.Epoch)) // what comes after is above it
 		r.compareOwned(m, nil)
 	}
 }

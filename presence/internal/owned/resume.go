@@ -143,7 +143,7 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 // it does not have may be restored any moment.
 func (r *Room) recentDataLoss(ctx context.Context) (bool, error) {
 	ms := r.all
-	if r.MayRestore() {
+	if ms.LostData(ms.Clock.Now()) {
 		return true, nil
 	}
 	states, err := ms.Store.NodeStates(ctx, []string{ms.Self()})
@@ -151,7 +151,7 @@ func (r *Room) recentDataLoss(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// The store knows the node again only after the node has heard of the loss.
-	return states[0] == store.NodeUnknown || r.MayRestore(), nil
+	return states[0] == store.NodeUnknown || ms.LostData(ms.Clock.Now()), nil
 }
 
 // inReplica reports whether the replica still has a member that the store does not have: its

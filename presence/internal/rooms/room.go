@@ -183,14 +183,6 @@ func (r *Room) publish(c *replica.Change, m *store.Member) {
 	}
 }
 
-// MayRestore reports whether members of the room that the store does not have may be restored
-// any moment.
-func (r *Room) MayRestore() bool {
-	r.Mu.Lock()
-	defer r.Mu.Unlock()
-	return r.Rep.State() == replica.Rebuilding || r.all.LostData(r.all.Clock.Now())
-}
-
 // encodeEvent encodes an event for the sockets that hear it.
 func (rs *Rooms) encodeEvent(event *wire.Shown) Frame {
 	t := rs.Texts.Get(SmallText + len(event.State))
