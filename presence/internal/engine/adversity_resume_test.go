@@ -6,12 +6,21 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
 // Of two sockets that resume the same owned member the later one has it, also
 // when the store's answer to the earlier one is late.
 func TestTwoResumesAtOnce(t *testing.T) {
+	for _, method := range []string{"Put", "ConnJoin"} { // where the earlier one is slow
+		t.Run(method, func(t *testing.T) { resumeTwice(t, method) })
+	}
+}
+
+func resumeTwice(t *testing.T, method string) {
 	for _, to := range []int{0, 1} {
 		inSlowWorld(t, 2, func(w *world, st *slowStore) {
 			for i, e := range w.nodes {
@@ -21,10 +30,10 @@ func TestTwoResumesAtOnce(t *testing.T) {
 			first := a.join("r", "ann", `,"graceMs":15000`)
 			a.end(store.ReasonDisconnect, false)
 			a2, a3 := w.connect(w.nodes[0], "a2"), w.connect(w.nodes[to], "a3")
-			st.slow("Put", 0, 200*time.Millisecond)
+			st.slow(method, 0, 200*time.Millisecond)
 			p2 := a2.send("join", `{"roomId":"r","userId":"ann"`+token(first)+`}`)
 			synctest.Wait()
-			st.slow("Put", 0, 0)
+			st.slow(method, 0, 0)
 			time.Sleep(50 * time.Millisecond)
 			p3 := a3.send("join", `{"roomId":"r","userId":"ann"`+token(first)+`}`)
 			if p3.wait(); !p3.ack.Resumed {
@@ -71,6 +80,37 @@ func TestKickDuringAResume(t *testing.T) {
 		st.slow("Put", 0, 0)
 		if beat := a2.send("heartbeat", `{}`); beat.wait().OK {
 			t.Errorf("kicked, yet the join was answered %s and a heartbeat %s", p.raw, beat.raw)
+		}
+	})
+}
+
+// The same, but the node does not hear of the kick: it reads the room again meanwhile.
+func TestAKickDuringAResumeThatIsNotHeard(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		st := slowOver(l[0])
+		e, err := w.start(st, clock.System{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.steady()
+		w.connect(e, "b").join("r", "bob", "")
+		a := w.connect(w.nodes[1], "a")
+		first := a.join("r", "ann", `,"graceMs":60000`)
+		a.end(store.ReasonDisconnect, false)
+		st.slow("Put", 0, 500*time.Millisecond)
+		p := w.connect(e, "a2").send("join", `{"roomId":"r","userId":"ann"`+token(first)+`}`)
+		time.Sleep(50 * time.Millisecond)
+		l[0].SetPlan(deaf())
+		if n, err := w.nodes[1].Kick(w.t.Context(), KickTarget{RoomID: "r", UserID: "ann"}); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+		l[0].SetPlan(storetest.Plan{})
+		l[0].Interrupt(false)
+		p.wait()
+		st.slow("Put", 0, 0)
+		w.rest(5 * time.Second)
+		if users := w.usersIn("r"); len(users) != 1 {
+			t.Errorf("answered %s; in the room are %q", p.raw, users)
 		}
 	})
 }

@@ -92,6 +92,10 @@ func (s *slowStore) ConnLeave(ctx context.Context, c store.Conn) error {
 	return err
 }
 
+func (s *slowStore) ConnRefresh(ctx context.Context, node string, seen []store.Seen) ([]string, error) {
+	return slowly(ctx, s, "ConnRefresh", func() ([]string, error) { return s.Store.ConnRefresh(ctx, node, seen) })
+}
+
 func (s *slowStore) RemoveUser(ctx context.Context, u store.UserEntry) error {
 	_, err := slowly(ctx, s, "RemoveUser", func() (struct{}, error) { return struct{}{}, s.Store.RemoveUser(ctx, u) })
 	return err

@@ -410,3 +410,40 @@ func TestARejoinThatWasSeenAndLost(t *testing.T) {
 		}
 	})
 }
+
+// aheadPuts is a store whose clock is ahead for so many puts: they come too late for it.
+type aheadPuts struct {
+	store.Store
+	left atomic.Int32
+}
+
+func (s *aheadPuts) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
+	if s.left.Add(-1) < 0 {
+		s.Store.StartPut(ctx, p, w)
+		return
+	}
+	w.PutDone(store.PutResult{Outcome: store.Expired}, nil)
+}
+
+func (s *aheadPuts) Enter(ctx context.Context, q store.EnterRequest) (store.PutResult, error) {
+	return store.Steps(ctx, s, q)
+}
+
+// What comes too late to be carried out is repeated: a member that lost its socket is shown away.
+func TestAWriteThatComesTooLateIsRepeated(t *testing.T) {
+	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
+		st := &aheadPuts{Store: mem}
+		e, err := w.start(st, clock.System{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := w.connect(e, "a"), w.connect(e, "b")
+		b.join("r", "bob", "")
+		a.join("r", "ann", `,"graceMs":60000`)
+		b.heard()
+		st.left.Store(1)
+		a.end(store.ReasonDisconnect, false)
+		w.rest(10 * time.Second)
+		want(t, "b", b.heard(), "update ann@r {} away")
+	})
+}

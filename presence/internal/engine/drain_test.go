@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -229,4 +230,59 @@ func TestDrainRacesWithACloseOfItsOwn(t *testing.T) {
 			return
 		}
 	}
+}
+
+// What a server could not write when it was to leave is written before its drain is over.
+func TestADrainWritesWhatIsInDoubt(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		l[1].SetPlan(failing("RemoveUser"))
+		if n, err := w.nodes[1].Kick(w.t.Context(), KickTarget{RoomID: "r", ConnID: "sock-a"}); n != 1 || err != nil {
+			w.t.Fatalf("removed %d, %v", n, err)
+		}
+		w.rest(core.RetryInterval / 2) // between two tries
+		l[1].SetPlan(storetest.Plan{})
+		if err := w.nodes[1].drain(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		if at, err := mem.UserMembers(w.t.Context(), "ann"); err != nil || len(at) > 0 {
+			w.t.Errorf("ann is in %v, %v", at, err)
+		}
+	})
+}
+
+// lateRooms is a store that loses the connection when a room is added to a node's index. The room is
+// added half a second later.
+type lateRooms struct{ store.Store }
+
+func (s *lateRooms) AddRoom(ctx context.Context, n store.NodeRoom) error {
+	time.AfterFunc(500*time.Millisecond, func() { _ = s.Store.AddRoom(context.WithoutCancel(ctx), n) })
+	return store.ErrUnavailable
+}
+
+// A node stops while a room may still be added to its index: another node removes that.
+func TestARoomThatComesAfterTheEndOfItsNode(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
+		e, err := w.start(&lateRooms{mem}, clock.System{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.steady()
+		joined := w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":60000`)
+		if ack := w.connect(e, "b").join("r", "ann", token(joined)); ack.OK {
+			t.Fatalf("resumed without an entry of the room: %+v", ack)
+		}
+		left, err := e.DrainNode(w.t.Context())
+		if err == nil {
+			err = e.Deregister(w.t.Context(), left)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.rest(30 * time.Second)
+		w.indexHas(e, "at last")
+	})
 }

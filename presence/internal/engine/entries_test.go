@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -254,5 +255,49 @@ func TestEveryWriteExpires(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// A socket leaves for a while, and the store is slow to note that. Meanwhile a socket of another
+// node resumes the member, and loses its connection: the member has the grace of that one.
+func TestALeaveThatAResumeOvertakesBeginsNoGrace(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		a, b := w.connect(w.nodes[0], "a"), w.connect(w.nodes[1], "b")
+		first := a.join("r", "ann", `,"graceMs":60000`)
+		l[0].SetPlan(once("Put", storetest.Hang))
+		left := a.send("leave", `{"graceMs":5000}`)
+		w.rest(100 * time.Millisecond)
+		if ack := b.join("r", "ann", `,"graceMs":60000`+token(first)); !ack.Resumed {
+			t.Fatalf("resume: %+v", ack)
+		}
+		left.wait()
+		b.end(store.ReasonDisconnect, false)
+		w.rest(20 * time.Second)
+		if n := len(w.stored("r")); n != 1 {
+			t.Errorf("%d members stand", n)
+		}
+	})
+}
+
+// A member leaves just before the record of its connection is renewed. The record is missing then,
+// and it stays so.
+func TestTheRecordOfAConnectionThatHasLeftIsNotRenewed(t *testing.T) {
+	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
+		st := slowOver(mem)
+		e, err := w.start(st, clock.System{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := w.connect(e, "a")
+		a.join("r", "ann", "")
+		st.slow("ConnRefresh", time.Second, 0)
+		var refresh sync.WaitGroup
+		refresh.Go(e.refreshConns)
+		synctest.Wait()
+		a.send("leave", `{}`).wait()
+		refresh.Wait()
+		if fields, _ := mem.ConnRecord("sock-a"); fields != nil {
+			t.Errorf("record: %v", fields)
+		}
 	})
 }

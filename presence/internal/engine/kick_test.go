@@ -33,8 +33,7 @@ func TestKickThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &lateRemoves{Store: memstore.New(memstore.Options{})}
 		runWorld(t, st, 1, func(w *world) {
-			a := w.connect(w.nodes[0], "a")
-			a.join("r", "ann", "")
+			w.connect(w.nodes[0], "a").join("r", "ann", "")
 			kick := func() (int, error) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
@@ -73,6 +72,50 @@ func TestAKickThatIsNotHeardIsRepeated(t *testing.T) {
 		}
 		if len(a.view("r")) != 0 {
 			t.Errorf("the kicked one sees %v", a.view("r"))
+		}
+	})
+}
+
+// nothingOf checks that the store has no entry of a user, and nothing of its connection.
+func nothingOf(w *world, mem *memstore.Store, user, connID string) {
+	w.t.Helper()
+	if at, err := mem.UserMembers(w.t.Context(), user); err != nil || len(at) > 0 {
+		w.t.Errorf("%s is in %v, %v", user, at, err)
+	}
+	if fields, _ := mem.ConnRecord(connID); fields != nil {
+		w.t.Errorf("record: %v", fields)
+	}
+}
+
+// A server kicks a member of another one, and gets no further than its room. The owner removes
+// the rest.
+func TestTheOwnerFinishesAKick(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		l[1].SetPlan(failing("RemoveUser"))
+		if n, err := w.nodes[1].Kick(w.t.Context(), KickTarget{RoomID: "r", ConnID: "sock-a"}); n != 1 || err != nil {
+			w.t.Fatalf("removed %d, %v", n, err)
+		}
+		w.rest(time.Second)
+		nothingOf(w, mem, "ann", "sock-a")
+	})
+}
+
+// A kick has no answer, and nobody is left who owned the member: the server that kicked it removes
+// the rest.
+func TestAKickWithoutAnAnswerIsFinished(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
+		w.steady()
+		w.connect(w.nodes[0], "a").join("r", "ann", "")
+		l[0].Kill()
+		w.crash(w.nodes[0])
+		l[1].SetPlan(once("Remove", storetest.FailAfter))
+		if _, err := w.nodes[1].Kick(w.t.Context(), KickTarget{RoomID: "r", ConnID: "sock-a"}); err == nil {
+			w.t.Fatal("the kick had an answer")
+		}
+		w.rest(30 * time.Second)
+		if at, err := mem.UserMembers(w.t.Context(), "ann"); err != nil || len(at) > 0 {
+			w.t.Errorf("ann is in %v, %v", at, err)
 		}
 	})
 }

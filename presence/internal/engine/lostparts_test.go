@@ -76,6 +76,44 @@ func TestAResumeKeepsThePatchThatTheStoreLost(t *testing.T) {
 	})
 }
 
+// The store loses the last joins of a member, and nobody knows of that when its client resumes it
+// elsewhere: the resumed member is above the epochs that were shown.
+func TestAResumeIsAboveTheEpochsThatTheStoreLost(t *testing.T) {
+	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, _ links) {
+		w.connect(w.nodes[1], "b").join("r", "bob", "")
+		a := w.connect(w.nodes[0], "a")
+		joined := a.join("r", "ann", `,"graceMs":30000`)
+		rewind := mem.SaveParts()
+		a.join("r", "ann", `,"graceMs":30000`)
+		shown := a.join("r", "ann", `,"graceMs":30000`).Self.Epoch
+		a.Drop()
+		synctest.Wait()
+		rewind(func(part string) bool { return part == "room:r" })
+		ack := w.connect(w.nodes[1], "c").join("r", "ann", token(joined))
+		if !ack.Resumed || ack.Self.Epoch <= shown {
+			t.Errorf("resume: %+v; epoch %d was shown", ack, shown)
+		}
+		w.rest(10 * time.Second)
+		w.agree("r")
+	})
+}
+
+// A member leaves, the store forgets that, and before anybody notices its token is sent again: a
+// life that has ended is not resumed.
+func TestALifeThatEndedIsNotResumed(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
+		w.connect(w.nodes[0], "b").join("r", "bob", "")
+		a := w.connect(w.nodes[0], "a")
+		joined := a.join("r", "ann", `,"graceMs":30000`)
+		rewind := mem.SaveParts()
+		a.send("leave", `{}`).wait()
+		rewind(func(part string) bool { return part == "room:r" })
+		if ack := w.connect(w.nodes[0], "c").join("r", "ann", token(joined)); !ack.OK || ack.Resumed {
+			t.Errorf("join: %+v", ack)
+		}
+	})
+}
+
 // The store loses everything, and before its owner has restored it a member is
 // resumed on a node that never saw it: the resume waits for that.
 func TestAResumeWaitsForARestore(t *testing.T) {

@@ -168,3 +168,55 @@ func TestAReapThatMeetsAWrite(t *testing.T) {
 		}
 	})
 }
+
+// A claimant cannot remove the entry of a user: another try removes it, with the member.
+func TestAReapWithoutTheUsersIndex(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		put := dave(nil)
+		w.putFar(mem, put)
+		if err := mem.AddUser(w.t.Context(), store.UserEntry{UserID: "dave", Room: "r", ConnID: "dave", Life: put.Member.Life, ExpiresMs: time.Now().Add(time.Second).UnixMilli()}); err != nil {
+			t.Fatal(err)
+		}
+		l[0].SetPlan(once("RemoveUser", storetest.FailBefore))
+		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err == nil {
+			t.Error("done, though the entry stands")
+		}
+		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err != nil {
+			t.Error(err)
+		}
+		if at, err := mem.UserMembers(w.t.Context(), "dave"); err != nil || len(at) > 0 || len(w.stored("r")) > 0 {
+			t.Errorf("dave is in %v, %v; members: %q", at, err, w.usersIn("r"))
+		}
+	})
+}
+
+// A claimant removes the members of a room that it does not have open, and the store goes back to
+// before that: it removes them again.
+func TestAReapThatTheStoreForgot(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
+		w.putFar(mem, dave(nil))
+		lose := mem.SaveParts()
+		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err != nil {
+			t.Error(err)
+		}
+		lose(onlyRoom("r"))
+		l[0].Interrupt(true)
+		w.rest(5 * time.Second)
+		if left := w.usersIn("r"); len(left) > 0 {
+			t.Errorf("%q are back", left)
+		}
+	})
+}
+
+// A node shows a member as its own that it does not know: it removes that.
+func TestAMemberThatItsOwnerDoesNotKnow(t *testing.T) {
+	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
+		w.steady()
+		w.connect(w.nodes[0], "b").join("r", "bob", "")
+		w.putFar(mem, dave(func(m *store.Member) { m.Owner = w.nodes[0].Self() }))
+		w.rest(20 * time.Second)
+		if left := w.usersIn("r"); len(left) != 1 {
+			t.Errorf("%q are left, want bob alone", left)
+		}
+	})
+}

@@ -234,6 +234,10 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if took := time.Since(begin); took < rooms.AnswerTimeout || took > rooms.AnswerTimeout+time.Second {
 			t.Errorf("after %v", took)
 		}
+		w.rest(time.Second)
+		if slices.Contains(w.usersIn("r"), "bob") {
+			t.Error("bob is stored, though his join was refused")
+		}
 		if ack := all[0].send("sync", `{"roomId":"r"}`).wait(); ack.Code != wire.CodeRateLimited {
 			t.Errorf("a sync is answered %+v", ack)
 		}
@@ -244,6 +248,11 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		w.rest(5 * time.Second)
 		if all[2].view("r") == nil || b.isIn("r") {
 			t.Error("who may hear the room has changed")
+		}
+		for _, m := range w.stored("r") {
+			if m.UserID == "user2" && len(m.State) < 2000 {
+				t.Errorf("stored: %s with a state of %d bytes", m.UserID, len(m.State))
+			}
 		}
 		if ack := all[2].send("heartbeat", `{"roomId":"r","epoch":1}`).wait(); ack.Stale {
 			t.Errorf("the membership before is stale: %+v", ack)

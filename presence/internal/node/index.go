@@ -87,7 +87,8 @@ func (x *Index) Lacks(ctx context.Context, room, node string) (lacks bool, since
 	return x.lacks(ctx, room, node, true)
 }
 
-// lacks is Lacks for a room that is open for sure, or was a moment ago.
+// lacks is Lacks for a room that is open for sure, or was a moment ago: then it lacks nothing if it was
+// closed since.
 func (x *Index) lacks(ctx context.Context, room, node string, open bool) (lacks bool, since int, err error) {
 	if x.stands(room, node) {
 		return false, 0, nil
@@ -99,13 +100,14 @@ func (x *Index) lacks(ctx context.Context, room, node string, open bool) (lacks 
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	at := x.rooms[room]
-	if at == nil {
+	switch {
+	case !open && (at == nil || !at.closedAt.IsZero()):
+		return false, 0, nil
+	case at == nil:
 		at = new(indexed)
 		x.rooms[room] = at
 	}
-	if open {
-		at.closedAt = time.Time{} // who closes it after this says so
-	}
+	at.closedAt = time.Time{} // who closes it after this says so
 	if x.now() <= at.removedMs {
 		return false, 0, fmt.Errorf("add room %q to the node's index: too early behind a removal in doubt: %w", room, store.ErrUnavailable)
 	}
@@ -217,9 +219,7 @@ func (x *Index) remove(ctx context.Context, room string) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at.removedMs = 0; !at.closedAt.IsZero() {
-		delete(x.rooms, room)
-	}
+	delete(x.rooms, room) // if it was opened meanwhile, the next write in it finds that it lacks the entry
 	return nil
 }
 
@@ -294,12 +294,5 @@ func (x *Index) read(ctx context.Context) error {
 func (x *Index) rewrite(ctx context.Context, room string) error {
 	ctx, cancel := x.node.bounded(ctx)
 	defer cancel()
-	x.mu.Lock()
-	at := x.rooms[room]
-	open := at != nil && at.closedAt.IsZero()
-	x.mu.Unlock()
-	if !open {
-		return nil
-	}
 	return x.add(ctx, room, false)
 }

@@ -1,9 +1,13 @@
 package node
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
 
 // indexIs fails unless the store has these rooms of a node.
@@ -138,4 +142,59 @@ func TestIndexOpenedDuringSweep(t *testing.T) {
 			t.Errorf("looked through %d times", p.times("back"))
 		}
 	})
+}
+
+// slowRemoval is a store that removes rooms from the index at once, and says so late; or not at all, and
+// says that late.
+type slowRemoval struct {
+	store.Store
+	fails bool
+}
+
+func (s *slowRemoval) RemoveRoom(ctx context.Context, n store.NodeRoom) (err error) {
+	if err = store.ErrUnavailable; !s.fails {
+		err = s.Store.RemoveRoom(ctx, n)
+	}
+	time.Sleep(time.Second)
+	return err
+}
+
+// A room is opened while its entry is being removed, and closed again before the entry could be
+// written again: it is not written, whatever became of the removal.
+func TestIndexClosedDuringRepair(t *testing.T) {
+	for name, fails := range map[string]bool{"removed": false, "not removed": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, func(w *world) {
+				p := w.all[0]
+				o := p.Options
+				o.Store = &slowRemoval{p.link, fails}
+				n := New(o)
+				if err := n.Renew(p.ctx); err != nil {
+					t.Fatal(err)
+				}
+				p.work.Go(func() { n.KeepAlive(p.ctx) })
+				x := NewIndex(n)
+				p.adds(x, "r")
+				x.Closed("r")
+				time.Sleep(IndexKeeps)
+				p.work.Go(func() { x.Sweep(p.ctx) })
+				synctest.Wait()
+				x.Opened("r")
+				x.MayBeLost()
+				p.work.Go(func() { _ = x.Repair(p.ctx) }) // which waits for the end of the removal
+				synctest.Wait()
+				x.Closed("r")
+				time.Sleep(2 * p.StoreTimeout)
+				if err := x.Repair(p.ctx); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(IndexKeeps)
+				o.Store.(*slowRemoval).fails = false
+				x.Sweep(p.ctx)
+				if rooms := w.indexed(n.ID()); len(rooms) > 0 {
+					t.Errorf("the index has %q", rooms)
+				}
+			})
+		})
+	}
 }

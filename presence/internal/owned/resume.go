@@ -94,7 +94,7 @@ func (t *resumeAttempt) attempt(ctx context.Context) (found bool, err error) {
 	if t.res.Outcome == store.Fenced || t.res.Outcome == store.Missing {
 		return false, nil
 	}
-	if !r.takeOwnership(m, &t.res) { // taken over again, or removed
+	if !r.takeOwnership(m, &t.res) {
 		return false, wire.ErrRemoved
 	}
 	return true, nil
@@ -130,13 +130,8 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	}
 	next := m.Record()
 	next.State, next.Write = known.State, known.Write+1
-	waiting := m.await(next.Epoch, next.Write) // a load may show the resume alone
-	defer t.r.RemoveWaiter(waiting)
-	found, _, err := m.Update(ctx, t.s.Executor(), &next)
-	if err != nil || !found.TookEffect() {
-		return err
-	}
-	return waiting.Wait(ctx, t.r.Room)
+	_, _, err := m.Update(ctx, t.s.Executor(), &next)
+	return err
 }
 
 // recentDataLoss reports whether the store lost data lately, so that members that

@@ -19,7 +19,7 @@ func (r *Room) MayReap(m *store.Member) (bool, error) {
 	switch {
 	case own == nil, own.Leaving && own.Life != m.Life:
 		return true, nil
-	case own.Leaving, m.Owner == r.all.Self(): // or its leave is under way
+	case m.Owner == r.all.Self():
 		return false, nil
 	}
 	return false, fmt.Errorf("reap %s: it is this node's and restored first: %w", m.ConnID, store.ErrUnavailable)
@@ -87,16 +87,16 @@ func (r *Room) unlockAfter(ctx context.Context, connID string) {
 
 // takeOwnership makes a member this node's that a resume or a takeover has written, with what
 // that write kept of the record. If this node had the member before, with another socket or in
-// grace, that Member is evicted. It reports false when the replica knows better by now: the member
-// was taken over again, or removed.
+// grace, that Member is evicted. It reports false when the member was taken over again
+// by now.
 func (r *Room) takeOwnership(m *Member, res *store.PutResult) bool {
 	m.state, m.Life, m.newer = res.Member.State, res.Member.Life, res.Member.Newer
 	m.write.Store(res.Member.Write)
 	m.ClientEpoch.Store(m.Epoch.Load())
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
-	stands, before, at := r.Rep.Member(m.ConnID), r.Owned[m.ConnID], r.Rep.Loaded()
-	if stands != nil && stands.Epoch > m.Epoch.Load() || stands == nil && at.Born == res.Born && at.Seq >= res.Seq {
+	stands, before := r.Rep.Member(m.ConnID), r.Owned[m.ConnID]
+	if stands != nil && stands.Epoch > m.Epoch.Load() {
 		return false
 	}
 	if before != nil && before != m {
