@@ -566,6 +566,8 @@ var resumeRules = []rule{
 		"A resume asks the store for a member that the replica does not show."),
 	off("keepNewest", "internal/owned/resume.go", "resumeAttempt.keepNewest", `return nil`,
 		"A resume that meets an older state in the store than is shown writes the newer one."),
+	without("keepNewest (waits)", "internal/owned/resume.go", "resumeAttempt.keepNewest", "return waiting.Wait(ctx, t.r.Room)", "return nil",
+		"A resume that wrote the newer state answers with it."),
 	without("write (tries)", "internal/owned/resume.go", "resumeAttempt.write", "for range resumeTries {", "for range 1 {",
 		"A resume follows a member that is written or moved meanwhile."),
 	without("write (above what is shown)", "internal/owned/resume.go", "resumeAttempt.write", "epoch = max(epoch, t.known.Epoch)", "",

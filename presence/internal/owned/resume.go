@@ -130,8 +130,13 @@ func (t *resumeAttempt) keepNewest(ctx context.Context) error {
 	}
 	next := m.Record()
 	next.State, next.Write = known.State, known.Write+1
-	_, _, err := m.Update(ctx, t.s.Executor(), &next)
-	return err
+	waiting := m.await(next.Epoch, next.Write) // a load may show the resume alone
+	defer t.r.RemoveWaiter(waiting)
+	found, _, err := m.Update(ctx, t.s.Executor(), &next)
+	if err != nil || !found.TookEffect() {
+		return err
+	}
+	return waiting.Wait(ctx, t.r.Room)
 }
 
 // recentDataLoss reports whether the store lost data lately, so that members that
