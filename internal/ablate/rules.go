@@ -579,7 +579,7 @@ var resumeRules = []rule{
 	return nil`, "A resume without an answer is found out about: the member goes into grace if it took effect."),
 	without("resumeAttempt.attach (grace)", "internal/owned/resume.go", "resumeAttempt.attach", "m.BeginGrace(t.s.Executor(), m.DisconnectNow(store.ReasonDisconnect, max(m.GraceMs, 1)))", "m.letGo()\n_, _ = r, ms",
 		"A member whose resume cannot be answered goes back into grace."),
-	without("takeOwnership (shown)", "internal/owned/takeover.go", "Room.takeOwnership", "stands != nil && stands.Epoch > m.Epoch.Load() || ", "",
+	without("takeOwnership (shown)", "internal/owned/takeover.go", "Room.takeOwnership", "stands != nil && stands.Epoch > m.Epoch.Load() {", "stands != nil && false {",
 		"A resume whose member is shown in another's hands by now is none."),
 }
 
