@@ -44,7 +44,7 @@ type belief struct {
 	over    bool      // its leave, for good, was acknowledged
 	overAt  time.Time // when
 	since   int       // the order of that join
-	value   int       // the state that the join's answer showed
+	value   int       // the state that the join brought, or else that its answer showed
 	written []*write  // the patches since then
 
 	asked    []time.Time   // when it sent what has no answer yet
@@ -111,7 +111,8 @@ func (b *belief) isOut(grace time.Duration) {
 	b.in, b.outAt, b.outGrace = false, time.Now(), grace
 }
 
-func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
+// joined notes the answer to a join; brings says that its state had the join's order.
+func (s *simulation) joined(b *belief, user string, order int, brings bool, a wireAck) {
 	s.log("ack of join", b.c.name, b.room, a.OK, a.Code, a.Self.ConnID, a.Self.Epoch, a.Resumed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,6 +141,9 @@ func (s *simulation) joined(b *belief, user string, order int, a wireAck) {
 		if m.ConnID == b.connID {
 			b.value = stateValue(m.State)
 		}
+	}
+	if brings { // the answer may show what a store that went back has
+		b.value = order
 	}
 	if a.Self.Resume != "" {
 		s.tokens[a.Self.Resume] = membershipOf{b.room, user}

@@ -255,6 +255,7 @@ func (s *simulation) step() {
 		time.Sleep(time.Duration(s.dice.IntN(20)) * time.Millisecond)
 	}
 	s.w.rest(1)
+	s.noteDead() // a node that is marked dead soon has another id
 }
 
 // join joins, half the time to be resumable, and often with a token that a
@@ -269,7 +270,8 @@ func (s *simulation) join(c *client, room, user string) {
 	}
 	s.value++
 	order := s.value
-	if s.dice.IntN(2) == 0 {
+	brings := s.dice.IntN(2) == 0
+	if brings {
 		payload += fmt.Sprintf(`,"state":{"n":%d}`, order)
 	}
 	payload += "}"
@@ -280,7 +282,7 @@ func (s *simulation) join(c *client, room, user string) {
 		c.sock.Join([]byte(payload), nil, ackFunc(func(ack []byte) {
 			c.joined(room, ack)
 			a := parseAck(s.w.t, ack)
-			s.joined(b, user, order, a)
+			s.joined(b, user, order, brings, a)
 			s.decided(room, token, a)
 		}))
 	})
