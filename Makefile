@@ -99,8 +99,8 @@ soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server'
 	$(GO) test ./cmd/realtime -count=1 -timeout 0 -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
 
 .PHONY: bench
-bench: build ## Measure what operations cost, beside other servers, or a commit BASE (ROUNDS)
-	ROUNDS=$(ROUNDS) BASE=$(BASE) scripts/bench.sh
+bench: build ## Measure what operations cost, beside other servers, or a commit BASE (ROUNDS, ONLY)
+	ROUNDS=$(ROUNDS) BASE=$(BASE) ONLY="$(ONLY)" scripts/bench.sh
 
 .PHONY: deps
 deps: ## Install what the tests need besides Go and Node (Debian)

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestEcho(t *testing.T) {
 }
 
 func TestRowsAreWorkloads(t *testing.T) {
-	for _, r := range rows {
+	for _, r := range slices.Concat(rows, everydayRows) {
 		if _, err := load.Workload(r.workload); err != nil {
 			t.Errorf("%s: %v", r.name, err)
 		}
@@ -52,9 +53,9 @@ func TestCosts(t *testing.T) {
 		{Operations: 100, Deliveries: 1000, Processes: []load.Usage{usage("server", 0.002, 20<<10, 40<<10), usage("redis", 0.001, 0, 1<<20), usage("client", 9, 0, 0)}},
 	}}
 	for name, c := range map[string]struct{ got, want cost }{
-		"operation": {perOperation(r), cost{20, 10}},
-		"delivery":  {perDelivery(r), cost{2, 1}},
-		"memory":    {memory(r), cost{3, 0}},
+		"operation": {perOperation(r), cost{server: 20, redis: 10}},
+		"delivery":  {perDelivery(r), cost{server: 2, redis: 1}},
+		"memory":    {memory(r), cost{server: 3}},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %v, want %v", name, c.got, c.want)
@@ -63,10 +64,11 @@ func TestCosts(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
+	of := func(server, redis float64) []cost { return []cost{{server: server, redis: redis}} }
 	got := format([]line{
-		{rows[0], map[string][]cost{ownColumn: {{12, 0.05}}, echoColumn: {{8, 0}}, nodeColumn: {{30, 0}}}, []cost{{7.5, 0.04}}},
-		{rows[3], map[string][]cost{ownColumn: {{1, 0.5}}}, []cost{{0.5, 0.25}}},
-		{rows[5], map[string][]cost{ownColumn: {{7.25, 0}}}, []cost{{3.5, 0}}},
+		{rows[0], map[string][]cost{ownColumn: of(12, 0.05), echoColumn: of(8, 0), nodeColumn: of(30, 0)}, of(7.5, 0.04)},
+		{rows[3], map[string][]cost{ownColumn: of(1, 0.5)}, of(0.5, 0.25)},
+		{rows[5], map[string][]cost{ownColumn: of(7.25, 0)}, of(3.5, 0)},
 	})
 	for _, want := range []string{"| 9.00 / 0.10 | 7.50 / 0.04 ", "| 12.0 / 0.05 | 8.00 ", "| 1.5 ", "| 2.5 ", "| 2.00 ", "| 0.50 ", "| – ", "| 7.25 "} {
 		if !strings.Contains(got, want) {
@@ -79,7 +81,7 @@ func TestFormat(t *testing.T) {
 }
 
 func TestMiddle(t *testing.T) {
-	if got := middle([]cost{{5, 1}, {1, 3}, {3, 2}}); got != (cost{3, 2}) {
+	if got := middle([]cost{{server: 5, redis: 1}, {server: 1, redis: 3}, {server: 3, redis: 2}}); got != (cost{server: 3, redis: 2}) {
 		t.Errorf("got %v", got)
 	}
 	if got := middle(nil); got != (cost{}) {

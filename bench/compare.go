@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +14,33 @@ import (
 // row counts as worse: what a run cannot tell from noise is no worse.
 const worseFrom = 1.03
 
-// minRounds is how many rounds a comparison needs at least.
-const minRounds = 3
+// A comparison has comparedRounds unless told otherwise, and needs minRounds.
+const (
+	comparedRounds = 7
+	minRounds      = 3
+)
 
 // pair is what one round measured of one row on both binaries.
 type pair struct {
 	base, own cost
+}
+
+// trial is a row and what starts a build of the command for it.
+type trial struct {
+	row   row
+	start func(binary string) (*server, error)
+}
+
+// trials are all rows of a comparison: those at everyday load once with members
+// in memory, and once on Redis.
+func trials() (list []trial) {
+	for _, r := range rows {
+		list = append(list, trial{r, startRealtime})
+	}
+	for _, r := range everydayRows {
+		list = append(list, trial{r.named("in memory (µs)"), startMemory}, trial{r.named("on Redis (µs)"), startRealtime})
+	}
+	return list
 }
 
 // compared is a row with what each round measured.
@@ -30,21 +52,21 @@ type compared struct {
 // compare measures the rows on two builds of the command, one right after the
 // other in each round, the order changing from round to round. It returns the
 // table of the rows that it came to, and an error that names the rows whose
-// costs are worse.
+// costs are worse. Rounds of 0 are comparedRounds.
 func (b *bench) compare(ctx context.Context, base string, rounds int, wanted func(name string) bool) (string, error) {
-	if rounds < minRounds {
+	if rounds = cmp.Or(rounds, comparedRounds); rounds < minRounds {
 		return "", fmt.Errorf("a comparison needs at least %d rounds", minRounds)
 	}
 	var list []compared
-	for _, r := range rows {
-		if !wanted(r.name) {
+	for _, t := range trials() {
+		if !wanted(t.row.name) {
 			continue
 		}
-		c := compared{row: r}
+		c := compared{row: t.row}
 		for n := range rounds {
-			p, err := b.both(ctx, base, r, n%2 == 1)
+			p, err := b.both(ctx, base, t, n%2 == 1)
 			if err != nil {
-				return formatCompared(list), fmt.Errorf("%s: %w", r.workload, err)
+				return formatCompared(list), fmt.Errorf("%s: %w", t.row.name, err)
 			}
 			c.pairs = append(c.pairs, p)
 		}
@@ -54,20 +76,20 @@ func (b *bench) compare(ctx context.Context, base string, rounds int, wanted fun
 }
 
 // both measures a row on the two binaries.
-func (b *bench) both(ctx context.Context, base string, r row, ownFirst bool) (p pair, err error) {
+func (b *bench) both(ctx context.Context, base string, t trial, ownFirst bool) (p pair, err error) {
 	turns := []struct {
 		column column
 		cost   *cost
 	}{
-		{column{name: "base", start: func() (*server, error) { return startRealtime(base) }}, &p.base},
-		{column{name: ownColumn, start: b.startRealtime}, &p.own},
+		{column{name: "base", start: func() (*server, error) { return t.start(base) }}, &p.base},
+		{column{name: ownColumn, start: func() (*server, error) { return t.start(b.binary) }}, &p.own},
 	}
 	if ownFirst {
 		turns[0], turns[1] = turns[1], turns[0]
 	}
-	for _, t := range turns {
-		if *t.cost, err = b.once(ctx, t.column, r); err != nil {
-			return p, fmt.Errorf("on %s: %w", t.column.name, err)
+	for _, turn := range turns {
+		if *turn.cost, err = b.once(ctx, turn.column, t.row); err != nil {
+			return p, fmt.Errorf("on %s: %w", turn.column.name, err)
 		}
 	}
 	return p, nil
@@ -121,15 +143,32 @@ func (i interval) worse() bool { return i.low >= worseFrom }
 
 func (i interval) text() string { return fmt.Sprintf("%.3f (%.3f–%.3f)", i.ratio, i.low, i.high) }
 
-// parts are what a row's cost consists of. Redis costs too little in the rows
-// without a budget for it to be compared.
-var parts = []struct {
+// part is one of the things that a row's cost consists of.
+type part struct {
 	name  string
 	of    func(cost) float64
 	takes func(row) bool
-}{
-	{"server", func(c cost) float64 { return c.server }, func(row) bool { return true }},
-	{"Redis", func(c cost) float64 { return c.redis }, func(r row) bool { return r.budget.redis >= 1 }},
+	shown bool // in the table, without a verdict
+}
+
+// parts: Redis costs too little to be compared in the rows at saturation that have
+// no budget for it. The p99 has no verdict: one stall of the machine in a round
+// decides it, so that a comparison would often fail though nothing is worse.
+var parts = []part{
+	{name: "server", of: serverOf, takes: func(row) bool { return true }},
+	{name: "Redis", of: redisOf, takes: func(r row) bool { return r.budget.redis >= 1 || r.rate > 0 }},
+	{name: "delivery p50 (ms)", of: p50Of, takes: func(r row) bool { return r.rate > 0 }},
+	{name: "delivery p99 (ms)", of: p99Of, takes: func(r row) bool { return r.rate > 0 }, shown: true},
+}
+
+func (p part) verdict(i interval) string {
+	switch {
+	case p.shown:
+		return "–"
+	case i.worse():
+		return "worse"
+	}
+	return "no worse"
 }
 
 // formatCompared writes a line for each row and part: the medians of both
@@ -142,16 +181,12 @@ func formatCompared(list []compared) string {
 			if !p.takes(c.row) || !ok {
 				continue
 			}
-			verdict := "no worse"
-			if i.worse() {
-				verdict = "worse"
-			}
 			base, own := make([]cost, len(c.pairs)), make([]cost, len(c.pairs))
 			for n, pair := range c.pairs {
 				base[n], own[n] = pair.base, pair.own
 			}
 			table = append(table, []string{
-				c.row.name, p.name, micros(median(base, p.of)), micros(median(own, p.of)), i.text(), verdict,
+				c.row.name, p.name, micros(median(base, p.of)), micros(median(own, p.of)), i.text(), p.verdict(i),
 			})
 		}
 	}
@@ -163,7 +198,7 @@ func worse(list []compared) error {
 	var errs []error
 	for _, c := range list {
 		for _, p := range parts {
-			if i, ok := ratioOf(c.pairs, p.of); ok && p.takes(c.row) && i.worse() {
+			if i, ok := ratioOf(c.pairs, p.of); ok && p.takes(c.row) && !p.shown && i.worse() {
 				errs = append(errs, fmt.Errorf("worse: %s, %s: %s", c.row.name, p.name, i.text()))
 			}
 		}

@@ -14,20 +14,18 @@ func pairsOf(ratios ...float64) []pair {
 	return list
 }
 
-func serverPart(c cost) float64 { return c.server }
-
 // The bounds are those of a t test on the logarithms, worked out by hand.
 func TestRatioOf(t *testing.T) {
-	got, ok := ratioOf(pairsOf(1, 1.1, 1.2, 1, 1.1, 1.2, 1.1), serverPart)
+	got, ok := ratioOf(pairsOf(1, 1.1, 1.2, 1, 1.1, 1.2, 1.1), serverOf)
 	want := interval{1.0974, 1.0244, 1.1756}
 	near := func(a, b float64) bool { return math.Abs(a-b) < 0.0005 }
 	if !ok || !near(got.ratio, want.ratio) || !near(got.low, want.low) || !near(got.high, want.high) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, ok := ratioOf(pairsOf(1), serverPart); ok {
+	if _, ok := ratioOf(pairsOf(1), serverOf); ok {
 		t.Error("one round has no interval")
 	}
-	if _, ok := ratioOf(make([]pair, 3), serverPart); ok {
+	if _, ok := ratioOf(make([]pair, 3), serverOf); ok {
 		t.Error("what was not measured has a ratio")
 	}
 }

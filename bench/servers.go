@@ -42,6 +42,11 @@ func startRealtime(binary string) (*server, error) {
 	return s, nil
 }
 
+// startMemory starts a build of the command with members in memory.
+func startMemory(binary string) (*server, error) {
+	return startProcess([]string{"HOST=127.0.0.1", "PORT=0", "LOG_LEVEL=warn"}, binary, "dev")
+}
+
 func startEcho() (*server, error) {
 	self, err := os.Executable()
 	if err != nil {

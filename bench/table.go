@@ -35,13 +35,22 @@ func format(lines []line) string {
 			echo.text(false), node.text(false), ratio(own.server, echo.server), ratio(node.server, own.server),
 		})
 	}
-	return fmt.Sprintf("%s/%s, %d cores, %s; server / Redis\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()) +
-		mdtable.Format(table)
+	return machine() + "; server / Redis\n\n" + mdtable.Format(table)
 }
+
+func machine() string {
+	return fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+}
+
+// What a cost consists of.
+func serverOf(c cost) float64 { return c.server }
+func redisOf(c cost) float64  { return c.redis }
+func p50Of(c cost) float64    { return c.p50 }
+func p99Of(c cost) float64    { return c.p99 }
 
 // middle is the median of each part; of nothing, nothing.
 func middle(list []cost) cost {
-	return cost{median(list, func(c cost) float64 { return c.server }), median(list, func(c cost) float64 { return c.redis })}
+	return cost{median(list, serverOf), median(list, redisOf), median(list, p50Of), median(list, p99Of)}
 }
 
 func median(list []cost, part func(cost) float64) float64 {
