@@ -37,6 +37,7 @@ type Server struct {
 
 	alarms   *alarms
 	rung     chan struct{} // closed when the alarms' loop has ended, with the last session
+	pace     pace
 	flushers []*flusher
 	turns    atomic.Uint32 // deals out the flushers
 	loops    sync.WaitGroup
@@ -85,8 +86,10 @@ func NewServer(cfg Config, accept func(*Session) Handler) (*Server, error) {
 		srv.alarms.run(srv.now, srv.idle)
 	}()
 	srv.tasks.Store(1)
-	for range runtime.GOMAXPROCS(0) {
-		f := newFlusher()
+	loops := runtime.GOMAXPROCS(0)
+	srv.pace.window = flushInterval / time.Duration(loops)
+	for range loops {
+		f := newFlusher(srv)
 		srv.flushers = append(srv.flushers, f)
 		srv.loops.Go(func() { f.run(srv.stop) })
 	}

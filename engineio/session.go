@@ -246,19 +246,31 @@ func (s *Session) letGo() {
 	}
 }
 
-// unlock gives the lock back, and hands the session to its flusher if that has to look at it.
+// unlock gives the lock back after something was queued. Where the session is to be flushed, the caller
+// does it while flushes are few, else the flush loop, together with those that wait for it.
 func (s *Session) unlock() {
-	kick := s.out != nil && !s.inline && !s.writing && !s.dirty
-	if kick {
-		s.dirty = true
-	}
-	s.mu.Unlock()
-	if kick {
+	switch {
+	case !s.unlockDirty():
+	case s.flusher.join(s):
+	case s.srv.pace.few(s.srv.now()):
+		s.flushDirty()
+	default:
 		s.flusher.add(s)
 	}
 }
 
-// flushDirty is the flusher's turn of this session.
+// unlockDirty gives the lock back, and reports whether the caller must see to it that the session is
+// flushed.
+func (s *Session) unlockDirty() bool {
+	flush := s.out != nil && !s.inline && !s.writing && !s.dirty
+	if flush {
+		s.dirty = true
+	}
+	s.mu.Unlock()
+	return flush
+}
+
+// flushDirty flushes the session after unlockDirty has reported true.
 func (s *Session) flushDirty() {
 	s.mu.Lock()
 	s.dirty = false

@@ -63,7 +63,8 @@ func (c *wsCarrier) flush() {
 }
 
 // goOn notes that n bytes have left, and returns the next ones if there were more behind them. If not,
-// it gives the writer's role back: what was queued meanwhile waits for the next turn of the flusher.
+// it gives the writer's role back: what was queued meanwhile waits for the next turn of the flush loop, so
+// that no goroutine goes on writing for others.
 func (c *wsCarrier) goOn(w *writer, n int, more bool) (p []byte, left bool) {
 	s := c.s
 	s.mu.Lock()
@@ -76,7 +77,9 @@ func (c *wsCarrier) goOn(w *writer, n int, more bool) (p []byte, left bool) {
 	}
 	s.writing = false
 	end := c.ending()
-	s.unlock()
+	if s.unlockDirty() {
+		s.flusher.add(s)
+	}
 	c.end(end)
 	return nil, false
 }
