@@ -2,6 +2,7 @@ package connlimit
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 type env struct {
@@ -97,6 +99,7 @@ func (e *env) dial() net.Conn {
 		e.t.Fatal(err)
 	}
 	e.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(time.Minute)) // a wait for an end that does not come fails
 	return c
 }
 
@@ -112,7 +115,9 @@ func (e *env) ask(c net.Conn, path string) int {
 
 func wantEnd(t *testing.T, c net.Conn) {
 	t.Helper()
-	_, _ = io.Copy(io.Discard, c) // a reset is an end, too
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) { // a reset is an end, too
+		t.Fatal(err)
+	}
 }
 
 // Connections beyond the limit are told so, hijacked ones count, and one that ends makes room.
