@@ -13,11 +13,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/engineio"
 	"github.com/realtime-ai/realtime-message-go/internal/config"
 	"github.com/realtime-ai/realtime-message-go/internal/connlimit"
 	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 	"github.com/realtime-ai/realtime-message-go/internal/listen"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
+	"github.com/realtime-ai/realtime-message-go/internal/upgrade"
 )
 
 // socketPath is where Socket.IO is, with a slash at the end or without.
@@ -112,9 +114,16 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 func serve(web *http.Server, listeners []net.Listener) error {
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- web.Serve(l) }()
+		go func() { failed <- web.Serve(upgrade.Listen(l, web, opensWebSocket)) }()
 	}
 	return <-failed
+}
+
+// opensWebSocket tells which handshakes need no net/http: those that begin a session. One that moves a
+// session from polling to a WebSocket could be refused for what it changes, so it must not be tried twice.
+func opensWebSocket(r *http.Request) bool {
+	query := r.URL.Query()
+	return strings.HasPrefix(r.URL.Path, socketPath) && query.Get("transport") == string(engineio.WebSocket) && !query.Has("sid")
 }
 
 const panicPrefix = "http: panic serving"
