@@ -142,7 +142,8 @@ func (s *Session) isOpen() bool { return state(s.state.Load()) == stateOpen }
 
 // Send queues frames; those of one call are one message, and stay together and in order. It never
 // blocks. Called while this session's HandleMessage runs, the frames leave when all that was read
-// with the message is handled (see [Session.Wait]); otherwise at once or within about a millisecond.
+// with the message is handled (see [Session.Wait]); otherwise at once or, while the server sends a lot,
+// within about a millisecond.
 //
 // When more than MaxQueueBytes would wait, changes of the same subject are folded, and then those of
 // a session that [Session.SetHeals] given up but for the newest; if that is not enough the session is
