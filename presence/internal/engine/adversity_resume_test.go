@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -88,10 +87,7 @@ func TestKickDuringAResume(t *testing.T) {
 func TestAKickDuringAResumeThatIsNotHeard(t *testing.T) {
 	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		w.steady()
 		w.connect(e, "b").join("r", "bob", "")
 		a := w.connect(w.nodes[1], "a")

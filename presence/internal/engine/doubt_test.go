@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -54,10 +53,7 @@ func (s *lateWrites) Enter(ctx context.Context, q store.EnterRequest) (store.Put
 func inLateWorld(t *testing.T, f func(w *world, e *Engine, mem *memstore.Store, late *lateWrites)) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
 		late := &lateWrites{Store: mem}
-		e, err := w.start(late, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(late)
 		f(w, e, mem, late)
 	})
 }
@@ -306,10 +302,7 @@ func TestAJoinBesideAMemberInGrace(t *testing.T) {
 func TestAResumeOfAClosedSocketTakesNothing(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, _ links) {
 		st := slowOver(mem)
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		first := w.connect(w.nodes[0], "a").join("r", "ann", `,"graceMs":60000`)
 		st.slow("Load", 0, 300*time.Millisecond)
 		closed := w.connect(e, "closed")
@@ -433,10 +426,7 @@ func (s *aheadPuts) Enter(ctx context.Context, q store.EnterRequest) (store.PutR
 func TestAWriteThatComesTooLateIsRepeated(t *testing.T) {
 	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
 		st := &aheadPuts{Store: mem}
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		a, b := w.connect(e, "a"), w.connect(e, "b")
 		b.join("r", "bob", "")
 		a.join("r", "ann", `,"graceMs":60000`)

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/node"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -119,9 +118,7 @@ func TestEntriesThatAreBackWithoutTheirMember(t *testing.T) {
 		lose(func(p string) bool { return p != "room:r" })
 		l[0].Interrupt(true)
 		w.rest(3 * time.Second)
-		if at, err := mem.UserMembers(w.t.Context(), "ann"); err != nil || len(at) > 0 {
-			t.Errorf("ann is in %v, %v", at, err)
-		}
+		w.userIsIn(mem, "ann", 0)
 		if fields, _ := mem.ConnRecord("sock-a"); fields != nil {
 			t.Errorf("record: %v", fields)
 		}
@@ -284,10 +281,7 @@ func TestALeaveThatAResumeOvertakesBeginsNoGrace(t *testing.T) {
 func TestTheRecordOfAConnectionThatHasLeftIsNotRenewed(t *testing.T) {
 	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
 		st := slowOver(mem)
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		a := w.connect(e, "a")
 		a.join("r", "ann", "")
 		st.slow("ConnRefresh", time.Second, 0)

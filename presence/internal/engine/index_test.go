@@ -185,10 +185,7 @@ func joinDuringRemoval(t *testing.T, limit time.Duration, lost bool, after time.
 func TestALossOfTheIndexDuringAFirstJoin(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		w.steady()
 		rewind := mem.SaveParts()
 		st.slow("ConnJoin", 0, 100*time.Millisecond)

@@ -79,9 +79,7 @@ func TestAKickThatIsNotHeardIsRepeated(t *testing.T) {
 // nothingOf checks that the store has no entry of a user, and nothing of its connection.
 func nothingOf(w *world, mem *memstore.Store, user, connID string) {
 	w.t.Helper()
-	if at, err := mem.UserMembers(w.t.Context(), user); err != nil || len(at) > 0 {
-		w.t.Errorf("%s is in %v, %v", user, at, err)
-	}
+	w.userIsIn(mem, user, 0)
 	if fields, _ := mem.ConnRecord(connID); fields != nil {
 		w.t.Errorf("record: %v", fields)
 	}
@@ -114,8 +112,6 @@ func TestAKickWithoutAnAnswerIsFinished(t *testing.T) {
 			w.t.Fatal("the kick had an answer")
 		}
 		w.rest(30 * time.Second)
-		if at, err := mem.UserMembers(w.t.Context(), "ann"); err != nil || len(at) > 0 {
-			w.t.Errorf("ann is in %v, %v", at, err)
-		}
+		w.userIsIn(mem, "ann", 0)
 	})
 }

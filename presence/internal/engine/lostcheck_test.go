@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
 
@@ -14,10 +13,7 @@ import (
 func TestALossInTheMiddleOfARestore(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		w.steady()
 		b := w.connect(w.nodes[0], "b")
 		b.join("r", "bob", "")

@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -48,10 +48,7 @@ func TestALostIndexIsWrittenAgain(t *testing.T) {
 func TestAResumeKeepsThePatchThatTheStoreLost(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		b := w.connect(e, "b")
 		b.join("r", "bob", "")
 		a := w.connect(w.nodes[0], "a")
@@ -80,16 +77,12 @@ func TestAResumeKeepsThePatchThatTheStoreLost(t *testing.T) {
 		if !ack.OK || !ack.Resumed {
 			t.Fatalf("resume: %+v", ack)
 		}
-		for _, m := range ack.Snapshot {
-			if m.UserID == "ann" && string(m.State) != `{"n":2}` {
-				t.Errorf("resumed with state %s", m.State)
-			}
+		if i := slices.IndexFunc(ack.Snapshot, func(m wireMember) bool { return m.UserID == "ann" }); i < 0 || string(ack.Snapshot[i].State) != `{"n":2}` {
+			t.Errorf("resumed with %+v", ack.Snapshot)
 		}
 		w.rest(10 * time.Second)
-		for _, m := range w.stored("r") {
-			if m.UserID == "ann" && string(m.State) != `{"n":2}` {
-				t.Errorf("the store has state %s", m.State)
-			}
+		if m := w.storedOf("r", "ann"); string(m.State) != `{"n":2}` {
+			t.Errorf("the store has state %s", m.State)
 		}
 		w.agree("r")
 	})

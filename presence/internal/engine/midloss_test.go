@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -27,10 +26,7 @@ func TestALossInTheMiddleOfAJoin(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 					st := slowOver(l[0])
-					e, err := w.start(st, clock.System{})
-					if err != nil {
-						t.Fatal(err)
-					}
+					e := w.startOn(st)
 					w.steady()
 					b := w.connect(w.nodes[0], "b")
 					b.join("r", "bob", "")
@@ -171,10 +167,7 @@ func TestARefusedJoinLeavesTheGraceAlone(t *testing.T) {
 func TestALeaveThatComesTooLateIsNone(t *testing.T) {
 	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		w.steady()
 		a, b, z := w.connect(w.nodes[1], "a"), w.connect(w.nodes[1], "b"), w.connect(e, "z")
 		b.join("r", "bob", "")

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
 )
@@ -28,10 +27,7 @@ func TestCloseWaitsForAStartedPatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New(memstore.Options{})
 		runWorld(t, mem, 0, func(w *world) {
-			e, err := w.start(slowStarter{mem}, clock.System{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := w.startOn(slowStarter{mem})
 			a := w.connect(e, "a")
 			a.join("r", "ann", "")
 			p := a.send("heartbeat", `{"patchState":{"n":2}}`)

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -19,6 +18,35 @@ func dave(change func(m *store.Member)) store.Put {
 		change(&m)
 	}
 	return store.Put{Intent: store.IntentJoin, Member: m}
+}
+
+// storedOf is the member of a user that the store has in a room.
+func (w *world) storedOf(room, user string) store.Member {
+	w.t.Helper()
+	for _, m := range w.stored(room) {
+		if m.UserID == user {
+			return m
+		}
+	}
+	w.t.Fatalf("the store has no member of %s in room %s", user, room)
+	return store.Member{}
+}
+
+// userIsIn checks in how many rooms, or with how many connections, the index has a user.
+func (w *world) userIsIn(mem *memstore.Store, user string, want int) {
+	w.t.Helper()
+	if at, err := mem.UserMembers(w.t.Context(), user); err != nil || len(at) != want {
+		w.t.Errorf("%s is in %v, %v, want %d", user, at, err, want)
+	}
+}
+
+// addFarUser writes the entry of a user for a member that putFar has written.
+func (w *world) addFarUser(mem *memstore.Store, m store.Member) {
+	w.t.Helper()
+	u := store.UserEntry{UserID: m.UserID, Room: "r", ConnID: m.ConnID, Life: m.Life, ExpiresMs: time.Now().Add(time.Second).UnixMilli()}
+	if err := mem.AddUser(w.t.Context(), u); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // usersIn are the users of the members that the store has in a room.
@@ -139,15 +167,10 @@ func (s *removeHook) Remove(ctx context.Context, r store.Remove) (store.Outcome,
 func TestAReapThatMeetsAWrite(t *testing.T) {
 	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
 		st := &removeHook{Store: mem}
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		put := dave(nil)
 		w.putFar(mem, put)
-		if err := mem.AddUser(w.t.Context(), store.UserEntry{UserID: "dave", Room: "r", ConnID: "dave", Life: put.Member.Life, ExpiresMs: time.Now().Add(time.Second).UnixMilli()}); err != nil {
-			t.Fatal(err)
-		}
+		w.addFarUser(mem, put.Member)
 		st.before = func() {
 			next := put
 			next.Member.Epoch, next.Member.Write, next.Fence = 2, 2, 1
@@ -156,9 +179,7 @@ func TestAReapThatMeetsAWrite(t *testing.T) {
 		if err := e.ReapRoom(w.t.Context(), "far", "r"); err == nil {
 			t.Error("done, though the member is written by somebody")
 		}
-		if at, err := mem.UserMembers(w.t.Context(), "dave"); err != nil || len(at) != 1 {
-			t.Errorf("dave is in %v, %v", at, err)
-		}
+		w.userIsIn(mem, "dave", 1)
 		st.before = nil
 		if err := e.ReapRoom(w.t.Context(), "far", "r"); err != nil {
 			t.Error(err)
@@ -174,9 +195,7 @@ func TestAReapWithoutTheUsersIndex(t *testing.T) {
 	inLinkedWorld(t, 1, func(w *world, mem *memstore.Store, l links) {
 		put := dave(nil)
 		w.putFar(mem, put)
-		if err := mem.AddUser(w.t.Context(), store.UserEntry{UserID: "dave", Room: "r", ConnID: "dave", Life: put.Member.Life, ExpiresMs: time.Now().Add(time.Second).UnixMilli()}); err != nil {
-			t.Fatal(err)
-		}
+		w.addFarUser(mem, put.Member)
 		l[0].SetPlan(once("RemoveUser", storetest.FailBefore))
 		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err == nil {
 			t.Error("done, though the entry stands")
@@ -184,8 +203,9 @@ func TestAReapWithoutTheUsersIndex(t *testing.T) {
 		if err := w.nodes[0].ReapRoom(w.t.Context(), "far", "r"); err != nil {
 			t.Error(err)
 		}
-		if at, err := mem.UserMembers(w.t.Context(), "dave"); err != nil || len(at) > 0 || len(w.stored("r")) > 0 {
-			t.Errorf("dave is in %v, %v; members: %q", at, err, w.usersIn("r"))
+		w.userIsIn(mem, "dave", 0)
+		if left := w.usersIn("r"); len(left) > 0 {
+			t.Errorf("%q are left", left)
 		}
 	})
 }

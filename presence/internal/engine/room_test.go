@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/memstore"
@@ -167,10 +166,7 @@ func (w *world) takenOverFar(mem *memstore.Store, c *client, epoch int64) {
 func TestARoomThatIsDoubtedDuringALoad(t *testing.T) {
 	inLinkedWorld(t, 2, func(w *world, _ *memstore.Store, l links) {
 		st := slowOver(l[0])
-		e, err := w.start(st, clock.System{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := w.startOn(st)
 		b := w.connect(w.nodes[1], "b")
 		b.join("r", "bob", "")
 		a := w.connect(e, "a")

@@ -153,10 +153,8 @@ func TestASilenceDuringALoss(t *testing.T) {
 					a.pong()
 				}
 				w.rest(10 * time.Second)
-				for _, m := range w.stored("r") {
-					if m.UserID == "ann" && m.Away != silent {
-						t.Errorf("stored: %+v", m)
-					}
+				if m := w.storedOf("r", "ann"); m.Away != silent {
+					t.Errorf("stored: %+v", m)
 				}
 				w.agree("r")
 			})

@@ -87,7 +87,13 @@ func (textFrame) Namespace() string { return "/" }
 
 func (w *world) addNode() *Engine {
 	w.t.Helper()
-	e, err := w.start(w.store, clock.System{})
+	return w.startOn(w.store)
+}
+
+// startOn adds a node on a store of its own.
+func (w *world) startOn(st store.Store) *Engine {
+	w.t.Helper()
+	e, err := w.start(st, clock.System{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -300,14 +300,12 @@ func (s *simulation) stands(b *belief) bool {
 }
 
 // disputed reports whether others may have an owned member by right: a resume of
-// it is open or was refused, or the store lost who resumed it last, or the node of the
-// socket before did not hear of that, and stood still until the new one's was dead. s.mu
-// is held.
+// it is open or was refused, or the store lost who resumed it last. s.mu is held.
 func (s *simulation) disputed(b *belief) bool {
 	if s.contested[seatID{b.room, b.connID}] > 0 {
 		return true
 	}
-	if unheard := s.happened[faultDrop] && s.happened[faultFreeze]; !unheard && !s.lostData() {
+	if !s.lostData() {
 		return false
 	}
 	return slices.ContainsFunc(s.inRoom[b.room], func(other *belief) bool { return other != b && other.seatKey != b.seatKey && other.connID == b.connID })

@@ -249,10 +249,8 @@ func TestJoinThatWaitsTooLong(t *testing.T) {
 		if all[2].view("r") == nil || b.isIn("r") {
 			t.Error("who may hear the room has changed")
 		}
-		for _, m := range w.stored("r") {
-			if m.UserID == "user2" && len(m.State) < 2000 {
-				t.Errorf("stored: %s with a state of %d bytes", m.UserID, len(m.State))
-			}
+		if m := w.storedOf("r", "user2"); len(m.State) < 2000 {
+			t.Errorf("stored: %s with a state of %d bytes", m.UserID, len(m.State))
 		}
 		if ack := all[2].send("heartbeat", `{"roomId":"r","epoch":1}`).wait(); ack.Stale {
 			t.Errorf("the membership before is stale: %+v", ack)
