@@ -55,19 +55,34 @@ func TestPaceAfterATurn(t *testing.T) {
 	}
 }
 
+// flushBy gives a session to another loop when its handshake is noted as sent, which may be some time after
+// the client has read it.
+func (s *Session) flushBy(t *testing.T, loop *flusher) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		idle := s.out == nil && !s.writing && !s.dirty
+		if idle {
+			s.flusher = loop
+		}
+		s.mu.Unlock()
+		switch {
+		case idle:
+			return
+		case time.Since(begin) > 20*time.Second:
+			t.Fatal("the handshake does not leave")
+		}
+	}
+}
+
 // While flushes are few, the goroutine that sends writes; then the flush loop does.
 func TestWhoFlushes(t *testing.T) {
 	e := newTCPEnv(t, Config{})
 	e.srv.pace.window = 1000 * time.Hour
 	c := e.openWS()
 	s := e.session().s
-	for s.Queued() > 0 { // what the client has read may still be noted as queued
-		time.Sleep(time.Millisecond)
-	}
 	loop := newFlusher(e.srv) // which does not run
-	s.mu.Lock()
-	s.flusher = loop
-	s.mu.Unlock()
+	s.flushBy(t, loop)
 	for i := range directFlushes {
 		s.Send(NewFrame([]byte("a"), false))
 		if n := s.Queued(); n > 0 {
@@ -83,12 +98,7 @@ func TestWhoFlushes(t *testing.T) {
 	}
 	c2 := e.openWS()
 	other := e.session().s
-	for other.Queued() > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	other.mu.Lock()
-	other.flusher = loop
-	other.mu.Unlock()
+	other.flushBy(t, loop)
 	e.srv.pace.counts.Store(0)
 	other.Send(NewFrame([]byte("c"), false)) // goes with the one that waits, though flushes are few
 	if len(loop.dirty) != 2 {

@@ -63,8 +63,7 @@ func (c *wsCarrier) flush() {
 }
 
 // goOn notes that n bytes have left, and returns the next ones if there were more behind them. If not,
-// it gives the writer's role back: what was queued meanwhile waits for the next turn of the flush loop, so
-// that no goroutine goes on writing for others.
+// it gives the writer's role back: what was queued meanwhile waits for the next turn of the flush loop.
 func (c *wsCarrier) goOn(w *writer, n int, more bool) (p []byte, left bool) {
 	s := c.s
 	s.mu.Lock()
