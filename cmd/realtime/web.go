@@ -19,7 +19,7 @@ import (
 	"github.com/realtime-ai/realtime-message-go/internal/httpbody"
 	"github.com/realtime-ai/realtime-message-go/internal/listen"
 	"github.com/realtime-ai/realtime-message-go/internal/lograte"
-	"github.com/realtime-ai/realtime-message-go/internal/upgrade"
+	"github.com/realtime-ai/realtime-message-go/internal/wslisten"
 )
 
 // socketPath is where Socket.IO is, with a slash at the end or without.
@@ -114,7 +114,7 @@ func (s *server) listen(port config.Number, setting string) ([]net.Listener, err
 func serve(web *http.Server, listeners []net.Listener) error {
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { failed <- web.Serve(upgrade.Listen(l, web, opensWebSocket)) }()
+		go func() { failed <- web.Serve(wslisten.Listen(l, web, opensWebSocket)) }()
 	}
 	return <-failed
 }

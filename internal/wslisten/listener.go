@@ -1,6 +1,6 @@
-// Package upgrade serves opening handshakes of WebSockets before net/http sees their connections: that
-// costs less than half as much. Whatever is no plain handshake, or is refused, goes to net/http untouched.
-package upgrade
+// Package wslisten has a listener that serves opening handshakes of WebSockets before net/http sees their
+// connections, since that costs less. Whatever is no plain handshake, or is refused, goes to net/http untouched.
+package wslisten
 
 import (
 	"context"
@@ -27,10 +27,7 @@ type Listener struct {
 
 	others chan accepted // what Accept returns
 	closed chan struct{}
-
-	mu      sync.Mutex
-	over    bool
-	waiting map[net.Conn]struct{} // nothing has come yet, or it is being looked at
+	close  func() error // closes it and inner, once
 }
 
 type accepted struct {
@@ -42,8 +39,7 @@ type accepted struct {
 // request that is a plain handshake, whether it may be served here: its Handler may be called twice. Where
 // the system cannot look ahead, Listen returns inner.
 //
-// Close ends the Listener, closes inner, and the connections on which nothing has come yet. The caller must
-// call it, or have web do so.
+// Close ends the Listener and closes inner. The caller must call it, or have web do so.
 func Listen(inner net.Listener, web *http.Server, serves func(*http.Request) bool) net.Listener {
 	if !canPeek {
 		return inner
@@ -53,14 +49,17 @@ func Listen(inner net.Listener, web *http.Server, serves func(*http.Request) boo
 		base = web.BaseContext(inner)
 	}
 	l := &Listener{
-		inner:   inner,
-		web:     web,
-		serves:  serves,
-		base:    context.WithValue(base, http.ServerContextKey, web),
-		others:  make(chan accepted),
-		closed:  make(chan struct{}),
-		waiting: make(map[net.Conn]struct{}),
+		inner:  inner,
+		web:    web,
+		serves: serves,
+		base:   context.WithValue(base, http.ServerContextKey, web),
+		others: make(chan accepted),
+		closed: make(chan struct{}),
 	}
+	l.close = sync.OnceValue(func() error {
+		close(l.closed)
+		return inner.Close()
+	})
 	go l.run()
 	return l
 }
@@ -79,41 +78,18 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes the listener below and the connections that are being looked at. It does not wait for calls
-// of the Handler, and neither does the server's Shutdown for those that the Listener made: a request that is
-// refused then gets no answer. Close does not block, and returns the error of the listener below. Only the
-// first call does anything.
-func (l *Listener) Close() error {
-	l.mu.Lock()
-	if l.over {
-		l.mu.Unlock()
-		return nil
-	}
-	l.over = true
-	close(l.closed)
-	waiting := l.waiting
-	l.waiting = nil
-	l.mu.Unlock()
-	err := l.inner.Close()
-	for conn := range waiting {
-		_ = conn.Close()
-	}
-	return err
-}
+// Close closes the listener below, whose error it returns at every call. It does not block. Connections that
+// are being looked at then end within a second, or with the call of the Handler that is under way: neither Close
+// nor the server's Shutdown waits for those, and a request that is refused then gets no answer.
+func (l *Listener) Close() error { return l.close() }
 
 // run accepts connections until Close.
 func (l *Listener) run() {
 	for {
 		conn, err := l.inner.Accept()
-		switch {
-		case err != nil:
-			if !l.pass(accepted{err: err}) {
-				return
-			}
-		case l.enter(conn):
+		if err == nil {
 			go l.look(conn)
-		default:
-			_ = conn.Close()
+		} else if !l.pass(accepted{err: err}) {
 			return
 		}
 	}
@@ -127,26 +103,4 @@ func (l *Listener) pass(a accepted) bool {
 	case <-l.closed:
 		return false
 	}
-}
-
-// enter notes a connection that will be looked at; false after Close.
-func (l *Listener) enter(conn net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		return false
-	}
-	l.waiting[conn] = struct{}{}
-	return true
-}
-
-// leave ends what enter began; false when Close has closed the connection.
-func (l *Listener) leave(conn net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		return false
-	}
-	delete(l.waiting, conn)
-	return true
 }

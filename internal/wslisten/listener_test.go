@@ -1,4 +1,4 @@
-package upgrade
+package wslisten
 
 import (
 	"bytes"
@@ -10,10 +10,12 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +67,7 @@ type site struct {
 	web  *http.Server
 	l    net.Listener
 	addr string
+	news atomic.Int32 // how often ConnState was told http.StateNew
 }
 
 // serveOn starts a server; early has it look before net/http does.
@@ -78,6 +81,15 @@ func serveOn(t testing.TB, early bool, web *http.Server) *site {
 		web.ErrorLog = log.New(io.Discard, "", 0)
 	}
 	s := &site{web: web, l: l, addr: l.Addr().String()}
+	told := web.ConnState
+	web.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.news.Add(1)
+		}
+		if told != nil {
+			told(conn, state)
+		}
+	}
 	if early {
 		s.l = Listen(l, web, toX)
 	}
@@ -101,6 +113,16 @@ func (s *site) dial(t testing.TB) *net.TCPConn {
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return conn.(*net.TCPConn)
+}
+
+// awaitNew waits until ConnState has heard of so many new connections. One that goes to net/http is new twice.
+func (s *site) awaitNew(t *testing.T, connections int32) {
+	t.Helper()
+	for begin := time.Now(); s.news.Load() < connections; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("%d connections are new, want %d", s.news.Load(), connections)
+		}
+	}
 }
 
 var dates = regexp.MustCompile(`Date: [^\r]*\r\n`)
@@ -144,20 +166,20 @@ func TestWhoServes(t *testing.T) {
 		request     string
 		here, there int
 	}{
-		"a handshake":                {handshake, 1, 0},
-		"with what comes behind":     {handshake + "and more", 1, 0},
-		"refused":                    {with("X-Refuse: 1\r\n"), 1, 1},
-		"of another path":            {strings.Replace(handshake, "/x", "/y", 1), 0, 1},
-		"no handshake":               {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0, 1},
-		"a body":                     {with("Content-Length: 1\r\n") + "a", 0, 1},
-		"expects to be asked":        {with("Expect: 100-continue\r\n"), 0, 1},
-		"old":                        {strings.Replace(handshake, "HTTP/1.1", "HTTP/1.0", 1), 0, 1},
-		"not ASCII":                  {with("X-A: \xc3\xa4\r\n"), 0, 1},
-		"two hosts":                  {with("Host: other\r\n"), 0, 0},
-		"a strange host":             {strings.Replace(handshake, "localhost", "a!b", 1), 0, 1},
-		"longer than what is looked": {with("X-A: " + strings.Repeat("a", maxRequest) + "\r\n"), 0, 1},
-		"no request":                 {"\x16\x03\x01", 0, 0},
-		"nothing":                    {"", 0, 0},
+		"a handshake":                   {handshake, 1, 0},
+		"with what comes behind":        {handshake + "and more", 1, 0},
+		"refused":                       {with("X-Refuse: 1\r\n"), 1, 1},
+		"of another path":               {strings.Replace(handshake, "/x", "/y", 1), 0, 1},
+		"no handshake":                  {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0, 1},
+		"a body":                        {with("Content-Length: 1\r\n") + "a", 0, 1},
+		"expects to be asked":           {with("Expect: 100-continue\r\n"), 0, 1},
+		"old":                           {strings.Replace(handshake, "HTTP/1.1", "HTTP/1.0", 1), 0, 1},
+		"not ASCII":                     {with("X-A: \xc3\xa4\r\n"), 0, 1},
+		"two hosts":                     {with("Host: other\r\n"), 0, 0},
+		"a strange host":                {strings.Replace(handshake, "localhost", "a!b", 1), 0, 1},
+		"longer than what is looked at": {with("X-A: " + strings.Repeat("a", maxRequest) + "\r\n"), 0, 1},
+		"no request":                    {"\x16\x03\x01", 0, 0},
+		"nothing":                       {"", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got calls
@@ -174,14 +196,20 @@ func TestWhoServes(t *testing.T) {
 
 // A request of which only a part has come is left to net/http, which waits for the rest.
 func TestARequestInParts(t *testing.T) {
-	s := serveOn(t, true, &http.Server{Handler: http.HandlerFunc(takeOver)})
+	var calls calls
+	s := serveOn(t, true, &http.Server{Handler: calls.count(takeOver)})
 	conn := s.dial(t)
 	io.WriteString(conn, handshake[:20])
-	time.Sleep(10 * time.Millisecond) // so that they come apart, mostly
+	s.awaitNew(t, 2)
 	io.WriteString(conn, handshake[20:]+"behind")
 	conn.CloseWrite()
 	if got, _ := io.ReadAll(conn); !bytes.Contains(got, []byte(" 101 ")) || !bytes.HasSuffix(got, []byte("behind")) {
 		t.Errorf("got %q", got)
+	}
+	calls.mu.Lock()
+	defer calls.mu.Unlock()
+	if calls.here != 0 || calls.there != 1 {
+		t.Errorf("served here %d times and by net/http %d times", calls.here, calls.there)
 	}
 }
 
@@ -269,7 +297,7 @@ func TestSilence(t *testing.T) {
 		t.Errorf("read %d bytes and %v after the timeout", n, err)
 	}
 	late := s.dial(t)
-	time.Sleep(web.ReadHeaderTimeout / 4)
+	s.awaitNew(t, 4)
 	io.WriteString(late, handshake)
 	late.CloseWrite()
 	answer, err := io.ReadAll(late)
@@ -280,16 +308,9 @@ func TestSilence(t *testing.T) {
 	got.mu.Unlock()
 	s = serveOn(t, true, &http.Server{Handler: http.HandlerFunc(takeOver)})
 	silent := s.dial(t)
-	for l := s.l.(*Listener); ; time.Sleep(time.Millisecond) {
-		l.mu.Lock()
-		waiting := len(l.waiting)
-		l.mu.Unlock()
-		if waiting == 1 {
-			break
-		}
-	}
+	s.awaitNew(t, 1)
 	s.web.Close()
-	if n, err := silent.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if n, err := silent.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("read %d bytes and %v after Close", n, err)
 	}
 	if err := s.l.Close(); err != nil {

@@ -1,4 +1,4 @@
-package upgrade
+package wslisten
 
 import (
 	"bufio"
@@ -28,8 +28,9 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{lines: bufio.NewReaderSize(nil, maxRequest)} }}
 
-// lookTime is how long a connection is looked at, at most. Who sends nothing for so long, or for a tenth of
-// the time that the server gives the header, is left to net/http, which measures that time from then on.
+// lookTime is how long the listener waits for the first request, at most; it is less where that is more than
+// a tenth of the server's ReadHeaderTimeout. After that net/http gets the connection and begins to measure
+// ReadHeaderTimeout.
 const lookTime = time.Second
 
 // look serves a new connection, or hands it to net/http.
@@ -38,9 +39,6 @@ func (l *Listener) look(conn net.Conn) {
 	defer func() { w.looked(passed, recover()) }()
 	l.state(conn, http.StateNew)
 	r := l.first(w)
-	if !l.leave(conn) {
-		return
-	}
 	_ = conn.SetDeadline(time.Time{}) // that of the look
 	if r != nil {
 		if l.serve(w, r); w.taken {
@@ -63,8 +61,8 @@ func (w *response) looked(passed bool, failure any) {
 	}
 }
 
-// first waits for the first request and returns it; nil if net/http shall read it, and find out about
-// failures.
+// first waits for the first request and returns it. It returns nil for a connection that net/http has to
+// serve, which includes one that failed.
 func (l *Listener) first(w *response) (r *http.Request) {
 	sys, ok := w.conn.(syscall.Conn)
 	if !ok {
