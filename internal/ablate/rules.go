@@ -392,8 +392,12 @@ var lossRules = []rule{
 var leaveRules = []rule{
 	without("remove (in doubt)", "internal/owned/removal.go", "Member.remove", "if ms.StoreNow() <= m.inDoubtUntilMs.Load() {", "if false {",
 		"A leave waits until a restore in doubt cannot bring the member back."),
-	without("evict (above)", "internal/owned/member.go", "Room.evict", " + unheardEpochs", "",
+	without("evict (above)", "internal/owned/member.go", "Room.evict", "above = unheardEpochs", "",
 		"A socket whose member others removed joins again above the epochs that its node did not hear of."),
+	without("remove (elsewhere, above)", "internal/owned/removal.go", "Member.remove", "m.letGo(unheardEpochs)", "m.letGo(0)",
+		"A socket that left while another node had its member joins again above the epochs that this one gave it."),
+	without("remove (missing, above)", "internal/owned/removal.go", "Member.remove", "above = unheardEpochs", "",
+		"A socket that left when others had removed its member joins again above the epochs of that."),
 	without("evict (in doubt)", "internal/owned/member.go", "Room.evict", "case m.inDoubtUntilMs.Load() > 0:", "case false:",
 		"A member that others removed is removed again when a restore in doubt may bring it back."),
 	off("remove (order)", "internal/owned/removal.go", "Member.remove", `
@@ -411,11 +415,13 @@ var leaveRules = []rule{
 		return err
 	}
 	if outcome == store.Fenced {
-		m.letGo()
+		m.letGo(unheardEpochs)
 		return nil
 	}
 	m.noteEnd(reason, true)
+	var above int64
 	if outcome == store.Missing {
+		above = unheardEpochs
 		if err := ms.TellEnd(ctx, m.tombstone(reason)); err != nil {
 			return err
 		}
@@ -423,7 +429,7 @@ var leaveRules = []rule{
 	if err := ms.RemoveUser(ctx, m.userEntry()); err != nil {
 		return err
 	}
-	m.letGo()
+	m.letGo(above)
 	return m.eraseConn(ctx)`,
 		"The entry of a user is removed before the record, so that it does not outlive it if the node dies in between."),
 	off("removeElsewhere", "internal/owned/removal.go", "Member.removeElsewhere", `return store.Fenced, nil`,
@@ -541,7 +547,7 @@ var joinRules = []rule{
 		"A member that the store lost while its join was being answered is restored."),
 	without("evict (idTaken)", "internal/owned/member.go", "Room.evict", "m.IDSocket.IDTaken()", "",
 		"A socket whose member another one resumed joins by another connId."),
-	without("removeOwned (floor)", "internal/owned/members.go", "Room.removeOwned", "m.IDSocket.GaveUp(m.Epoch.Load())", "",
+	without("removeOwned (floor)", "internal/owned/members.go", "Room.removeOwned", "m.IDSocket.GaveUp(m.Epoch.Load() + above)", "_ = above",
 		"A socket that joins again is above the epochs of the member that it lost."),
 }
 
@@ -577,7 +583,7 @@ var resumeRules = []rule{
 	off("resolve", "internal/owned/resume.go", "resumeAttempt.resolve", `
 	t.r.Handoffs.Unlock(t.connID)
 	return nil`, "A resume without an answer is found out about: the member goes into grace if it took effect."),
-	without("resumeAttempt.attach (grace)", "internal/owned/resume.go", "resumeAttempt.attach", "m.BeginGrace(t.s.Executor(), m.DisconnectNow(store.ReasonDisconnect, max(m.GraceMs, 1)))", "m.letGo()\n_, _ = r, ms",
+	without("resumeAttempt.attach (grace)", "internal/owned/resume.go", "resumeAttempt.attach", "m.BeginGrace(t.s.Executor(), m.DisconnectNow(store.ReasonDisconnect, max(m.GraceMs, 1)))", "m.letGo(0)\n_, _ = r, ms",
 		"A member whose resume cannot be answered goes back into grace."),
 	without("takeOwnership (shown)", "internal/owned/takeover.go", "Room.takeOwnership", "stands != nil && stands.Epoch > m.Epoch.Load() {", "stands != nil && false {",
 		"A resume whose member is shown in another's hands by now is none."),

@@ -47,11 +47,11 @@ func (m *Member) Create(ctx context.Context, s Session, p *wire.Join, a rooms.Ac
 		if refused == nil {
 			return nil
 		}
-		m.letGo()
+		m.letGo(0)
 		r.all.MarkInDoubt(s.Executor(), m.removing(store.ReasonLeave))
 		return refused
 	}
-	m.letGo()
+	m.letGo(0)
 	if !errors.Is(err, ErrConnIDTaken) {
 		m.rollBackJoin(ctx, s.Executor())
 	}

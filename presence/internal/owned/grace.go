@@ -218,7 +218,7 @@ func (m *Member) HandOff(ctx context.Context, l *serial.Executor, x disconnect) 
 	if err != nil {
 		m.Room.all.Throttled.Warn("member not handed over; its grace begins when other servers find this one dead", "room", m.Room.ID, "connId", m.ConnID, "error", err)
 	}
-	m.letGo()
+	m.letGo(0)
 }
 
 // LeaveInGrace begins a grace that the client asked for, in place of the join's. It is stored:

@@ -244,14 +244,14 @@ func (m *Member) conn() store.Conn {
 func (r *Room) evict(m *Member, reason store.Reason) {
 	ms, s, g, leaving, moved := r.all, m.Session, m.Grace, m.Leaving, reason == ""
 	cut := m.disconnectEpoch == m.Epoch.Load() && reason == store.ReasonKicked
-	r.removeOwned(m)
+	var above int64
+	if !leaving { // it was removed by others, who may have raised its epoch first
+		above = unheardEpochs
+	}
+	r.removeOwned(m, above)
 	m.Session = nil
-	switch {
-	case m.IDSocket == nil:
-	case moved:
+	if moved && m.IDSocket != nil {
 		m.IDSocket.IDTaken()
-	case !leaving: // by others, who may have raised its epoch first
-		m.IDSocket.GaveUp(m.Epoch.Load() + unheardEpochs)
 	}
 	now := ms.Clock.Now()
 	cleanUp := func(l *serial.Executor) {

@@ -144,8 +144,9 @@ func (r *Room) makeMember(connID, userID, life string, state []byte) *Member {
 	}
 }
 
-// removeOwned forgets it, wherever it was remembered. The room's lock is held.
-func (r *Room) removeOwned(m *Member) {
+// removeOwned forgets it, wherever it was remembered. The socket's next join is another life; its
+// epoch is higher by above, at least. The room's lock is held.
+func (r *Room) removeOwned(m *Member, above int64) {
 	if r.Owned[m.ConnID] == m {
 		delete(r.Owned, m.ConnID)
 	}
@@ -157,8 +158,8 @@ func (r *Room) removeOwned(m *Member) {
 		m.Grace.stop()
 		m.Grace = nil
 	}
-	if m.IDSocket != nil { // the socket's next join is another life
-		m.IDSocket.GaveUp(m.Epoch.Load())
+	if m.IDSocket != nil {
+		m.IDSocket.GaveUp(m.Epoch.Load() + above)
 	}
 }
 

@@ -52,16 +52,18 @@ func (m *Member) remove(ctx context.Context, reason store.Reason) error {
 		return err
 	}
 	if outcome == store.Fenced { // it lives on in another's hands
-		m.letGo()
+		m.letGo(unheardEpochs)
 		return nil
 	}
 	m.noteEnd(reason, true)
-	if outcome == store.Missing { // the store lost it, or a try before this one has done it
+	var above int64
+	if outcome == store.Missing { // the store lost it, others removed it, or a try before this one did
+		above = unheardEpochs
 		if err := ms.TellEnd(ctx, m.tombstone(reason)); err != nil {
 			return err
 		}
 	}
-	m.letGo()
+	m.letGo(above)
 	return m.eraseConn(ctx)
 }
 
@@ -104,11 +106,11 @@ func (m *Member) tombstone(reason store.Reason) replica.Tombstone {
 	}
 }
 
-// letGo forgets an owned member that has no socket.
-func (m *Member) letGo() {
+// letGo forgets an owned member that has no socket; above is removeOwned's.
+func (m *Member) letGo(above int64) {
 	m.Room.Mu.Lock()
 	defer m.Room.Mu.Unlock()
-	m.Room.removeOwned(m)
+	m.Room.removeOwned(m, above)
 }
 
 // erase removes what else there is of a member that others removed from its room.
