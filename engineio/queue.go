@@ -204,12 +204,7 @@ func (p *pools) writer() *writer {
 	if w, ok := p.writers.Get().(*writer); ok {
 		return w
 	}
-	w := &writer{buf: make([]byte, 0, writeSize)}
-	w.ready = w.writable
-	return w
+	return &writer{buf: make([]byte, 0, writeSize)}
 }
 
-func (p *pools) putWriter(w *writer) {
-	w.data, w.err = nil, nil
-	p.writers.Put(w)
-}
+func (p *pools) putWriter(w *writer) { p.writers.Put(w) }

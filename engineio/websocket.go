@@ -15,6 +15,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/realtime-ai/realtime-message-go/internal/rawio"
 	"github.com/realtime-ai/realtime-message-go/internal/unsent"
 )
 
@@ -183,7 +184,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request, sender 
 }
 
 func newWSCarrier(s *Session, conn net.Conn, early []byte) *wsCarrier {
-	c := &wsCarrier{s: s, conn: conn, raw: rawConn(conn), handOverAt: s.srv.now() - handOverSaved}
+	c := &wsCarrier{s: s, conn: conn, raw: rawio.Of(conn), handOverAt: s.srv.now() - handOverSaved}
 	c.ready = c.readable
 	if len(early) > 0 || c.raw == nil {
 		c.in = &readBuf{data: make([]byte, max(plainReadSize, len(early)))}
@@ -199,7 +200,7 @@ func (c *wsCarrier) boundUnsent(r *http.Request) {
 	}
 	raw := c.raw
 	if secured, ok := c.conn.(*tls.Conn); ok {
-		raw = rawConn(secured.NetConn())
+		raw = rawio.Of(secured.NetConn())
 	}
 	if raw != nil {
 		unsent.Limit(raw)

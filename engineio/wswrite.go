@@ -4,8 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 	"time"
+
+	"github.com/realtime-ai/realtime-message-go/internal/rawio"
 )
 
 // plainWriteSize is the most that goes into one write of a connection without a descriptor, such as
@@ -15,20 +16,8 @@ const plainWriteSize = 16 << 10
 
 // writer gathers frames and writes them. It is pooled.
 type writer struct {
-	buf   []byte                // empty, with room
-	ready func(fd uintptr) bool // the method value of writable, made once
-	data  []byte                // what writable shall write
-	n     int                   // what it wrote
-	err   error
-}
-
-// try writes p as far as the connection takes it without waiting.
-func (w *writer) try(raw syscall.RawConn, p []byte) (n int, err error) {
-	w.data, w.n, w.err = p, 0, nil
-	if err := raw.Write(w.ready); err != nil {
-		return 0, err
-	}
-	return w.n, w.err
+	rawio.Writer
+	buf []byte // empty, with room
 }
 
 // flush writes what is queued, unless another goroutine is writing. What the connection does not
@@ -44,7 +33,7 @@ func (c *wsCarrier) flush() {
 	for p != nil {
 		n, err := 0, error(nil)
 		if c.raw != nil {
-			n, err = w.try(c.raw, p)
+			n, err = w.Try(c.raw, p)
 		}
 		if err != nil {
 			s.abort(ReasonTransportClose)

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
-	"github.com/redis/rueidis"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 )
 
 // bridge keeps the channels open that somebody is subscribed to.
@@ -25,7 +25,7 @@ import (
 // over, one that has and one that has not do not hear each other. What they missed shows in the
 // seqs of the rooms, which the engine compares.
 type bridge struct {
-	client   rueidis.Client
+	greeting respconn.Config
 	plain    bool // never sharded
 	scout    *scout
 	layout   *atomic.Pointer[layout] // only the placer sets it
@@ -73,7 +73,7 @@ type channel struct {
 // newBridge returns a bridge that start has follow the layout, which is known by then.
 func newBridge(s *Store, scout *scout, sharded, plain bool) *bridge {
 	b := &bridge{
-		client: s.client, sharded: sharded, plain: plain, scout: scout, layout: &s.layout, log: s.log, publish: s.publish,
+		sharded: sharded, plain: plain, scout: scout, layout: &s.layout, log: s.log, publish: s.publish,
 		channels: make(map[string]*channel),
 		links:    make(map[string]*link),
 		homeless: make(map[*channel]struct{}),
@@ -168,9 +168,9 @@ func (c *channel) drop() {
 }
 
 // confirmed handles what Redis says of a channel, on the link's reader.
-func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
+func (b *bridge) confirmed(l *link, name string, open bool) {
 	b.mu.Lock()
-	c := b.channels[s.Channel]
+	c := b.channels[name]
 	if c == nil || c.link != l {
 		b.mu.Unlock()
 		return
@@ -178,7 +178,7 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 	var interrupted store.Subscribers
 	doubt := c.doubt
 	switch {
-	case s.Kind == "subscribe" || s.Kind == "ssubscribe":
+	case open:
 		if c.state != opening {
 			break
 		}
@@ -210,9 +210,9 @@ func (b *bridge) confirmed(l *link, s rueidis.PubSubSubscription) {
 }
 
 // received hands a message to the receivers, on the link's reader.
-func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
+func (b *bridge) received(l *link, name, payload []byte) {
 	b.mu.RLock()
-	c := b.channels[m.Channel]
+	c := b.channels[string(name)]
 	if c == nil || c.link != l {
 		b.mu.RUnlock()
 		return
@@ -222,7 +222,7 @@ func (b *bridge) received(l *link, m rueidis.PubSubMessage) {
 	if len(subs) == 0 {
 		return
 	}
-	msg, err := parseMessage(room, m.Message)
+	msg, err := parseMessage(room, string(payload))
 	if err != nil {
 		b.log.Warn("message of another server not understood, skipped; does it run another version?", "room", room, "error", err)
 		return

@@ -17,6 +17,7 @@ import (
 type dials struct {
 	network   string      // tcp or unix
 	host      string      // in the URL
+	dialer    *net.Dialer // of the connections that the client library does not open
 	sentinels *tls.Config // by it the client library tells that it dials a Sentinel
 	data      *tls.Config // to the servers with the members; nil: without TLS
 	watch     *tls.Config // to Sentinels; nil: without TLS
@@ -40,6 +41,7 @@ func newDials(o *Options, l *location, opt *rueidis.ClientOption) (*dials, error
 	d.sentinels = &tls.Config{MinVersion: tls.VersionTLS12}
 	opt.TLSConfig, opt.Sentinel.TLSConfig = d.data, d.sentinels
 	opt.DialCtxFn = d.dial
+	d.dialer = &opt.Dialer
 	return d, nil
 }
 
@@ -49,6 +51,9 @@ type dialed struct {
 	dials *dials
 	addr  string
 }
+
+// UnwrapConn says to rawio.Of that reading and writing are those of the connection within.
+func (c *dialed) UnwrapConn() net.Conn { return c.Conn }
 
 // Close implements net.Conn.
 func (c *dialed) Close() error {
@@ -65,6 +70,11 @@ func (d *dials) whole(addr string) string {
 		return net.JoinHostPort(d.host, port)
 	}
 	return addr
+}
+
+// connect opens a connection to a server with members.
+func (d *dials) connect(ctx context.Context, addr string) (net.Conn, error) {
+	return d.dial(ctx, addr, d.dialer, d.data)
 }
 
 // dial implements rueidis.ClientOption.DialCtxFn.

@@ -44,11 +44,7 @@ func (s *Store) enter(ctx context.Context, q *store.EnterRequest) (string, error
 	}
 	var list [maxArgs]string
 	all, keys := s.enterArgs(list[:0], q)
-	msg, err := s.pipe.exec(ctx, &s.publishing.Load().enter, run{all[:keys], all[keys:]})
-	if err != nil {
-		return "", err
-	}
-	return msg.ToString()
+	return s.pipe.text(ctx, &s.publishing.Load().enter, run{all[:keys], all[keys:]})
 }
 
 // enterArgs are KEYS and ARGV of enter.lua, and how many of them are keys.

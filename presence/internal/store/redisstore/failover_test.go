@@ -45,7 +45,7 @@ func TestClusterFaults(t *testing.T) {
 				_, err := s.KillSubscribers()
 				must(t, err)
 			}
-		}, false, false},
+		}, false, true}, // their connections carry commands, too
 		{"slots moved", func(ctx context.Context, t *testing.T, m *redistest.Server) {
 			for slot := range slotsOf(chats, c, m) {
 				must(t, moveSlowly(c, slot, m, otherMaster(t, c, m)))

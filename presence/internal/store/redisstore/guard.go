@@ -57,6 +57,13 @@ func (g *guard) inspect(addr string, answers []rueidis.RedisResult) {
 	}
 }
 
+// inspectOne looks for trouble in an error that is or wraps an answer of the server at an address.
+func (g *guard) inspectOne(addr string, err error) {
+	if t := troubleIn(err); t != nil {
+		g.act(addr, t, err)
+	}
+}
+
 // act deals with a trouble of the server at an address, and reports whether it
 // cut the connections there.
 func (g *guard) act(addr string, t *trouble, err error) bool {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
-	"github.com/redis/rueidis"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 )
 
 const (
@@ -40,32 +41,38 @@ func (l *link) run() {
 var errNoNode = errors.New("no connection to that server of Redis")
 
 func (l *link) serve() error {
-	node := l.node()
-	if node == nil {
+	addr := l.server()
+	if addr == "" {
 		return errNoNode
 	}
-	conn, _ := node.Dedicate()
-	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{
-		OnMessage:      func(m rueidis.PubSubMessage) { l.b.received(l, m) },
-		OnSubscription: func(s rueidis.PubSubSubscription) { l.b.confirmed(l, s) },
-	})
-	defer func() {
-		conn.Close()
-		for range lost { // closed once the reader has ended: no call comes after this
-		}
-	}()
-	if err := l.check(conn); err != nil {
+	conn, err := l.b.scout.guard.dials.connect(l.b.ends, addr)
+	if err != nil {
 		return err
 	}
+	c, err := respconn.Start(conn, l.b.greeting, l)
+	if err != nil {
+		l.b.scout.guard.inspectOne(l.addr, err)
+		return err
+	}
+	defer c.Close()
+	if err := l.check(c); err != nil {
+		return err
+	}
+	if c.TakesCommands() && (l.sharded || !l.b.scout.cluster) {
+		direct := &l.b.scout.pipe.direct
+		direct.offer(l.addr, c)
+		defer direct.withdraw(l.addr, c)
+	}
 	for {
-		if err := l.bring(conn); err != nil {
+		if err := l.bring(c); err != nil {
 			return err
 		}
 		select {
 		case <-l.wake:
-		case err := <-lost:
-			return err
+		case <-c.Ended():
+			return c.Err()
 		case <-l.cut:
+			c.Drain() // its channels are on their way to another link
 			return nil
 		case <-l.b.ends.Done():
 			return nil
@@ -73,20 +80,33 @@ func (l *link) serve() error {
 	}
 }
 
+// Message implements respconn.Handler.
+func (l *link) Message(channel, payload []byte) { l.b.received(l, channel, payload) }
+
+// Subscribed implements respconn.Handler.
+func (l *link) Subscribed(channel string) { l.b.confirmed(l, channel, true) }
+
+// Unsubscribed implements respconn.Handler.
+func (l *link) Unsubscribed(channel string) { l.b.confirmed(l, channel, false) }
+
 var errStray = errors.New("another server answers at this address than before")
 
-// check fails when the new connection leads to another server than the commands go to: what
-// is published there would not be heard here. All connections are cut then. If that was done a
-// moment ago, and did not help, the connection is used as it is.
-func (l *link) check(conn rueidis.DedicatedClient) error {
+// check fails when the new connection leads to another server than the queue's: what is published there
+// would not be heard here. All connections are cut then. If that was done a moment ago, and did not
+// help, the connection is used as it is.
+func (l *link) check(c *respconn.Conn) error {
 	want := l.b.layout.Load().of(0).run
 	if l.b.scout.cluster || want == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(l.b.ends, commandTime)
 	defer cancel()
-	info, err := conn.Do(ctx, conn.B().Info().Section("server").Build()).ToString()
-	if _, answered := rueidis.IsRedisErr(err); answered {
+	w := make(infoWaiter, 1)
+	if err := c.Send(&respconn.Command{Words: []string{"INFO", "server"}}, w); err != nil {
+		return err
+	}
+	info, err := textWaiter(w).wait(ctx)
+	if _, answered := refusal(err); answered {
 		return nil // what it means is seen with the subscriptions
 	}
 	if err != nil {
@@ -98,50 +118,35 @@ func (l *link) check(conn rueidis.DedicatedClient) error {
 	return nil
 }
 
-// node is the server to connect to: that of the address, or without an address the only
-// server there is, or any server of a cluster that answered the last time.
-func (l *link) node() rueidis.Client {
-	b := l.b
-	switch up := b.layout.Load().up; {
-	case l.sharded:
-		return b.scout.nodes()[l.addr]
-	case len(up) > 0:
-		return b.scout.nodes()[up[rand.N(len(up))]]
-	}
-	return b.client
-}
+// infoWaiter waits for the answer to a command on a link.
+type infoWaiter textWaiter
 
-// order is a command about channels.
-type order struct {
-	cmd      rueidis.Completed
-	channels []*channel
+// Answered implements respconn.Receiver.
+func (w infoWaiter) Answered(text string, err error) { textWaiter(w).answered(text, err) }
+
+// server is the address to connect to: that of the link, or without one the only server there is, or
+// any server of a cluster that answered the last time. It is empty if none is known.
+func (l *link) server() string {
+	b := l.b
+	if l.sharded {
+		return l.addr
+	}
+	if up := b.layout.Load().up; len(up) > 0 {
+		return up[rand.N(len(up))]
+	}
+	for addr := range b.scout.nodes() {
+		return addr
+	}
+	return ""
 }
 
 // bring opens and closes channels as is wanted of them.
-func (l *link) bring(conn rueidis.DedicatedClient) error {
+func (l *link) bring(c *respconn.Conn) error {
 	open, shut := l.take()
-	orders := l.orders(conn.B(), open, true)
-	orders = append(orders, l.orders(conn.B(), shut, false)...)
-	if len(orders) == 0 {
-		return nil
+	if err := l.order(c.Subscribe, l.command("SUBSCRIBE"), open); err != nil {
+		return err
 	}
-	cmds := make([]rueidis.Completed, len(orders))
-	for i := range orders {
-		cmds[i] = orders[i].cmd
-	}
-	ctx, cancel := context.WithTimeout(l.b.ends, commandTime)
-	defer cancel()
-	for i, res := range conn.DoMulti(ctx, cmds...) {
-		err := res.Error()
-		if err == nil || rueidis.IsRedisNil(err) {
-			continue
-		}
-		if _, ok := rueidis.IsRedisErr(err); !ok {
-			return fmt.Errorf("subscribe: %w", err)
-		}
-		l.b.refused(l, orders[i].channels, err)
-	}
-	return nil
+	return l.order(c.Unsubscribe, l.command("UNSUBSCRIBE"), shut)
 }
 
 // take moves channels on that are not as wanted, and returns them.
@@ -166,9 +171,9 @@ func (l *link) take() (open, shut []*channel) {
 	return open, shut
 }
 
-// orders makes the commands for channels: few large ones or, sharded, one for
-// each slot, since a command across slots would be refused.
-func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order {
+// order sends commands for channels: few large ones or, sharded, one for each slot, since a command
+// across slots would be refused.
+func (l *link) order(send func(command string, channels []string, refused func(error)) error, command string, channels []*channel) error {
 	groups := make(map[uint16][]*channel)
 	for _, c := range channels {
 		slot := uint16(0)
@@ -177,29 +182,29 @@ func (l *link) orders(b rueidis.Builder, channels []*channel, open bool) []order
 		}
 		groups[slot] = append(groups[slot], c)
 	}
-	var out []order
 	for _, group := range groups {
-		for len(group) > 0 {
-			part := group[:min(len(group), channelsPerCommand)]
-			group = group[len(part):]
+		for part := range slices.Chunk(group, channelsPerCommand) {
 			names := make([]string, len(part))
 			for i, c := range part {
 				names[i] = c.name
 			}
-			out = append(out, order{l.command(b, names, open), part})
+			err := send(command, names, func(err error) {
+				if _, ok := refusal(err); ok { // else the link ends
+					l.b.refused(l, part, err)
+				}
+			})
+			if err != nil {
+				return fmt.Errorf("subscribe: %w", err)
+			}
 		}
 	}
-	return out
+	return nil
 }
 
-func (l *link) command(b rueidis.Builder, names []string, open bool) rueidis.Completed {
-	switch {
-	case open && l.sharded:
-		return b.Ssubscribe().Channel(names...).Build()
-	case open:
-		return b.Subscribe().Channel(names...).Build()
-	case l.sharded:
-		return b.Sunsubscribe().Channel(names...).Build()
+// command is a command for plain channels, or for sharded ones.
+func (l *link) command(name string) string {
+	if l.sharded {
+		return "S" + name
 	}
-	return b.Unsubscribe().Channel(names...).Build()
+	return name
 }

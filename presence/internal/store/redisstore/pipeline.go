@@ -10,6 +10,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/workers"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 	"github.com/redis/rueidis"
 )
 
@@ -38,6 +39,7 @@ type pipeline struct {
 	guard    *guard
 	calls    sync.Pool // of *call
 	batches  sync.Pool // of *batch
+	direct   directs
 
 	mu     sync.Mutex
 	lines  map[string]*line // by master
@@ -64,15 +66,21 @@ type call struct {
 	one  [1]rueidis.Completed
 	done chan []rueidis.RedisResult
 
-	then  attendant // if set, it is called with the answer, and no goroutine waits
-	place int       // among the unattended, from 1; theirs
+	// If then is set, it is called with the answer to the command, and no goroutine waits.
+	then    attendant
+	command respconn.Command
+	words   [3]string // those of the command
+	script  *script   // which the command runs; nil: none
+	addr    string    // of the server that it was sent to directly
+	pipe    *pipeline
+	place   int // among the unattended, from 1; theirs
 }
 
 // newCall returns a call to fill in.
 func (p *pipeline) newCall(ctx context.Context) *call {
 	c, ok := p.calls.Get().(*call)
 	if !ok {
-		c = &call{done: make(chan []rueidis.RedisResult, 1)}
+		c = &call{done: make(chan []rueidis.RedisResult, 1), pipe: p}
 	}
 	c.ctx = ctx
 	return c
@@ -81,7 +89,7 @@ func (p *pipeline) newCall(ctx context.Context) *call {
 // free takes a call back that was answered. A call whose caller has left must not be freed,
 // since it may still be answered.
 func (p *pipeline) free(c *call) {
-	c.ctx, c.cmds, c.one[0], c.then = nil, nil, rueidis.Completed{}, nil
+	c.ctx, c.cmds, c.one[0], c.then, c.command, c.script = nil, nil, rueidis.Completed{}, nil, respconn.Command{}, nil
 	p.calls.Put(c)
 }
 
@@ -307,8 +315,8 @@ func (p *pipeline) wrap(err error) error {
 	if err == nil || rueidis.IsRedisNil(err) {
 		return nil
 	}
-	if e, ok := rueidis.IsRedisErr(err); ok {
-		if troubleOf(e.Error()) != nil {
+	if answer, ok := refusal(err); ok {
+		if troubleOf(answer) != nil {
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}
 		return err

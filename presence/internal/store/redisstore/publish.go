@@ -43,7 +43,8 @@ func (s *Store) PublishNodes(ctx context.Context, payload []byte) error {
 
 func (s *Store) cast(ctx context.Context, channel string, payload []byte) error {
 	// The text is a copy: it may still wait to be sent when the caller has left.
-	cmd := s.client.B().Arbitrary(s.publishing.Load().command).Keys(channel).Args(castText(s.ahead, payload)).Build()
-	_, err := s.pipe.do(ctx, cmd)
+	w := make(textWaiter, 1)
+	s.pipe.startCommand(ctx, s.publishing.Load().command, channel, castText(s.ahead, payload), w)
+	_, err := w.wait(ctx)
 	return err
 }

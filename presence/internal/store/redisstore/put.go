@@ -9,52 +9,28 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
-	"github.com/redis/rueidis"
 )
 
 // StartPut implements store.Store.
 func (s *Store) StartPut(ctx context.Context, p *store.Put, w store.PutWaiter) {
-	u := &unattendedPut{store: s, ctx: ctx, put: p, waiter: w}
+	u := &unattendedPut{put: p, waiter: w}
 	if err := checkPut(p); err != nil {
-		u.answered(rueidis.RedisMessage{}, err)
+		u.answered("", err)
 		return
 	}
-	u.send()
+	all := s.putArgs(u.list[:0], p)
+	s.pipe.start(ctx, &s.publishing.Load().put, run{all[:1], all[1:]}, u)
 }
 
 // unattendedPut is a put that no goroutine waits for.
 type unattendedPut struct {
-	store    *Store
-	ctx      context.Context
-	put      *store.Put
-	waiter   store.PutWaiter
-	fullText bool // Redis did not have the script
+	put    *store.Put
+	waiter store.PutWaiter
+	list   [putArgCount]string
 }
 
-func (u *unattendedPut) send() {
-	s := u.store
-	var list [maxArgs]string
-	all := s.putArgs(list[:0], u.put)
-	r := run{all[:1], all[1:]}
-	script := &s.publishing.Load().put
-	if u.fullText {
-		s.pipe.start(u.ctx, script.byText(s.client.B(), r), u)
-	} else {
-		s.pipe.start(u.ctx, script.bySha(s.client.B(), r), u)
-	}
-}
-
-func (u *unattendedPut) answered(msg rueidis.RedisMessage, err error) {
-	if isNoScript(err) && !u.fullText {
-		u.fullText = true
-		u.send()
-		return
-	}
+func (u *unattendedPut) answered(text string, err error) {
 	var res store.PutResult
-	text := ""
-	if err == nil {
-		text, err = msg.ToString()
-	}
 	if err == nil {
 		err = readPut(u.put, text, &res)
 	}
@@ -123,6 +99,9 @@ func readUsual(p *store.Put, line string, res *store.PutResult) error {
 	}
 	return nil
 }
+
+// putArgCount is how many those of put.lua are.
+const putArgCount = 8
 
 // putArgs are KEYS and ARGV of put.lua.
 func (s *Store) putArgs(dst []string, p *store.Put) []string {

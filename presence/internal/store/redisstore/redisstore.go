@@ -91,6 +91,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.publish(sharded)
 	s.bridge = newBridge(s, scout, sharded, plain)
+	s.bridge.greeting = l.greeting()
 	s.bridge.mayShard = func(ctx context.Context) error { return rights(ctx, true) }
 	s.bridge.start()
 	return s, nil

@@ -35,11 +35,7 @@ func (s *Store) remove(ctx context.Context, r *store.Remove) (store.Outcome, err
 	}
 	var list [maxArgs]string
 	all := s.removeArgs(list[:0], r)
-	msg, err := s.pipe.exec(ctx, &s.publishing.Load().remove, run{all[:1], all[1:]})
-	if err != nil {
-		return 0, err
-	}
-	text, err := msg.ToString()
+	text, err := s.pipe.text(ctx, &s.publishing.Load().remove, run{all[:1], all[1:]})
 	if err != nil {
 		return 0, err
 	}

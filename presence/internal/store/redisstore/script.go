@@ -127,18 +127,14 @@ var errLate = fmt.Errorf("expired on its way: %w", store.ErrUnavailable)
 // and returns 0.
 func (s *Store) write(ctx context.Context, with *script, key func(id string) string, id string, expiresMs int64, args ...string) error {
 	all := append([]string{expiry(s.expires(expiresMs, key, id))}, args...)
-	msg, err := s.pipe.exec(ctx, with, run{[]string{key(id)}, all})
-	if err != nil {
-		return err
-	}
-	n, err := msg.AsInt64()
-	if err == nil && n == 0 {
+	done, err := s.pipe.text(ctx, with, run{[]string{key(id)}, all})
+	if err == nil && done == "0" {
 		err = errLate
 	}
 	return err
 }
 
 func isNoScript(err error) bool {
-	e, ok := rueidis.IsRedisErr(err)
-	return ok && e.IsNoScript()
+	answer, ok := refusal(err)
+	return ok && strings.HasPrefix(answer, "NOSCRIPT")
 }

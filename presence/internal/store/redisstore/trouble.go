@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 	"github.com/redis/rueidis"
 )
 
@@ -80,8 +81,19 @@ func troubleOf(answer string) *trouble {
 
 // troubleIn is troubleOf for an error that is or wraps an answer.
 func troubleIn(err error) *trouble {
-	if e, ok := errors.AsType[*rueidis.RedisError](err); ok && !e.IsNil() {
-		return troubleOf(e.Error())
+	if answer, ok := refusal(err); ok {
+		return troubleOf(answer)
 	}
 	return nil
+}
+
+// refusal is the answer of Redis that an error is or wraps, if there is one.
+func refusal(err error) (answer string, ok bool) {
+	if e, ok := errors.AsType[respconn.Error](err); ok {
+		return string(e), true
+	}
+	if e, ok := errors.AsType[*rueidis.RedisError](err); ok && !e.IsNil() {
+		return e.Error(), true
+	}
+	return "", false
 }

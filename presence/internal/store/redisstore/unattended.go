@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -13,10 +12,10 @@ import (
 // sweepInterval is how often unattended calls are checked for contexts that have ended.
 const sweepInterval = 50 * time.Millisecond
 
-// attendant takes the answer to a call for which no goroutine waits: it is called once, and must
-// not block.
+// attendant takes the answer to a call for which no goroutine waits, as text: it is called once, and
+// must not block.
 type attendant interface {
-	answered(msg rueidis.RedisMessage, err error)
+	answered(text string, err error)
 }
 
 // unattended are the calls for whose answers no goroutine waits.
@@ -27,27 +26,34 @@ type unattended struct {
 	closed bool
 }
 
-// start sends one command and does not block; then may be told before it returns.
-func (p *pipeline) start(ctx context.Context, cmd rueidis.Completed, then attendant) {
-	c := p.newCall(ctx)
-	c.one[0] = cmd
-	c.cmds = c.one[:]
-	c.then = then
-	p.unattended.add(c)
-	if err := p.post(c); err != nil && p.unattended.remove(c) {
-		then.answered(rueidis.RedisMessage{}, err)
-	}
-}
-
 // hand gives an answer to the attendant, unless the call is over.
 func (p *pipeline) hand(c *call, res rueidis.RedisResult) {
+	msg, err := res.ToMessage()
+	text := ""
+	switch {
+	case err != nil:
+	case msg.IsInt64():
+		n, _ := msg.AsInt64()
+		text = num(n)
+	default:
+		text, err = msg.ToString()
+	}
+	p.finish(c, text, err)
+}
+
+// finish ends a call that no goroutine waits for, unless it is over, or its script has to be sent first.
+func (p *pipeline) finish(c *call, text string, err error) {
+	if isNoScript(err) && c.script != nil && c.words[0] == evalsha {
+		c.words[0], c.words[1] = "EVAL", c.script.text
+		p.send(c, true)
+		return
+	}
 	if !p.unattended.remove(c) {
 		return
 	}
 	then := c.then
 	p.free(c)
-	msg, err := res.ToMessage()
-	then.answered(msg, p.wrap(err))
+	then.answered(text, p.wrap(err))
 }
 
 func (u *unattended) add(c *call) {
@@ -123,6 +129,6 @@ func (u *unattended) end(err error, over func(*call) bool) {
 		if why == nil {
 			why = fmt.Errorf("%w: %w", store.ErrUnavailable, c.ctx.Err())
 		}
-		c.then.answered(rueidis.RedisMessage{}, why)
+		c.then.answered("", why)
 	}
 }

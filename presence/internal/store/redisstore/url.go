@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 	"github.com/redis/rueidis"
 )
 
@@ -201,5 +202,12 @@ func (l *location) clientOption() rueidis.ClientOption {
 		Sentinel: rueidis.SentinelOption{
 			MasterSet: l.masterSet, Username: l.sentinelUser, Password: l.sentinelPassword, ClientName: l.clientName,
 		},
+	}
+}
+
+// greeting is how connections begin that the client library does not open.
+func (l *location) greeting() respconn.Config {
+	return respconn.Config{
+		Username: l.user, Password: l.password, ClientName: l.clientName, DB: l.db, RESP2: l.resp2, Stall: stallTime,
 	}
 }
