@@ -36,6 +36,11 @@ var layers = [][]string{
 	{"presence/internal/core"},
 	{"presence/internal/replica", "presence/internal/member", "presence/internal/node"},
 	{"presence/internal/wire", "presence/internal/serial", "presence/internal/store/..."},
+	{"presence/internal/store/redisstore/channels"},
+	{"presence/internal/store/redisstore/topology"},
+	{"presence/internal/store/redisstore/pipeline"},
+	{"presence/internal/store/redisstore/access"},
+	{"presence/internal/store/redisstore/record", "presence/internal/store/redisstore/respconn"},
 	{"presence/internal/store", "presence/internal/clock"},
 	{"internal/..."},
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/pipeline"
 	"github.com/redis/rueidis"
 )
 
@@ -103,7 +104,7 @@ return ARGV[4]`
 
 // BenchmarkBare is what to compare BenchmarkPatch with.
 func BenchmarkBare(b *testing.B) {
-	s, script := open(b, Options{URL: redistest.Start(b).URL()}), script{}.after(bare)
+	s, script := open(b, Options{URL: redistest.Start(b).URL()}), pipeline.Script{}.After(bare)
 	value := strings.Repeat("x", 160)
 	for c := range callers {
 		_, err := s.Subscribe(context.Background(), "room "+strconv.Itoa(c), silent{})
@@ -112,8 +113,8 @@ func BenchmarkBare(b *testing.B) {
 	measure(b, s, func(ctx context.Context, c, i int) error {
 		n := strconv.Itoa(c)
 		room := "room " + n
-		_, err := s.pipe.exec(ctx, &script, run{[]string{s.keys.room(room)}, []string{
-			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.channel(room)}})
+		_, err := s.pipe.Exec(ctx, &script, pipeline.Run{Keys: []string{s.keys.Room(room)}, Args: []string{
+			"m:connection-" + n, "u:u", value, strconv.Itoa(i), s.keys.Channel(room)}})
 		return err
 	})
 }

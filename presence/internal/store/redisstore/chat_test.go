@@ -129,7 +129,7 @@ func (c *chat) quiet() {
 	c.wg.Wait()
 }
 
-func (r *chatRoom) slot() int { return redistest.Slot(r.store.keys.room(r.id)) }
+func (r *chatRoom) slot() int { return redistest.Slot(r.store.keys.Room(r.id)) }
 
 func (r *chatRoom) talk(ctx context.Context) {
 	for {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/realtime-ai/realtime-message-go/internal/keyslot"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
@@ -30,10 +31,10 @@ func TestSlotMoves(t *testing.T) {
 	servers := c.Servers
 	s := open(t, Options{URL: servers[0].URL()})
 	stays := listen(t, s, "stays")
-	cmd := s.client.B().Ssubscribe().Channel(s.keys.channel("moves")).Build()
+	cmd := s.client.B().Ssubscribe().Channel(s.keys.Channel("moves")).Build()
 	slot := int(cmd.Slot())
 	heard := listen(t, s, "moves")
-	from, to := servers[slot/(slotCount/2)], servers[1-slot/(slotCount/2)]
+	from, to := servers[slot/(keyslot.Count/2)], servers[1-slot/(keyslot.Count/2)]
 	for range 3 {
 		must(t, c.MoveSlot(slot, to))
 		heard.next(t, "loss moves")

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/record"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/redis/rueidis"
 )
@@ -70,11 +72,13 @@ func (b *backend) Keys() []string {
 			b.t.Fatal(err)
 		}
 		for _, k := range list {
-			name, ok := strings.CutPrefix(k, b.keys.prefix)
+			name, ok := strings.CutPrefix(k, b.keys.Prefix)
 			if !ok {
 				b.t.Errorf("key %q is without the prefix", k)
 			}
-			out = append(out, unescape(strings.TrimPrefix(name, keyVersion)))
+			name, err := url.PathUnescape(strings.TrimPrefix(name, record.KeyVersion))
+			must(b.t, err)
+			out = append(out, name)
 		}
 	})
 	slices.Sort(out)
@@ -82,7 +86,7 @@ func (b *backend) Keys() []string {
 }
 
 func (b *backend) ConnRecord(connID string) (map[string]string, time.Duration) {
-	ctx, key := context.Background(), b.keys.conn(connID)
+	ctx, key := context.Background(), b.keys.Conn(connID)
 	f, err := b.raw.Do(ctx, b.raw.B().Hgetall().Key(key).Build()).AsStrMap()
 	if err != nil {
 		b.t.Fatal(err)
@@ -107,21 +111,21 @@ func (b *backend) Wipe() {
 
 func (b *backend) Age(d time.Duration) {
 	ctx, ms := context.Background(), d.Milliseconds()
-	nodes, err := b.raw.Do(ctx, b.raw.B().Zrange().Key(b.keys.nodes()).Min("0").Max("-1").Withscores().Build()).AsZScores()
+	nodes, err := b.raw.Do(ctx, b.raw.B().Zrange().Key(b.keys.Nodes()).Min("0").Max("-1").Withscores().Build()).AsZScores()
 	must(b.t, err)
 	for _, n := range nodes {
 		score := n.Score - float64(ms)
 		if n.Score < 0 {
 			score = n.Score + float64(ms)
 		}
-		must(b.t, b.raw.Do(ctx, b.raw.B().Zadd().Key(b.keys.nodes()).ScoreMember().ScoreMember(score, n.Member).Build()).Error())
+		must(b.t, b.raw.Do(ctx, b.raw.B().Zadd().Key(b.keys.Nodes()).ScoreMember().ScoreMember(score, n.Member).Build()).Error())
 	}
 	for _, name := range b.Keys() {
 		key := ""
 		if id, ok := strings.CutSuffix(name, "}:claim"); ok {
-			key = b.keys.claim(strings.TrimPrefix(id, "{node:"))
+			key = b.keys.Claim(strings.TrimPrefix(id, "{node:"))
 		} else if id, ok := strings.CutPrefix(name, "user:"); ok {
-			key = b.keys.user(id)
+			key = b.keys.User(id)
 		} else {
 			continue
 		}

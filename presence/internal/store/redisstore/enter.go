@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/pipeline"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/record"
 )
 
 // Enter implements store.Store: in one step where the keys lie together and
@@ -20,7 +22,7 @@ func (s *Store) Enter(ctx context.Context, q store.EnterRequest) (res store.PutR
 	}
 	text, connLacks := strings.CutPrefix(text, "c")
 	if err == nil {
-		err = readPut(&q.Put, text, &res)
+		err = record.ReadPut(&q.Put, text, &res)
 	}
 	if err == nil && res.Outcome == store.Expired {
 		err = errLate
@@ -42,24 +44,24 @@ func (s *Store) enter(ctx context.Context, q *store.EnterRequest) (string, error
 	if strings.Contains(q.Member.ConnID, " ") {
 		return "", errSpace
 	}
-	var list [maxArgs]string
+	var list [record.MaxArgs]string
 	all, keys := s.enterArgs(list[:0], q)
-	return s.pipe.text(ctx, &s.publishing.Load().enter, run{all[:keys], all[keys:]})
+	return s.pipe.Text(ctx, &s.publishing.Load().enter, pipeline.Run{Keys: all[:keys], Args: all[keys:]})
 }
 
 // enterArgs are KEYS and ARGV of enter.lua, and how many of them are keys.
 func (s *Store) enterArgs(dst []string, q *store.EnterRequest) (all []string, keys int) {
 	m := &q.Member
-	a := newArgs(512 + 4*len(q.Room) + 6*len(m.ConnID) + 5*len(m.UserID) + 4*len(m.Owner) + len(m.State))
-	a.buf = s.keys.appendRoom(a.buf, q.Room)
-	a.end().text(s.keys.user(m.UserID)).text(s.keys.conn(m.ConnID))
+	a := record.NewArgs(512 + 4*len(q.Room) + 6*len(m.ConnID) + 5*len(m.UserID) + 4*len(m.Owner) + len(m.State))
+	a.Buf = s.keys.AppendRoom(a.Buf, q.Room)
+	a.End().Text(s.keys.User(m.UserID)).Text(s.keys.Conn(m.ConnID))
 	if q.AddRoom {
-		a.text(s.keys.nodeRooms(m.Owner))
+		a.Text(s.keys.NodeRooms(m.Owner))
 	}
-	keys = a.n
+	keys = a.Count()
 	s.putTail(&a, &q.Put)
-	a.buf = append(append(append(a.buf, m.ConnID...), ' '), q.Room...)
-	a.end().text(m.Life).text(userTTL)
-	a.text(m.Owner).text(m.UserID).text(q.Room).num(m.Epoch).num(q.SeenMs).text(s.ttl)
-	return a.list(dst), keys
+	a.Buf = append(append(append(a.Buf, m.ConnID...), ' '), q.Room...)
+	a.End().Text(m.Life).Text(userTTL)
+	a.Text(m.Owner).Text(m.UserID).Text(q.Room).Num(m.Epoch).Num(q.SeenMs).Text(s.ttl)
+	return a.List(dst), keys
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/access"
 )
 
 // A cluster in use suffers what clusters suffer, with channels of every kind.
@@ -128,7 +129,7 @@ func TestFrozenMasterIsAlone(t *testing.T) {
 	}
 	all.begin(t)
 	must(t, frozen.Pause())
-	time.Sleep(stallTime + 2*time.Second)
+	time.Sleep(access.StallTime + 2*time.Second)
 	all.quiet()
 	for _, r := range all.rooms {
 		switch {

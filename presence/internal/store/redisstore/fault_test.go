@@ -16,6 +16,10 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/access"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/pipeline"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/record"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/topology"
 )
 
 func join(room, conn string) store.Put {
@@ -76,7 +80,7 @@ func TestStalledRedis(t *testing.T) {
 			}
 		}
 	}
-	for i := range lanes * batchSize {
+	for i := range 4 * pipeline.BatchSize {
 		wg.Go(func() {
 			_, err := store.PutAndWait(ctx, s, join("r", "c"+strconv.Itoa(i)))
 			unavailable(err, s.AddUser(ctx, store.UserEntry{}), s.Publish(ctx, "r", nil))
@@ -92,11 +96,9 @@ func TestStalledRedis(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s.pipe.mu.Lock()
-	if s.pipe.lines[""].busy == 0 {
+	if !s.pipe.Sending() {
 		t.Error("the calls only ended with their connection")
 	}
-	s.pipe.mu.Unlock()
 	must(t, syscall.Kill(srv.Pid, syscall.SIGCONT))
 	for { // some of the joins may still be carried out before this
 		must(t, s.Publish(t.Context(), "r", []byte("after")))
@@ -106,7 +108,7 @@ func TestStalledRedis(t *testing.T) {
 	}
 	room, err := s.Load(t.Context(), "r")
 	must(t, err)
-	if n := len(room.Members); n > lanes*batchSize {
+	if n := len(room.Members); n > 4*pipeline.BatchSize {
 		t.Errorf("%d joins were carried out after their callers had left", n)
 	}
 }
@@ -303,10 +305,10 @@ func TestEnterThatEndsInItsMiddle(t *testing.T) {
 		blocked string
 		left    []string
 	}{
-		{s.keys.nodeRooms("n"), nil},
-		{s.keys.room("r"), nil},
-		{s.keys.user("u"), []string{"{node:n}:rooms", "{room:r}"}},
-		{s.keys.conn("c"), []string{"user:u", "{node:n}:rooms", "{room:r}"}},
+		{s.keys.NodeRooms("n"), nil},
+		{s.keys.Room("r"), nil},
+		{s.keys.User("u"), []string{"{node:n}:rooms", "{room:r}"}},
+		{s.keys.Conn("c"), []string{"user:u", "{node:n}:rooms", "{room:r}"}},
 	} {
 		do(t, srv, "SET", c.blocked, "none of ours")
 		if _, err := s.Enter(t.Context(), q); err == nil {
@@ -325,7 +327,7 @@ func TestFormerServersKeepItFromStarting(t *testing.T) {
 	srv := redistest.Start(t)
 	now, err := strconv.ParseInt(do(t, srv, "TIME")[0], 10, 64)
 	must(t, err)
-	sign := func(ms int64) { do(t, srv, "ZADD", "prs:nodes", num(ms), "old-node") }
+	sign := func(ms int64) { do(t, srv, "ZADD", "prs:nodes", record.Num(ms), "old-node") }
 	sign(now*1000 - 100)
 	_, err = Open(t.Context(), Options{URL: srv.URL()})
 	if err == nil || !strings.Contains(err.Error(), "old-node") || !strings.Contains(err.Error(), "stop all of them") {
@@ -392,7 +394,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 	must(t, err)
 	must(t, s.raw.Do(t.Context(), s.raw.B().ConfigResetstat().Build()).Error())
 	must(t, srv.Pause())
-	ctx, cancel := context.WithTimeout(t.Context(), stallTime+3*time.Second) // until after the connection is cut
+	ctx, cancel := context.WithTimeout(t.Context(), access.StallTime+3*time.Second) // until after the connection is cut
 	defer cancel()
 	if _, err := store.PutAndWait(ctx, s, join("r", "second")); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error %v", err)
@@ -404,7 +406,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 	must(t, err)
 	info, err := s.raw.Do(t.Context(), s.raw.B().Info().Section("commandstats").Build()).ToString()
 	must(t, err)
-	calls, _, _ := strings.Cut(infoField(info, "cmdstat_evalsha"), ",")
+	calls, _, _ := strings.Cut(topology.InfoField(info, "cmdstat_evalsha"), ",")
 	if calls != "calls=2" && calls != "calls=1" { // the second may not have come
 		t.Errorf("scripts were sent: %s", calls)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/access"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 	"github.com/redis/rueidis"
 )
@@ -25,6 +26,9 @@ func limited(t *testing.T, rules string, servers ...*redistest.Server) {
 func asUser(s *redistest.Server) string {
 	return strings.Replace(s.URL(), "redis://", "redis://presence:pw@", 1)
 }
+
+// used are the commands of a store on a single server.
+func used() []string { return new(access.Location).Commands(rueidis.ClientModeStandalone, false) }
 
 // documented are the rules in docs/operations.md after a marker.
 func documented(t *testing.T, marker string) string {
@@ -45,7 +49,7 @@ func TestContractWithDocumentedRights(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
 	all := documented(t, "ACL SETUSER presence on >password resetkeys resetchannels -@all ")
-	if got := rules("prs:", usedCommands); got != all {
+	if got := access.Rules("prs:", used()); got != all {
 		t.Errorf("documented are\n%s\nneeded are\n%s", all, got)
 	}
 	limited(t, all, srv)
@@ -58,13 +62,13 @@ func TestContractWithDocumentedRights(t *testing.T) {
 func TestClusterWithDocumentedRights(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, 2, 0)
-	l := &location{}
-	limited(t, rules("mine:", l.commands(rueidis.ClientModeCluster, true)), c.Servers...)
+	l := &access.Location{}
+	limited(t, access.Rules("mine:", l.Commands(rueidis.ClientModeCluster, true)), c.Servers...)
 	for _, o := range []Options{{URL: asUser(c.Servers[0])}, {URL: asUser(c.Servers[1]), PlainPublish: true}} {
 		o.Prefix = "mine:"
 		must(t, use(t, o))
 	}
-	limited(t, rules("mine:", usedCommands), c.Servers...)
+	limited(t, access.Rules("mine:", used()), c.Servers...)
 	err := use(t, Options{URL: asUser(c.Servers[0]), Prefix: "mine:"})
 	if err == nil || !strings.Contains(err.Error(), "cluster|slots") {
 		t.Errorf("without CLUSTER SLOTS: %v", err)
@@ -75,7 +79,7 @@ func TestClusterWithDocumentedRights(t *testing.T) {
 func TestMissingRights(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t)
-	all := rules("prs:", usedCommands)
+	all := access.Rules("prs:", used())
 	for _, rule := range strings.Fields(all) {
 		if rule == "+ping" {
 			continue // of the client library, on connections that are idle
@@ -111,7 +115,7 @@ func TestMissingRights(t *testing.T) {
 func TestRightTakenAway(t *testing.T) {
 	t.Parallel()
 	b := startBehindProxy(t)
-	limited(t, rules("chat:", usedCommands), b.old)
+	limited(t, access.Rules("chat:", used()), b.old)
 	b.chat.begin(t)
 	do(t, b.old, "ACL", "SETUSER", "default", "-hset")
 	b.log.wait(t, "lacks a right")
@@ -155,7 +159,7 @@ func TestUnknownHostsOfACluster(t *testing.T) {
 	all.begin(t)
 	time.Sleep(200 * time.Millisecond)
 	all.heal(func(int) bool { return false }, false)
-	slot := redistest.Slot(all.store.keys.room("r0"))
+	slot := redistest.Slot(all.store.keys.Room("r0"))
 	from, err := c.MasterOf(slot)
 	must(t, err)
 	all.begin(t)

@@ -7,15 +7,9 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/pipeline"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/record"
 	"github.com/redis/rueidis"
-)
-
-// A room is a hash: "m:" and a connId hold a member, "u:" and a userId the
-// number of that user's members, "at" where the room stands.
-const (
-	atField      = "at"
-	memberField  = "m:"
-	counterField = "u:"
 )
 
 var errControl = errors.New("an id has a tab or a line break")
@@ -30,34 +24,34 @@ func (s *Store) Remove(ctx context.Context, r store.Remove) (store.Outcome, erro
 }
 
 func (s *Store) remove(ctx context.Context, r *store.Remove) (store.Outcome, error) {
-	if !plain(r.ConnID) || !plain(string(r.Reason)) || !plain(r.Owner) || !plain(r.Life) {
+	if !record.Plain(r.ConnID) || !record.Plain(string(r.Reason)) || !record.Plain(r.Owner) || !record.Plain(r.Life) {
 		return 0, errControl
 	}
-	var list [maxArgs]string
+	var list [record.MaxArgs]string
 	all := s.removeArgs(list[:0], r)
-	text, err := s.pipe.text(ctx, &s.publishing.Load().remove, run{all[:1], all[1:]})
+	text, err := s.pipe.Text(ctx, &s.publishing.Load().remove, pipeline.Run{Keys: all[:1], Args: all[1:]})
 	if err != nil {
 		return 0, err
 	}
-	f := fields{rest: text}
-	if res := f.outcome(); f.err == nil {
+	f := record.Fields{Rest: text}
+	if res := f.Outcome(); f.Err == nil {
 		return res, nil
 	}
-	return 0, errAnswer
+	return 0, record.ErrAnswer
 }
 
 // removeArgs are KEYS and ARGV of remove.lua.
 func (s *Store) removeArgs(dst []string, r *store.Remove) []string {
-	a := newArgs(192 + len(r.Room) + len(r.ConnID))
-	a.buf = s.keys.appendRoom(a.buf, r.Room)
-	a.end().member(s.expires(r.ExpiresMs, s.keys.room, r.Room), r.ConnID)
-	a.text("-").num(r.Epoch).from(store.Position{}).text(string(r.Reason)).text(r.Owner).text(r.Life)
-	return a.list(dst)
+	a := record.NewArgs(192 + len(r.Room) + len(r.ConnID))
+	a.Buf = s.keys.AppendRoom(a.Buf, r.Room)
+	a.End().Member(s.expires(r.ExpiresMs, s.keys.Room, r.Room), r.ConnID)
+	a.Text("-").Num(r.Epoch).From(store.Position{}).Text(string(r.Reason)).Text(r.Owner).Text(r.Life)
+	return a.List(dst)
 }
 
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, id string) (r store.Room, err error) {
-	msg, err := s.pipe.do(ctx, s.client.B().Hgetall().Key(s.keys.room(id)).Build())
+	msg, err := s.pipe.Do(ctx, s.client.B().Hgetall().Key(s.keys.Room(id)).Build())
 	if err == nil {
 		var all map[string]string
 		if all, err = msg.AsStrMap(); err == nil {
@@ -72,12 +66,12 @@ func (s *Store) Load(ctx context.Context, id string) (r store.Room, err error) {
 
 // LoadMembers implements store.Store.
 func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (r store.Room, err error) {
-	fields := append(make([]string, 0, 1+len(connIDs)), atField)
+	fields := append(make([]string, 0, 1+len(connIDs)), record.AtField)
 	for _, connID := range connIDs {
-		fields = append(fields, memberField+connID)
+		fields = append(fields, record.MemberField+connID)
 	}
-	key := s.keys.room(id)
-	msg, err := s.pipe.do(ctx, s.client.B().Hmget().Key(key).Field(fields...).Build())
+	key := s.keys.Room(id)
+	msg, err := s.pipe.Do(ctx, s.client.B().Hmget().Key(key).Field(fields...).Build())
 	if err == nil {
 		err = readMembers(&r, fields, &msg)
 	}
@@ -91,7 +85,7 @@ func (s *Store) LoadMembers(ctx context.Context, id string, connIDs []string) (r
 func readMembers(r *store.Room, fields []string, msg *rueidis.RedisMessage) error {
 	values, err := msg.ToArray()
 	if err != nil || len(values) != len(fields) {
-		return errors.Join(err, errFields)
+		return errors.Join(err, record.ErrFields)
 	}
 	for i, field := range fields {
 		if values[i].IsNil() {
@@ -120,17 +114,17 @@ func readRoom(r *store.Room, all map[string]string) error {
 
 // readField reads a field of a room's hash. Fields that a load does not return are skipped.
 func readField(r *store.Room, field, value string) (err error) {
-	if field == atField {
-		if r.Position, err = parsePosition(value); err != nil {
+	if field == record.AtField {
+		if r.Position, err = record.ParsePosition(value); err != nil {
 			return fmt.Errorf("position %q: %w", value, err)
 		}
 		return nil
 	}
-	connID, ok := strings.CutPrefix(field, memberField)
+	connID, ok := strings.CutPrefix(field, record.MemberField)
 	if !ok {
 		return nil
 	}
-	m, err := parseMember(connID, value)
+	m, err := record.ParseMember(connID, value)
 	if err != nil {
 		return err
 	}
@@ -143,9 +137,9 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 	b := s.client.B()
 	cmds := make([]rueidis.Completed, len(ids))
 	for i, id := range ids {
-		cmds[i] = b.Hget().Key(s.keys.room(id)).Field(atField).Build()
+		cmds[i] = b.Hget().Key(s.keys.Room(id)).Field(record.AtField).Build()
 	}
-	res, err := s.pipe.doMany(ctx, cmds)
+	res, err := s.pipe.DoMany(ctx, cmds)
 	if err != nil {
 		return nil, fmt.Errorf("read positions of %d rooms: %w", len(ids), err)
 	}
@@ -156,10 +150,10 @@ func (s *Store) Positions(ctx context.Context, ids []string) ([]store.Position, 
 			continue
 		}
 		if err == nil {
-			out[i], err = parsePosition(at)
+			out[i], err = record.ParsePosition(at)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read position of room %q: %w", ids[i], s.pipe.wrap(err))
+			return nil, fmt.Errorf("read position of room %q: %w", ids[i], s.pipe.Wrap(err))
 		}
 	}
 	return out, nil

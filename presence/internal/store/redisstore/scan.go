@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/record"
 	"github.com/redis/rueidis"
 )
 
@@ -23,7 +24,7 @@ func (s *Store) page(ctx context.Context, cursor string, limit int, scan func(cu
 			return nil, "", err
 		}
 	}
-	msg, err := s.pipe.do(ctx, scan(at, int64(min(max(limit, 1), scanCount))))
+	msg, err := s.pipe.Do(ctx, scan(at, int64(min(max(limit, 1), scanCount))))
 	if err != nil {
 		return nil, "", err
 	}
@@ -37,14 +38,14 @@ func (s *Store) page(ctx context.Context, cursor string, limit int, scan func(cu
 // ScanMembers implements store.Store.
 func (s *Store) ScanMembers(ctx context.Context, room, cursor string, limit int) ([]store.Member, string, error) {
 	list, next, err := s.page(ctx, cursor, limit, func(cursor uint64, count int64) rueidis.Completed {
-		return s.client.B().Hscan().Key(s.keys.room(room)).Cursor(cursor).Match(memberField + "*").Count(count).Build()
+		return s.client.B().Hscan().Key(s.keys.Room(room)).Cursor(cursor).Match(record.MemberField + "*").Count(count).Build()
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("scan members of room %q: %w", room, err)
 	}
 	members := make([]store.Member, 0, len(list)/2)
 	for ; len(list) >= 2; list = list[2:] {
-		m, err := parseMember(strings.TrimPrefix(list[0], memberField), list[1])
+		m, err := record.ParseMember(strings.TrimPrefix(list[0], record.MemberField), list[1])
 		if err != nil { // it must not keep the others from being read
 			s.log.Warn("record of a member not understood, skipped; was it written by another version?", "room", room, "error", err)
 			continue
@@ -57,7 +58,7 @@ func (s *Store) ScanMembers(ctx context.Context, room, cursor string, limit int)
 // NodeRooms implements store.Store.
 func (s *Store) NodeRooms(ctx context.Context, node, cursor string, limit int) ([]string, string, error) {
 	list, next, err := s.page(ctx, cursor, limit, func(cursor uint64, count int64) rueidis.Completed {
-		return s.client.B().Sscan().Key(s.keys.nodeRooms(node)).Cursor(cursor).Count(count).Build()
+		return s.client.B().Sscan().Key(s.keys.NodeRooms(node)).Cursor(cursor).Count(count).Build()
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("read rooms of node %q: %w", node, err)
@@ -76,7 +77,7 @@ func (s *Store) RemoveRoom(ctx context.Context, n store.NodeRoom) error {
 }
 
 func (s *Store) writeRoom(ctx context.Context, what, command string, n *store.NodeRoom) error {
-	if err := s.write(ctx, &s.scripts.nodeRoom, s.keys.nodeRooms, n.Node, n.ExpiresMs, command, n.Room); err != nil {
+	if err := s.write(ctx, &s.scripts.nodeRoom, s.keys.NodeRooms, n.Node, n.ExpiresMs, command, n.Room); err != nil {
 		return fmt.Errorf("%s room %q of node %q: %w", what, n.Room, n.Node, err)
 	}
 	return nil

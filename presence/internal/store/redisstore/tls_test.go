@@ -22,6 +22,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/access"
 	"github.com/redis/rueidis"
 )
 
@@ -202,7 +203,7 @@ func TestNamesOfServers(t *testing.T) {
 		}()
 		near, err := net.Dial("tcp", l.Addr().String())
 		must(t, err)
-		err = tls.Client(near, forHost(&tls.Config{RootCAs: pool, ServerName: c.named}, c.dialled, c.inURL)).Handshake()
+		err = tls.Client(near, access.ForHost(&tls.Config{RootCAs: pool, ServerName: c.named}, c.dialled, c.inURL)).Handshake()
 		if (err == nil) != c.good {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -217,9 +218,9 @@ const sentinelRights = "+ping +subscribe +unsubscribe +sentinel|sentinels +senti
 // Sentinels have a user and a password of their own.
 func TestSentinelCredentials(t *testing.T) {
 	t.Parallel()
-	l := &location{masterSet: redistest.MasterSet}
+	l := &access.Location{MasterSet: redistest.MasterSet}
 	master := redistest.Start(t, append([]string{"--requirepass", "for-data", "--masterauth", "for-data", "--user", "presence", "on", ">pw"},
-		strings.Fields(rules("prs:", l.commands(rueidis.ClientModeSentinel, false)))...)...)
+		strings.Fields(access.Rules("prs:", l.Commands(rueidis.ClientModeSentinel, false)))...)...)
 	sentinel := redistest.StartSentinelFor(t, master.Addr,
 		"sentinel auth-pass "+redistest.MasterSet+" for-data", "requirepass for-sentinels",
 		"user watcher on >of-watcher &* -@all "+sentinelRights)

@@ -13,16 +13,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/internal/keyslot"
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/pipeline"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/topology"
 )
 
 // aged is the layout as it would be with masters of another version.
-func (s *Store) aged(major int) *layout {
+func (s *Store) aged(major int) *topology.Layout {
 	l := *s.layout.Load()
-	l.masters = slices.Clone(l.masters)
-	for i := range l.masters {
-		l.masters[i].major = major
+	l.Masters = slices.Clone(l.Masters)
+	for i := range l.Masters {
+		l.Masters[i].Major = major
 	}
 	return &l
 }
@@ -35,7 +38,7 @@ func TestTurningChannels(t *testing.T) {
 	all.begin(t)
 	for range 3 {
 		old := all.store.aged(6)
-		all.store.bridge.arrange(old, old.sharded())
+		all.store.bridge.Arrange(old, old.Sharded())
 		if got := all.store.publishing.Load().command; got != "PUBLISH" {
 			t.Errorf("with masters of Redis 6: %s", got)
 		}
@@ -83,7 +86,7 @@ func TestStoresThatTurnOneAfterTheOther(t *testing.T) {
 	heard := []*ear{listen(t, one, "r"), listen(t, two, "r")}
 	turn := func(b *backend, major int) {
 		l := b.aged(major)
-		b.bridge.arrange(l, l.sharded())
+		b.bridge.Arrange(l, l.Sharded())
 	}
 	turn(one, 6)
 	heard[0].next(t, "interrupt r")
@@ -123,24 +126,24 @@ func TestTurningNeedsTheRights(t *testing.T) {
 	c := redistest.StartCluster(t, 2, 0)
 	s := open(t, Options{URL: c.URL()})
 	old := s.aged(6)
-	s.bridge.close() // nobody else arranges anything
-	s.bridge.mayShard = func(context.Context) error { return fmt.Errorf("the user may not") }
-	s.bridge.arrange(old, false)
-	if s.bridge.shards(s.aged(7)) {
+	s.bridge.Close() // nobody else arranges anything
+	s.bridge.MayShard = func(context.Context) error { return fmt.Errorf("the user may not") }
+	s.bridge.Arrange(old, false)
+	if s.bridge.Shards(s.aged(7)) {
 		t.Error("it is to turn")
 	}
-	s.bridge.plain = true
-	s.bridge.mayShard = func(context.Context) error { return nil }
-	if s.bridge.shards(s.aged(7)) {
+	s.bridge.Plain = true
+	s.bridge.MayShard = func(context.Context) error { return nil }
+	if s.bridge.Shards(s.aged(7)) {
 		t.Error("it is to turn although plain channels are wanted")
 	}
 }
 
 var timeCall = regexp.MustCompile(`(redis\.)?call\('TIME'\)`)
 
-// skewed is the script where the clock of the server with a port is ahead by some seconds.
-func (s script) skewed(port string, seconds int) script {
-	return script{text: timeCall.ReplaceAllString(s.text, "clock()")}.after(fmt.Sprintf(`
+// skewed is a script where the clock of the server with a port is ahead by some seconds.
+func skewed(s *pipeline.Script, port string, seconds int) pipeline.Script {
+	return pipeline.NewScript(timeCall.ReplaceAllString(s.Text, "clock()")).After(fmt.Sprintf(`
 local function clock()
   local time = redis.call('TIME')
   if string.find(redis.call('INFO', 'server'), 'tcp_port:%s', 1, true) then
@@ -158,31 +161,31 @@ func TestMastersWhoseClocksDiffer(t *testing.T) {
 		t.Run(strconv.Itoa(seconds), func(t *testing.T) {
 			c := redistest.StartCluster(t, 3, 0)
 			s := open(t, Options{URL: c.URL()})
-			off, err := c.MasterOf(int(slotOf(s.keys.nodes())))
+			off, err := c.MasterOf(int(keyslot.Of(s.keys.Nodes())))
 			must(t, err)
 			off = otherMaster(t, c, off)
 			_, port, _ := strings.Cut(off.Addr, ":")
 
-			s.bridge.close() // it would learn how the clock really is
+			s.bridge.Close() // it would learn how the clock really is
 			l := s.aged(7)
-			for i := range l.masters {
-				if l.masters[i].addr == off.Addr {
-					l.masters[i].ahead.ms += int64(seconds) * 1000
+			for i := range l.Masters {
+				if l.Masters[i].Addr == off.Addr {
+					l.Masters[i].Ahead.Ms += int64(seconds) * 1000
 				}
 			}
-			l.setClocks(slotOf(s.keys.nodes()))
+			l.SetClocks(keyslot.Of(s.keys.Nodes()))
 			s.layout.Store(l)
 			p := *s.publishing.Load()
-			p.put, p.remove = p.put.skewed(port, seconds), p.remove.skewed(port, seconds)
+			p.put, p.remove = skewed(&p.put, port, seconds), skewed(&p.remove, port, seconds)
 			s.publishing.Store(&p)
-			for _, x := range []*script{&s.scripts.nodeRoom, &s.scripts.userAdd, &s.scripts.userRemove, &s.scripts.connJoin, &s.scripts.connLeave} {
-				*x = x.skewed(port, seconds)
+			for _, x := range []*pipeline.Script{&s.scripts.nodeRoom, &s.scripts.userAdd, &s.scripts.userRemove, &s.scripts.connJoin, &s.scripts.connLeave} {
+				*x = skewed(x, port, seconds)
 			}
 
 			there := 0
 			for i := range 12 {
 				room, conn := "r"+strconv.Itoa(i), "c"+strconv.Itoa(i)
-				if m, err := c.MasterOf(int(slotOf(s.keys.room(room)))); err == nil && m == off {
+				if m, err := c.MasterOf(int(keyslot.Of(s.keys.Room(room)))); err == nil && m == off {
 					there++
 				}
 				now, err := s.now(t.Context())

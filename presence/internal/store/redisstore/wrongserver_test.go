@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/redistest"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/access"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store/redisstore/respconn"
 )
 
 // behindProxy is a store in use on the first of two servers behind one address.
@@ -166,7 +168,7 @@ func TestUselessConnections(t *testing.T) {
 			b.proxy.Spoil(answer)
 			b.chat.heal(hurtAll, true)
 			left(t, b.old)
-			if !strings.Contains(b.log.String(), troubleOf(answer).says) {
+			if !strings.Contains(b.log.String(), access.TroubleIn(respconn.Error(answer)).Says) {
 				t.Errorf("log: %s", b.log)
 			}
 		})

@@ -6,6 +6,7 @@ package respconn
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -136,6 +137,37 @@ func (c *Conn) TakesCommands() bool { return c.resp3 }
 // returns an error: then nothing was sent.
 func (c *Conn) Send(cmd *Command, done Receiver) error {
 	return c.post(cmd, pending{done: done})
+}
+
+// Ask is Send for a goroutine that waits for the answer, as long as ctx lasts.
+func (c *Conn) Ask(ctx context.Context, cmd *Command) (string, error) {
+	w := make(Waiter, 1)
+	if err := c.Send(cmd, w); err != nil {
+		return "", err
+	}
+	return w.Wait(ctx)
+}
+
+// Waiter is a Receiver that a goroutine waits for. It is made with room for one answer.
+type Waiter chan answer
+
+type answer struct {
+	text string
+	err  error
+}
+
+// Answered implements Receiver.
+func (w Waiter) Answered(text string, err error) { w <- answer{text, err} }
+
+// Wait waits for the answer as long as ctx lasts; then it returns the error of ctx. It is for one
+// goroutine.
+func (w Waiter) Wait(ctx context.Context) (string, error) {
+	select {
+	case a := <-w:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // Subscribe sends a command (SUBSCRIBE or SSUBSCRIBE) for channels that a Cluster keeps together. It
