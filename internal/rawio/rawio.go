@@ -1,7 +1,11 @@
-// Package rawio writes to a connection without waiting for it.
+// Package rawio reads and writes connections on their descriptors: a write does not wait for the
+// connection, and on Linux no system call tells the scheduler that it may block, since it does not. The
+// scheduler would wake its monitor thread each time, which costs a server that is mostly idle as much as
+// the calls themselves.
 package rawio
 
 import (
+	"io"
 	"net"
 	"syscall"
 )
@@ -54,4 +58,51 @@ func (w *Writer) Try(raw syscall.RawConn, p []byte) (n int, err error) {
 		return 0, err
 	}
 	return w.n, w.err
+}
+
+// write writes once.
+func (w *Writer) write(fd uintptr) bool {
+	if w.n, w.err = write(fd, w.data); w.err == syscall.EAGAIN {
+		w.n, w.err = 0, nil
+	}
+	return true
+}
+
+// Reader reads. It can be used again and again without memory for each read, for any connection, by
+// one goroutine at a time. The zero value is ready.
+type Reader struct {
+	ready func(fd uintptr) bool // the method value of read, made once
+	data  []byte
+	n     int
+	err   error
+}
+
+// Read waits for bytes and reads them into p, which is not empty, as the connection's Read does.
+func (r *Reader) Read(raw syscall.RawConn, p []byte) (n int, err error) {
+	if r.ready == nil {
+		r.ready = r.read
+	}
+	r.data, r.n, r.err = p, 0, nil
+	err = raw.Read(r.ready)
+	r.data = nil
+	if err != nil {
+		return 0, err
+	}
+	return r.n, r.err
+}
+
+// read reads once; false waits for the descriptor.
+func (r *Reader) read(fd uintptr) bool {
+	r.n, r.err = Read(fd, r.data)
+	return r.err != syscall.EAGAIN
+}
+
+// Read reads from a descriptor that does not block into p, which is not empty. Its errors are
+// syscall.EAGAIN when there is nothing yet, io.EOF at the end, and others of the system.
+func Read(fd uintptr, p []byte) (n int, err error) {
+	n, err = read(fd, p)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
 }

@@ -2,6 +2,10 @@
 
 package rawio
 
+import "errors"
+
 const supported = false
 
-func (w *Writer) write(uintptr) bool { return true }
+func write(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func read(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }

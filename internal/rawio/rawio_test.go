@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // pair is the two ends of a TCP connection.
@@ -74,6 +76,46 @@ func TestTry(t *testing.T) {
 	_ = a.Close()
 	if _, err := w.Try(raw, piece); err == nil {
 		t.Error("a closed connection takes bytes")
+	}
+}
+
+func TestRead(t *testing.T) {
+	a, b := pair(t)
+	raw := Of(a)
+	var r Reader
+	buf := make([]byte, 10)
+	if _, err := b.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(raw, buf); string(buf[:n]) != "hello" || err != nil {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	late := make(chan error)
+	go func() {
+		n, err := r.Read(raw, buf)
+		if string(buf[:n]) != "later" {
+			err = errors.Join(err, errors.New("not what was written"))
+		}
+		late <- err
+	}()
+	if _, err := b.Write([]byte("later")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-late; err != nil {
+		t.Error(err)
+	}
+	if err := a.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(raw, buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("behind the deadline: %v", err)
+	}
+	if err := a.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	_ = b.Close()
+	if n, err := r.Read(raw, buf); n != 0 || err != io.EOF {
+		t.Errorf("at the end: %d, %v", n, err)
 	}
 }
 

@@ -1,4 +1,7 @@
-//go:build unix
+//go:build unix && (!linux || race)
+
+// With the race detector the calls of package syscall are used, since they tell it what one end of a
+// connection knows from the other.
 
 package rawio
 
@@ -6,18 +9,18 @@ import "syscall"
 
 const supported = true
 
-// write writes once what the connection takes without waiting.
-func (w *Writer) write(fd uintptr) bool {
-	n, err := syscall.Write(int(fd), w.data)
-	for err == syscall.EINTR {
-		n, err = syscall.Write(int(fd), w.data)
+func write(fd uintptr, p []byte) (int, error) {
+	for {
+		if n, err := syscall.Write(int(fd), p); err != syscall.EINTR {
+			return max(n, 0), err
+		}
 	}
-	switch {
-	case err == syscall.EAGAIN:
-	case err != nil:
-		w.err = err
-	default:
-		w.n = n
+}
+
+func read(fd uintptr, p []byte) (int, error) {
+	for {
+		if n, err := syscall.Read(int(fd), p); err != syscall.EINTR {
+			return max(n, 0), err
+		}
 	}
-	return true
 }

@@ -64,11 +64,12 @@ type Handler interface {
 // Conn is a connection. Its methods are safe for concurrent use.
 type Conn struct {
 	conn    net.Conn
-	raw     syscall.RawConn // nil: every write may wait
+	raw     syscall.RawConn // nil: reads and writes are those of conn
 	handler Handler
 	stall   time.Duration
 	resp3   bool
 	r       reader
+	reads   rawio.Reader // the reader's
 	channel []byte       // of the push that is read; the reader's
 	idle    atomic.Int64 // since when the reader waits for bytes, Unix ns; 0: it does not
 	wake    chan struct{}

@@ -11,7 +11,12 @@ type source Conn
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
 	s.idle.Store(time.Now().UnixNano())
-	n, err := s.conn.Read(p)
+	n, err := 0, error(nil)
+	if s.raw != nil {
+		n, err = s.reads.Read(s.raw, p)
+	} else {
+		n, err = s.conn.Read(p)
+	}
 	s.idle.Store(0)
 	return n, err
 }

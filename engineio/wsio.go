@@ -1,10 +1,9 @@
-//go:build unix
-
 package engineio
 
 import (
-	"io"
 	"syscall"
+
+	"github.com/realtime-ai/realtime-message-go/internal/rawio"
 )
 
 // readable tries to read. False, which waits for the descriptor, it returns without holding a
@@ -15,10 +14,7 @@ func (c *wsCarrier) readable(fd uintptr) bool {
 	if b == nil {
 		b = pools.readBuf()
 	}
-	n, err := syscall.Read(int(fd), b.data[b.n:])
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), b.data[b.n:])
-	}
+	n, err := rawio.Read(fd, b.data[b.n:])
 	switch {
 	case err == syscall.EAGAIN:
 		if c.in == nil {
@@ -28,8 +24,6 @@ func (c *wsCarrier) readable(fd uintptr) bool {
 		return false
 	case err != nil:
 		b.err = err
-	case n == 0:
-		b.err = io.EOF
 	default:
 		b.n += n
 	}
