@@ -37,6 +37,7 @@ type Server struct {
 
 	alarms   *alarms
 	rung     chan struct{} // closed when the alarms' loop has ended, with the last session
+	cork     cork
 	pace     pace
 	flushers []*flusher
 	turns    atomic.Uint32 // deals out the flushers

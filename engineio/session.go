@@ -250,8 +250,14 @@ func (s *Session) letGo() {
 // unlock gives the lock back after something was queued. Where the session is to be flushed, the caller
 // does it while flushes are few, else the flush loop, together with those that wait for it.
 func (s *Session) unlock() {
+	if s.unlockDirty() && !s.srv.cork.add(s) {
+		s.flushSoon()
+	}
+}
+
+// flushSoon has the session flushed after unlockDirty has reported true: at once, or by the flush loop.
+func (s *Session) flushSoon() {
 	switch {
-	case !s.unlockDirty():
 	case s.flusher.join(s):
 	case s.srv.pace.few(s.srv.now()):
 		s.flushDirty()

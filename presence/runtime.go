@@ -111,7 +111,9 @@ func openStore(ctx context.Context, o Options, namespace string) (store.Store, e
 	if o.embedded() {
 		return memstore.New(memstore.Options{TTL: o.TTL}), nil
 	}
-	st, err := o.Store.Open(ctx, store.Settings{Namespace: namespace, TTL: o.TTL, Lease: o.NodeLease, Logger: o.Logger})
+	st, err := o.Store.Open(ctx, store.Settings{
+		Namespace: namespace, TTL: o.TTL, Lease: o.NodeLease, Corker: o.IO.Engine(), Logger: o.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("presence: %w", err)
 	}

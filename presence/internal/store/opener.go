@@ -21,6 +21,16 @@ type Settings struct {
 	TTL time.Duration
 	// Lease is how old the life sign of a node that lives may be.
 	Lease time.Duration
+	// Corker is told when the store begins to hand out what came to it at once, events and answers, and
+	// when it is done with that. nil: nobody is.
+	Corker Corker
 	// Logger gets what operators should know.
 	Logger *slog.Logger
+}
+
+// Corker has what is sent to clients between Cork and Uncork leave together. The calls are paired, and
+// nothing blocks between the two; goroutines may overlap.
+type Corker interface {
+	Cork()
+	Uncork()
 }

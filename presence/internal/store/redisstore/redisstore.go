@@ -113,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.publish(sharded)
 	s.bridge = channels.New(channels.Config{
 		Scout: scout, Guard: guard, Pipe: s.pipe, Cluster: s.cluster, Greeting: l.Greeting(), Layout: &s.layout, Log: log, Plain: plain, Sharded: sharded,
-		Publish: s.publish, MayShard: func(ctx context.Context) error { return rights(ctx, true) },
+		Corker: o.Corker, Publish: s.publish, MayShard: func(ctx context.Context) error { return rights(ctx, true) },
 	})
 	s.bridge.Start()
 	return s, nil
@@ -271,7 +271,7 @@ func NewOpener(o Options) (*Opener, error) {
 // Open implements store.Opener.
 func (p *Opener) Open(ctx context.Context, s store.Settings) (store.Store, error) {
 	o := p.o
-	o.Namespace, o.TTL, o.Lease, o.Logger = s.Namespace, s.TTL, s.Lease, s.Logger
+	o.Namespace, o.TTL, o.Lease, o.Corker, o.Logger = s.Namespace, s.TTL, s.Lease, s.Corker, s.Logger
 	st, err := Open(ctx, o)
 	if err != nil { // not a nil *Store in an interface
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/redis/rueidis"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	Namespace string
 	// Lease is how old the life sign of a node that lives may be; default 4 s.
 	Lease time.Duration
+	// Corker is that of store.Settings.
+	Corker store.Corker
 	// Logger gets lost subscriptions, messages that cannot be read, and answers of Redis
 	// that need attention. A line that repeats is written once a minute. Default: silent.
 	Logger *slog.Logger

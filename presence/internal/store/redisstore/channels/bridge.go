@@ -58,6 +58,7 @@ type Config struct {
 	Cluster  bool                            // it is one
 	Plain    bool                            // channels are never sharded
 	Sharded  bool                            // they are at first: one link per master, by slot; else one link in all
+	Corker   store.Corker                    // nil: none
 	Publish  func(sharded bool)              // has publishing changed over
 	MayShard func(ctx context.Context) error // why channels must not be sharded, although Redis could
 }

@@ -80,6 +80,20 @@ func (l *link) serve() error {
 	}
 }
 
+// Cork implements respconn.Handler.
+func (l *link) Cork() {
+	if c := l.b.Corker; c != nil {
+		c.Cork()
+	}
+}
+
+// Uncork implements respconn.Handler.
+func (l *link) Uncork() {
+	if c := l.b.Corker; c != nil {
+		c.Uncork()
+	}
+}
+
 // Message implements respconn.Handler.
 func (l *link) Message(channel, payload []byte) { l.b.received(l, channel, payload) }
 

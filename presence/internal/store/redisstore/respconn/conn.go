@@ -53,6 +53,9 @@ type Receiver interface {
 // Handler takes what comes for subscriptions, in the order in which it comes. The goroutine that
 // reads from Redis calls it; it must not block, and must not call Close.
 type Handler interface {
+	// Cork is called before what came at once is handed out, answers included, and Uncork behind it.
+	Cork()
+	Uncork()
 	// Message is called for each message. Both slices are valid only during the call.
 	Message(channel, payload []byte)
 	// Subscribed and Unsubscribed are called when Redis confirms that for a channel. Redis also says by
@@ -71,6 +74,8 @@ type Conn struct {
 	r       reader
 	reads   rawio.Reader // the reader's
 	channel []byte       // of the push that is read; the reader's
+	reading bool         // by the goroutine that reads, not by greet; the reader's
+	corked  bool         // Cork was called, and Uncork not yet; the reader's
 	idle    atomic.Int64 // since when the reader waits for bytes, Unix ns; 0: it does not
 	wake    chan struct{}
 	quit    chan struct{} // closed with the connection

@@ -73,6 +73,61 @@ func TestAnswersAboutChannels(t *testing.T) {
 	})
 }
 
+// corking notes how often it is corked, and that what comes does so in between.
+type corking struct {
+	events
+	in, times int
+	outside   []string
+}
+
+func (c *corking) Cork() { c.in, c.times = c.in+1, c.times+1 }
+
+func (c *corking) Uncork() { c.in-- }
+
+func (c *corking) Message(channel, payload []byte) {
+	if c.in != 1 {
+		c.outside = append(c.outside, string(payload))
+	}
+	c.events.Message(channel, payload)
+}
+
+func (c *corking) Answered(text string, err error) {
+	if c.in != 1 {
+		c.outside = append(c.outside, text)
+	}
+	c.events.Answered(text, err)
+}
+
+// What comes at once is handed out within one Cork, which has ended when the reader waits.
+func TestCorks(t *testing.T) {
+	withServer(t, func(c *Conn, e events, server net.Conn) {
+		swallow(server)
+		h := &corking{events: e}
+		c.handler = h // nothing has come yet
+		if err := c.Send(words("GET", "k"), h); err != nil {
+			t.Fatal(err)
+		}
+		hi := ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n"
+		say(t, server, "$1\r\nv\r\n"+hi)
+		e.next(t, "answer v", "message a hi")
+		synctest.Wait()
+		if h.in != 0 || h.times != 1 {
+			t.Errorf("corked %d times, of which %d have not ended", h.times, h.in)
+		}
+		say(t, server, hi[:20])
+		synctest.Wait()
+		if h.in != 0 {
+			t.Error("it is corked while the rest of a message is awaited")
+		}
+		say(t, server, hi[20:]+"*oops\r\n")
+		<-c.Ended()
+		e.next(t, "message a hi")
+		if h.in != 0 || len(h.outside) > 0 {
+			t.Errorf("corked after the end: %d; handed out without: %q", h.in, h.outside)
+		}
+	})
+}
+
 // A server that goes on to owe an answer loses the connection; one that is only idle does not, since it
 // answers when it is asked.
 func TestStalledServer(t *testing.T) {

@@ -10,6 +10,7 @@ type source Conn
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
+	(*Conn)(s).uncork()
 	s.idle.Store(time.Now().UnixNano())
 	n, err := 0, error(nil)
 	if s.raw != nil {
@@ -18,12 +19,25 @@ func (s *source) Read(p []byte) (int, error) {
 		n, err = s.conn.Read(p)
 	}
 	s.idle.Store(0)
+	if s.reading && n > 0 {
+		s.corked = true
+		s.handler.Cork()
+	}
 	return n, err
+}
+
+func (c *Conn) uncork() {
+	if c.corked {
+		c.corked = false
+		c.handler.Uncork()
+	}
 }
 
 // read is the goroutine that reads.
 func (c *Conn) read() {
+	c.reading = true
 	err := c.readAll()
+	c.uncork()
 	c.fail(fmt.Errorf("read from Redis: %w", err))
 	c.mu.Lock()
 	waiting := c.waiting[c.first:]

@@ -17,6 +17,8 @@ const waitTime = 20 * time.Second
 // events notes what comes, and answers in the order in which they come.
 type events chan string
 
+func (e events) Cork()   {}
+func (e events) Uncork() {}
 func (e events) Message(channel, payload []byte) {
 	e <- "message " + string(channel) + " " + string(payload)
 }
