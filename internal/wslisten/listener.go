@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 )
 
@@ -60,7 +61,11 @@ func Listen(inner net.Listener, web *http.Server, serves func(*http.Request) boo
 		close(l.closed)
 		return inner.Close()
 	})
-	go l.run()
+	// One goroutine would spend a twelfth of what a connection costs in all, and so be the limit of a
+	// machine with many cores.
+	for range runtime.GOMAXPROCS(0) {
+		go l.run()
+	}
 	return l
 }
 
@@ -83,7 +88,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // nor the server's Shutdown waits for those, and a request that is refused then gets no answer.
 func (l *Listener) Close() error { return l.close() }
 
-// run accepts connections until Close.
+// run accepts connections until Close, as others do at the same time.
 func (l *Listener) run() {
 	for {
 		conn, err := l.inner.Accept()
