@@ -8,11 +8,11 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 
 	"github.com/realtime-ai/realtime-message-go/internal/logtest"
+	"github.com/realtime-ai/realtime-message-go/internal/rawio"
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 )
 
@@ -207,7 +207,7 @@ func TestUpdatesOfOneSubjectAreFolded(t *testing.T) {
 
 // meanwhile is a connection on which something happens while it is written to; then it fails.
 type meanwhile struct {
-	syscall.RawConn
+	rawio.Conn
 	do func()
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -24,7 +23,7 @@ import (
 type wsCarrier struct {
 	s      *Session
 	conn   net.Conn
-	raw    syscall.RawConn       // where reading can wait without a buffer, and writing fail without waiting
+	raw    rawio.Conn            // where reading can wait without a buffer; nil where it cannot
 	ready  func(fd uintptr) bool // the method value of readable, made once
 	in     *readBuf              // what was read and not handled; nil while there is nothing
 	parser frameParser

@@ -67,3 +67,25 @@ func (c *wsCarrier) read() error {
 	}
 	return err
 }
+
+// readable tries to read. False, which waits for the connection, it returns without holding a
+// buffer, unless the start of a frame is in it. True without a buffer asks for another goroutine.
+func (c *wsCarrier) readable(fd uintptr) bool {
+	pools := &c.s.srv.pools
+	b := c.in
+	if b == nil {
+		b = pools.readBuf()
+	}
+	n, err := c.raw.TryRead(fd, b.data[b.n:])
+	if n == 0 && err == nil {
+		if c.in == nil {
+			pools.putReadBuf(b)
+			return c.handOver()
+		}
+		return false
+	}
+	b.n += n
+	b.err = err
+	c.in = b
+	return true
+}

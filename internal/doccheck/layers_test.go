@@ -43,6 +43,7 @@ var layers = [][]string{
 	{"presence/internal/store/redisstore/record", "presence/internal/store/redisstore/respconn"},
 	{"presence/internal/store", "presence/internal/clock"},
 	{"internal/..."},
+	{"internal/rawio"},
 }
 
 // TestImportsGoDown fails when a package imports one of its own layer or of a higher

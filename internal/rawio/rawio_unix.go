@@ -1,26 +1,34 @@
-//go:build unix && (!linux || race)
-
-// With the race detector the calls of package syscall are used, since they tell it what one end of a
-// connection knows from the other.
+//go:build unix
 
 package rawio
 
-import "syscall"
+import (
+	"io"
+	"syscall"
+)
 
-const supported = true
+// descriptor is a descriptor of the system that does not block.
+type descriptor struct{ syscall.RawConn }
 
-func write(fd uintptr, p []byte) (int, error) {
-	for {
-		if n, err := syscall.Write(int(fd), p); err != syscall.EINTR {
-			return max(n, 0), err
-		}
+func ofDescriptor(raw syscall.RawConn) Conn { return descriptor{raw} }
+
+// TryRead implements Conn.
+func (descriptor) TryRead(fd uintptr, p []byte) (n int, err error) {
+	n, err = read(fd, p)
+	switch {
+	case err == syscall.EAGAIN:
+		return 0, nil
+	case n == 0 && err == nil:
+		return 0, io.EOF
 	}
+	return n, err
 }
 
-func read(fd uintptr, p []byte) (int, error) {
-	for {
-		if n, err := syscall.Read(int(fd), p); err != syscall.EINTR {
-			return max(n, 0), err
-		}
+// TryWrite implements Conn.
+func (descriptor) TryWrite(fd uintptr, p []byte) (n int, err error) {
+	n, err = write(fd, p)
+	if err == syscall.EAGAIN {
+		return 0, nil
 	}
+	return n, err
 }

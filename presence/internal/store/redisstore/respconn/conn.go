@@ -12,7 +12,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/rawio"
@@ -67,7 +66,7 @@ type Handler interface {
 // Conn is a connection. Its methods are safe for concurrent use.
 type Conn struct {
 	conn    net.Conn
-	raw     syscall.RawConn // nil: reads and writes are those of conn
+	raw     rawio.Conn // nil: reads and writes are those of conn
 	handler Handler
 	stall   time.Duration
 	resp3   bool

@@ -7,8 +7,6 @@ import (
 	"unsafe"
 )
 
-const supported = true
-
 func write(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_WRITE, fd, p) }
 
 func read(fd uintptr, p []byte) (int, error) { return call(syscall.SYS_READ, fd, p) }
