@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -362,4 +363,10 @@ func (c *wsClient) wantEOF() {
 	if n, err := io.Copy(io.Discard, c.br); n > 0 {
 		c.t.Errorf("%d more bytes before the end: %v", n, err)
 	}
+}
+
+// goroutine returns the number of the calling goroutine.
+func goroutine() string {
+	var b [64]byte
+	return string(bytes.Fields(b[:runtime.Stack(b[:], false)])[1])
 }

@@ -3,17 +3,9 @@
 package engineio
 
 import (
-	"bytes"
-	"runtime"
 	"testing"
 	"time"
 )
-
-// goroutine returns the number of the calling goroutine.
-func goroutine() string {
-	var b [64]byte
-	return string(bytes.Fields(b[:runtime.Stack(b[:], false)])[1])
-}
 
 // A reading goroutine that is about to wait is replaced: a few times at first, then rarely.
 func TestReaderIsReplaced(t *testing.T) {

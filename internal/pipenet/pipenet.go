@@ -24,13 +24,21 @@ func Listen() *Listener {
 // connection is accepted, until ctx ends, or until the listener is closed: then with net.ErrClosed.
 func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
+	if err := l.Connect(ctx, server); err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// Connect has Accept return conn, which was made elsewhere. It blocks as Dial does.
+func (l *Listener) Connect(ctx context.Context, conn net.Conn) error {
 	select {
-	case l.conns <- server:
-		return client, nil
+	case l.conns <- conn:
+		return nil
 	case <-l.done:
-		return nil, net.ErrClosed
+		return net.ErrClosed
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
