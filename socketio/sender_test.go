@@ -174,8 +174,9 @@ func TestVolatileEvents(t *testing.T) {
 		slowSocket := e.socket(slow)
 		big := bytes.Repeat([]byte("x"), 1000)
 		_ = quick
+		e.io.Engine().Cork() // nothing leaves
 		held := 0
-		for held = 0; slowSocket.conn.session.Queued() <= maxVolatileQueue; held++ { // nothing leaves before the goroutines run
+		for held = 0; slowSocket.conn.session.Queued() <= maxVolatileQueue; held++ {
 			if err := slowSocket.Emit("fill", string(big)); err != nil {
 				t.Fatal(err)
 			}
@@ -186,6 +187,7 @@ func TestVolatileEvents(t *testing.T) {
 		if err := e.root.Local().Emit(t.Context(), "word", 1); err != nil {
 			t.Fatal(err)
 		}
+		e.io.Engine().Uncork()
 		quick.want(`42["cursor",1]`, `42["word",1]`)
 		for range held {
 			slow.recv()
