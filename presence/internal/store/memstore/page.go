@@ -11,17 +11,22 @@ import (
 )
 
 // page returns the first names after a cursor, in their order, and the cursor of the page
-// after this one: its last name, or "" when there are no more.
+// after this one: its last name, or "" when there are no more. It looks at each name once, since the
+// store's lock is held: of hundreds of thousands it must not sort all for each page.
 func page(names iter.Seq[string], cursor string, limit int) (list []string, next string) {
+	limit = max(limit, 1)
 	for name := range names {
-		if name > cursor {
-			list = append(list, name)
+		if name <= cursor || next != "" && name >= next {
+			continue
+		}
+		if list = append(list, name); len(list) == 2*limit {
+			slices.Sort(list)
+			list, next = list[:limit], list[limit-1]
 		}
 	}
 	slices.Sort(list)
-	if limit = max(limit, 1); len(list) > limit {
-		list = list[:limit]
-		next = list[limit-1]
+	if len(list) > limit {
+		list, next = list[:limit], list[limit-1]
 	}
 	return list, next
 }
