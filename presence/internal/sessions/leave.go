@@ -64,9 +64,7 @@ func (st *session) runLeave(deadline time.Time, grace wire.Optional) {
 // grace unless the end was clean. Whatever it asked for before comes first.
 func (s *Socket) Close(reason store.Reason, clean bool) {
 	ss := s.all
-	ss.mu.Lock()
-	delete(ss.all, s)
-	ss.mu.Unlock()
+	ss.forget(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

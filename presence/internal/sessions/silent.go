@@ -11,7 +11,7 @@ import (
 const SilentInterval = time.Second
 
 // SilenceDetector returns the check for connections from which nothing has come for
-// SilentAfter, to be run every SilentInterval. It costs a glance at each connection.
+// SilentAfter, to be run every SilentInterval. It looks at a connection once in that time, as a rule.
 func (ss *Sockets) SilenceDetector() func() {
 	due := ss.Clock.Now().Add(SilentInterval)
 	var catchesUp time.Time
@@ -35,9 +35,13 @@ func (ss *Sockets) SilenceDetector() func() {
 func (ss *Sockets) silentSince(at time.Time) (list []*Socket) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	for s := range ss.all {
-		if s.conn.LastPacket().Before(at) && s.hasSessions() {
-			list = append(list, s)
+	for i := range ss.all {
+		k := &ss.all[i]
+		if !k.heard.Before(at) {
+			continue // without a look at the socket
+		}
+		if k.heard = k.conn.LastPacket(); k.heard.Before(at) && k.hasSessions() {
+			list = append(list, k.Socket)
 		}
 	}
 	return list

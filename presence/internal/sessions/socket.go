@@ -11,8 +11,9 @@ import (
 // Socket is one Socket.IO connection with all the rooms that it is in or on
 // its way into.
 type Socket struct {
-	all  *Sockets // that it is one of
-	conn Conn
+	all   *Sockets // that it is one of
+	conn  Conn
+	place int // among all, from 1; 0: it is known no more. Theirs
 
 	mu       sync.Mutex
 	sessions []*session // few: looked through

@@ -48,22 +48,50 @@ type Sockets struct {
 	*core.Node
 	owned *owned.Members
 
-	mu  sync.Mutex
-	all map[*Socket]struct{}
+	mu sync.Mutex
+	// all are in no order; each knows its place. A list, and not a map, since it is looked through all
+	// the time: what is in it tells of nearly all sockets that they are not silent.
+	all []known
+}
+
+// known is a socket, and a time until which it was silent at most: when it was heard last, as far as was
+// looked.
+type known struct {
+	*Socket
+	heard time.Time
 }
 
 // New returns the sockets of a node: none is known.
 func New(o *owned.Members) *Sockets {
-	return &Sockets{Node: o.Node, owned: o, all: make(map[*Socket]struct{})}
+	return &Sockets{Node: o.Node, owned: o}
 }
 
 // Connect makes a socket known.
 func (ss *Sockets) Connect(p Conn) *Socket {
 	s := &Socket{all: ss, conn: p}
 	ss.mu.Lock()
-	ss.all[s] = struct{}{}
+	ss.all = append(ss.all, known{Socket: s})
+	s.place = len(ss.all)
 	ss.mu.Unlock()
 	return s
+}
+
+// forget takes a socket out, unless it is out.
+func (ss *Sockets) forget(s *Socket) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	i, last := s.place-1, len(ss.all)-1
+	if i < 0 {
+		return
+	}
+	ss.all[i] = ss.all[last]
+	ss.all[i].place = i + 1
+	s.place = 0
+	ss.all[last] = known{}
+	ss.all = ss.all[:last]
+	if c := cap(ss.all); c > 1024 && last < c/4 {
+		ss.all = append(make([]known, 0, c/2), ss.all...)
+	}
 }
 
 // Known is how many sockets are known.
@@ -77,7 +105,7 @@ func (ss *Sockets) Known() int {
 func (ss *Sockets) Sessions() (list []owned.Session) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	for s := range ss.all {
+	for _, s := range ss.all {
 		s.mu.Lock()
 		for _, st := range s.sessions {
 			list = append(list, st)
