@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/crc32"
+	"runtime"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -56,6 +57,7 @@ func (e *Engine) refreshConns() {
 		batch = append(batch, store.Seen{ConnID: id, SeenMs: rooms[0].SeenMs})
 		if len(batch) == refreshBatch {
 			flush()
+			runtime.Gosched() // there may be very many
 		}
 	}
 	if len(batch) > 0 {

@@ -233,8 +233,10 @@ func (m *Member) userEntry() store.UserEntry {
 }
 
 // conn is what the record of the connection has of the member.
-func (m *Member) conn() store.Conn {
-	seen := m.Room.all.StoreNow()
+func (m *Member) conn() store.Conn { return m.connSeen(m.Room.all.StoreNow()) }
+
+// connSeen is conn for a connection that was heard at a time of the store's clock.
+func (m *Member) connSeen(seen int64) store.Conn {
 	return store.Conn{ConnID: m.ConnID, UserID: m.UserID, Room: m.Room.ID, Node: m.owner, Epoch: m.Epoch.Load(), SeenMs: seen}
 }
 

@@ -2,6 +2,8 @@ package owned
 
 import (
 	"context"
+	"iter"
+	"runtime"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/keylock"
@@ -60,12 +62,23 @@ func (ms *Members) Of(id string) *Room {
 	return nil
 }
 
-// replicas lists the rooms that are open, each with its owned members.
-func (ms *Members) replicas() (list []*Room) {
-	for _, r := range ms.rooms.All() {
-		list = append(list, ownOf(r))
-	}
-	return list
+// yieldAfter is after how many rooms a walk through all lets other goroutines run: with hundreds of
+// thousands of rooms it would keep them waiting until the runtime interrupts it, which is after 10 ms.
+const yieldAfter = 256
+
+// replicas yields the rooms that are open, each with its owned members; count is how many they are.
+func (ms *Members) replicas() (rooms iter.Seq[*Room], count int) {
+	open := ms.rooms.All()
+	return func(yield func(*Room) bool) {
+		for i, r := range open {
+			if i%yieldAfter == yieldAfter-1 {
+				runtime.Gosched()
+			}
+			if !yield(ownOf(r)) {
+				return
+			}
+		}
+	}, len(open)
 }
 
 // Owns reports whether a member of the connection is this node's and not on its way out. It
@@ -198,8 +211,9 @@ func (r *Room) Has(connID string) bool {
 
 // All lists what the node owns.
 func (ms *Members) All() []*Member {
-	var list []*Member
-	for _, r := range ms.replicas() {
+	replicas, count := ms.replicas()
+	list := make([]*Member, 0, count)
+	for r := range replicas {
 		r.Mu.Lock()
 		for _, m := range r.Owned {
 			list = append(list, m)
@@ -211,20 +225,34 @@ func (ms *Members) All() []*Member {
 
 // Conns lists what the node owns, by connection.
 func (ms *Members) Conns() map[string][]store.Conn {
-	conns := make(map[string][]store.Conn)
-	for _, r := range ms.replicas() {
+	replicas, count := ms.replicas()
+	conns := make(map[string][]store.Conn, count)
+	var first []store.Conn // of many connections: nearly all have one
+	for r := range replicas {
 		r.Mu.Lock()
 		for id, m := range r.Owned {
-			if shown := r.Rep.Member(id); shown != nil {
-				c := m.conn()
-				c.SeenMs = r.Rep.LastSeenMs(shown)
-				conns[id] = append(conns[id], c)
+			shown := r.Rep.Member(id)
+			if shown == nil {
+				continue
 			}
+			c := m.connSeen(r.Rep.LastSeenMs(shown))
+			if of := conns[id]; of != nil {
+				conns[id] = append(of, c)
+				continue
+			}
+			if len(first) == cap(first) {
+				first = make([]store.Conn, 0, connChunk)
+			}
+			first = append(first, c)
+			conns[id] = first[len(first)-1 : len(first) : len(first)]
 		}
 		r.Mu.Unlock()
 	}
 	return conns
 }
+
+// connChunk is for how many connections Conns asks for memory at once.
+const connChunk = 256
 
 // Owns tells whether a member is this node's.
 func (ms *Members) Owns(room, connID string) bool {
@@ -241,7 +269,8 @@ func (ms *Members) Owns(room, connID string) bool {
 // this node owns.
 func (ms *Members) Owners() map[string][]string {
 	owners := make(map[string][]string)
-	for _, r := range ms.replicas() {
+	replicas, _ := ms.replicas()
+	for r := range replicas {
 		of := make(map[string]bool)
 		r.Mu.Lock()
 		for m := range r.Rep.All() {
