@@ -38,7 +38,7 @@ func (p *Pipeline) hand(c *call, res rueidis.RedisResult) {
 
 // finish ends a call that no goroutine waits for, unless it is over, or its script has to be sent first.
 func (p *Pipeline) finish(c *call, text string, err error) {
-	if isNoScript(err) && c.script != nil && c.words[0] == evalsha {
+	if isNoScript(err) && c.script != nil && c.words[0] == evalsha && c.ctx.Err() == nil {
 		c.words[0], c.words[1] = "EVAL", c.script.Text
 		p.send(c, true)
 		return
