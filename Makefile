@@ -98,6 +98,10 @@ reap: ## Kill a node with 50 000 members and print what reaping them costs (MEMB
 soak: ## Keep users coming and going for 10 minutes (SOAK) and print the server's memory
 	$(GO) test ./cmd/realtime -count=1 -timeout 0 -run '^TestSoak$$' -v -soak=$(or $(SOAK),10m)
 
+.PHONY: large
+large: ## Give a node 200 000 sessions (MEMBERS), have another one die, and print what they cost
+	$(GO) test ./presence/internal/largenode -count=1 -timeout 10m -run '^TestLargeNode$$' -v -large=$(or $(MEMBERS),200000)
+
 .PHONY: bench
 bench: build ## Measure what operations cost, beside other servers, or a commit BASE (ROUNDS, ONLY)
 	ROUNDS=$(ROUNDS) BASE=$(BASE) ONLY="$(ONLY)" scripts/bench.sh

@@ -43,7 +43,7 @@ func TestAppendEvent(t *testing.T) {
 func TestAppendFrame(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 100_000} {
 		payload := bytes.Repeat([]byte("x"), n)
-		in := bytes.NewReader(appendFrame(nil, ws.OpText, payload))
+		in := bytes.NewReader(AppendFrame(nil, ws.OpText, payload))
 		header, err := ws.ReadHeader(in)
 		if err != nil {
 			t.Fatal(err)

@@ -202,13 +202,13 @@ func (c *Conn) Write(payload []byte) error {
 func (c *Conn) writeFrame(op ws.OpCode, payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out = appendFrame(c.out[:0], op, payload)
+	c.out = AppendFrame(c.out[:0], op, payload)
 	_, err := c.raw.Write(c.out)
 	return err
 }
 
-// appendFrame appends a client's frame: masked, as the protocol wants it.
-func appendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+// AppendFrame appends a text or control frame of a client: masked, as the protocol wants it.
+func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
 	const masked = 0x80
 	mask := [4]byte{0x37, 0xfa, 0x21, 0x3d}
 	dst = append(dst, 0x80|byte(op))

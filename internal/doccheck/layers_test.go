@@ -22,7 +22,7 @@ import (
 // whatever stands here.
 var layers = [][]string{
 	{"cmd/...", "examples/...", "bench", "internal/redistest/redisrig", "internal/ablate", "internal/doccheck"},
-	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest", "internal/listen"},
+	{"internal/bench", "internal/bench/benchtest", "internal/chaos", "internal/config", "internal/exampletest", "internal/listen", "presence/internal/largenode"},
 	{"internal/client", "internal/redistest"},
 	{"presence/redis"},
 	{"presence"},
