@@ -148,15 +148,17 @@ func TestWrite(t *testing.T) {
 
 // A Resume that comes before the end of the Receive that asks for it is not lost.
 func TestResumeDuringReceive(t *testing.T) {
-	s := &sink{room: 1}
-	c := New(s)
-	s.during = func() {
-		s.room = lots
-		c.Resume()
-	}
-	if n, err := c.Write([]byte("abc")); n != 3 || err != nil || string(s.got) != "abc" {
-		t.Error(n, err, string(s.got))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{room: 1}
+		c := New(s)
+		s.during = func() {
+			s.room = lots
+			c.Resume()
+		}
+		if n, err := c.Write([]byte("abc")); n != 3 || err != nil || string(s.got) != "abc" {
+			t.Error(n, err, string(s.got))
+		}
+	})
 }
 
 // A far end may feed the answer to what it is told.
