@@ -14,6 +14,10 @@ import (
 // atOnce is how many members connect and join at a time.
 const atOnce = 32
 
+// mostRefused bounds the joins that are repeated: a machine that is busy with something else, while the
+// node fills up, keeps some waiting for longer than a request may take.
+const mostRefused = 1000
+
 // crowd is all members of the node: far ends, which need no goroutine. The first are in rooms of 2; each of
 // the last, peers in number, is in a room that a member of the other node will join.
 type crowd struct {
@@ -26,6 +30,7 @@ type crowd struct {
 
 	closing  atomic.Bool // the server closes
 	joined   atomic.Int64
+	refused  atomic.Int64 // joins that were not answered in time, and were repeated
 	pings    atomic.Int64
 	reaped   atomic.Int64 // members that were told of a lost one
 	pingLate Lateness

@@ -56,10 +56,10 @@ func show(t *testing.T, s Spec, control, node *Report, most time.Duration) {
 		return time.Duration(float64(r.Idle.CPU) / r.Idle.Took.Seconds() / float64(s.Members))
 	}
 	fmt.Printf(`
-%d sessions, joined in %v; pings every %v
+%d sessions, joined in %v (%d joins twice); pings every %v
 memory of each, KB          %.2f: %.2f, less %.2f of the control (its far ends alone: %.2f); as it stood, with garbage: %.2f
 CPU of each, µs per second  %.2f: %.2f, less %.2f of the control
-`, s.Members, node.Entered.Round(time.Second), s.Ping,
+`, s.Members, node.Entered.Round(time.Second), node.Refused, s.Ping,
 		(full-bare)/1024, full/1024, bare/1024, ends/1024, resident/1024,
 		micros(cpu(node)-cpu(control)), micros(cpu(node)), micros(cpu(control)))
 	print := func(name string, s Span) {

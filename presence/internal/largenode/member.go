@@ -116,8 +116,11 @@ func (m *member) packet(p client.Packet) error {
 		m.heard = m.crowd.now()
 		return m.feed(client.AppendFrame(nil, ws.OpText, []byte("40")))
 	case p.Kind == client.Connect:
-		return m.feed(client.AppendFrame(nil, ws.OpText, client.AppendEvent(nil, 0, "presence:join", m.crowd.join(int(m.number)))))
+		return m.join()
 	case p.Kind == client.Ack && m.state == entering:
+		if bytes.Contains(p.Body, []byte(`"code":"unavailable"`)) && m.crowd.refused.Add(1) <= mostRefused {
+			return m.join() // as the answer says
+		}
 		if !bytes.Contains(p.Body, []byte(`"ok":true`)) {
 			return fmt.Errorf("the join was refused: %.200s", p.Body)
 		}
@@ -134,6 +137,10 @@ func (m *member) packet(p client.Packet) error {
 		m.hear(p)
 	}
 	return nil
+}
+
+func (m *member) join() error {
+	return m.feed(client.AppendFrame(nil, ws.OpText, client.AppendEvent(nil, 0, "presence:join", m.crowd.join(int(m.number)))))
 }
 
 func (m *member) feed(frame []byte) error {

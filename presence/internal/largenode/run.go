@@ -28,8 +28,10 @@ type Report struct {
 	// Empty is the memory at the start, Ends that with the far ends alone (Control only), and Full that
 	// at the end of the window.
 	Empty, Ends, Full Memory
-	// Entered is how long it took until all had joined.
+	// Entered is how long it took until all had joined, and Refused how many joins had to be repeated,
+	// since they were not answered in time.
 	Entered time.Duration
+	Refused int64
 	// Idle is the window, Probed the time after it, with the probe, in which the other node's members
 	// join, and Reaping that from its death until some time after the last of them was seen leaving.
 	Idle, Probed, Reaping Span
@@ -73,7 +75,7 @@ func RunNode(ctx context.Context, s Spec) (r *Report, err error) {
 	if err := c.enter(ctx, n.listener.Connect, c.members...); err != nil {
 		return nil, err
 	}
-	r.Entered = c.now()
+	r.Entered, r.Refused = c.now(), c.refused.Load()
 	if err := sleep(ctx, settle); err != nil {
 		return nil, err
 	}
