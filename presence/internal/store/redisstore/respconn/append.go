@@ -9,17 +9,6 @@ type Command struct {
 	Args  []string // after these
 }
 
-// size is about how many bytes it takes.
-func (c *Command) size() int {
-	n := 16
-	for _, list := range [...][]string{c.Words, c.Keys, c.Args} {
-		for _, s := range list {
-			n += len(s) + 16
-		}
-	}
-	return n
-}
-
 // appendTo appends it as RESP.
 func (c *Command) appendTo(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, '*'), int64(len(c.Words)+len(c.Keys)+len(c.Args)), 10)

@@ -37,7 +37,7 @@ var (
 	// ErrFull says that too much waits to be written: nothing was sent.
 	ErrFull = errors.New("too much waits to be sent to Redis")
 
-	errStalled = errors.New("Redis owes an answer for too long")
+	errStalled = errors.New("no answer of Redis for too long")
 )
 
 // Receiver takes the answer to a command.
