@@ -44,17 +44,22 @@ func startPeer(ctx context.Context, members *memstore.Store) (*peer, error) {
 func (p *peer) join(ctx context.Context, i int) error {
 	a := answer{done: make(chan bool, 1)}
 	socket := p.engine.Sockets.Connect(absent{id: fmt.Sprint("peer-socket-", i)})
-	socket.Join(joinPayload(peerRoom(i), fmt.Sprint("peer-", i)), nil, a)
-	select {
-	case ok := <-a.done:
-		if !ok {
-			return fmt.Errorf("the join of member %d of the other node was refused", i)
+	for range peerTries {
+		socket.Join(joinPayload(peerRoom(i), fmt.Sprint("peer-", i)), nil, a)
+		select {
+		case ok := <-a.done:
+			if ok {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("the join of member %d of the other node: %w", i, ctx.Err())
 		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("the join of member %d of the other node: %w", i, ctx.Err())
 	}
+	return fmt.Errorf("the join of member %d of the other node was refused", i)
 }
+
+// peerTries is how often such a member tries to join: a busy machine may keep it waiting for too long.
+const peerTries = 5
 
 // kill ends the node as kill -9 does: nothing is said to anybody.
 func (p *peer) kill(ctx context.Context) error {
