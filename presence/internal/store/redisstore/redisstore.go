@@ -112,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.publish(sharded)
 	s.bridge = channels.New(channels.Config{
-		Scout: scout, Guard: guard, Pipe: s.pipe, Cluster: s.cluster, Greeting: l.Greeting(), Layout: &s.layout, Log: log, Plain: plain, Sharded: sharded,
+		Scout: scout, Guard: guard, Pipe: s.pipe, Cluster: s.cluster, Single: client.Mode() == rueidis.ClientModeStandalone, Greeting: l.Greeting(), Layout: &s.layout, Log: log, Plain: plain, Sharded: sharded,
 		Corker: o.Corker, Publish: s.publish, MayShard: func(ctx context.Context) error { return rights(ctx, true) },
 	})
 	s.bridge.Start()

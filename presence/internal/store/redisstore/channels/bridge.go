@@ -55,7 +55,10 @@ type Config struct {
 	Greeting respconn.Config                  // of those
 	Layout   *atomic.Pointer[topology.Layout] // which is known; only the placer sets it from now on
 	Log      *slog.Logger
-	Cluster  bool                            // it is one
+	Cluster  bool // it is one
+	// Single says that it is one server without Sentinels. Behind Sentinels the client library turns to
+	// a new master before this package does: commands must not go to the old one meanwhile.
+	Single   bool
 	Plain    bool                            // channels are never sharded
 	Sharded  bool                            // they are at first: one link per master, by slot; else one link in all
 	Corker   store.Corker                    // nil: none

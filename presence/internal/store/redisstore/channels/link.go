@@ -58,7 +58,7 @@ func (l *link) serve() error {
 	if err := l.check(c); err != nil {
 		return err
 	}
-	if c.TakesCommands() && (l.sharded || !l.b.Cluster) {
+	if c.TakesCommands() && (l.sharded || l.b.Single) {
 		direct := &l.b.Pipe.Direct
 		direct.Offer(l.addr, c)
 		defer direct.Withdraw(l.addr, c)
