@@ -72,7 +72,7 @@ func FuzzCommand(f *testing.F) {
 	f.Add("GET", "k\r\n", "")
 	f.Fuzz(func(t *testing.T, word, key, arg string) {
 		c := Command{Words: []string{word}, Keys: []string{key}, Args: []string{arg, ""}}
-		r := reader{Reader: bufio.NewReader(bytes.NewReader(c.appendTo(nil)))}
+		r := reader{Reader: bufio.NewReaderSize(bytes.NewReader(c.appendTo(nil)), readSize)}
 		h, err := r.next()
 		if err != nil || h.kind != '*' || h.n != 4 {
 			t.Fatalf("%+v, %v", h, err)
