@@ -88,17 +88,18 @@ func TestAResumeKeepsThePatchThatTheStoreLost(t *testing.T) {
 	})
 }
 
-// The store loses the last joins of a member, and nobody knows of that when its client resumes it
-// elsewhere: the resumed member is above the epochs that were shown.
+// The store loses a resume of a member and a join, and nobody knows of that when its client resumes
+// it elsewhere: the resumed member is above the epochs that were shown.
 func TestAResumeIsAboveTheEpochsThatTheStoreLost(t *testing.T) {
 	inLinkedWorld(t, 2, func(w *world, mem *memstore.Store, _ links) {
 		w.connect(w.nodes[1], "b").join("r", "bob", "")
 		a := w.connect(w.nodes[0], "a")
 		joined := a.join("r", "ann", `,"graceMs":30000`)
 		rewind := mem.SaveParts()
-		a.join("r", "ann", `,"graceMs":30000`)
-		shown := a.join("r", "ann", `,"graceMs":30000`).Self.Epoch
-		a.Drop()
+		a2 := w.connect(w.nodes[0], "a2")
+		a2.join("r", "ann", token(joined))
+		shown := a2.join("r", "ann", `,"graceMs":30000`).Self.Epoch
+		a2.Drop()
 		synctest.Wait()
 		rewind(func(part string) bool { return part == "room:r" })
 		ack := w.connect(w.nodes[1], "c").join("r", "ann", token(joined))

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
 )
@@ -30,7 +31,7 @@ func TestResumeBroadcastsNothing(t *testing.T) {
 			time.Sleep(time.Second)
 			a2 := w.connect(w.nodes[to], "a2")
 			ack := a2.join("r", "ann", token(first)+`,"graceMs":15000`)
-			if !ack.Resumed || ack.Self.ConnID != "sock-a" || ack.Self.Epoch != 2 || ack.Self.Resume != first.Self.Resume {
+			if !ack.Resumed || ack.Self.ConnID != "sock-a" || ack.Self.Epoch != 1+member.ResumeStep || ack.Self.Resume != first.Self.Resume {
 				t.Errorf("to node %d: %+v", to, ack.Self)
 			}
 			want(t, "a2 hears no join", a2.heard(), "")

@@ -24,7 +24,7 @@ const (
 	// Orphaned: another node has the member without a socket, and the socket is here.
 	// The owner takes it back; the life goes on.
 	Orphaned
-	// Moved: another socket has the member, or another life of the connection stands.
+	// Moved: another socket has the member, or had it last, or another life of the connection stands.
 	// It is not this node's any more.
 	Moved
 	// Gone: somebody removed the member. It is not this node's any more.
@@ -43,23 +43,35 @@ const (
 // lost data.
 const NoticeTime = 500 * time.Millisecond
 
+// ResumeStep is by how much a resume raises the epoch of a member. All else raises it by one, or
+// begins another life: a node that did not hear of a resume knows of it by the epoch of what came
+// after it.
+const ResumeStep = 1 << 10
+
+// ResumedSince tells whether a member was resumed after a write of one epoch, if the same life
+// stands, or ended, with another epoch.
+func ResumedSince(written, epoch int64) bool { return epoch-written >= ResumeStep }
+
 // Own is a member as its owner knows it.
 type Own struct {
 	Life string
 	// Node is the id under which it was written last.
 	Node         string
 	Epoch, Write int64
-	GraceMs      int64
-	Online       bool // its socket is here
+	// Written is the epoch of its last write here. Epoch may be one that others wrote.
+	Written int64
+	GraceMs int64
+	Online  bool // its socket is here
 }
 
 // Evidence is what else the owner knows.
 type Evidence struct {
 	// Ended is set when the life is known to have ended: for the reason, as a member of the
-	// node EndedUnder.
+	// node EndedUnder, with the epoch EndedEpoch; 0: that is not known.
 	Ended      bool
 	Reason     store.Reason
 	EndedUnder string
+	EndedEpoch int64
 	// OtherEnded is set when that is known of the life that the store has.
 	OtherEnded bool
 	// Renamed is set when this node has another id since it wrote the member: the others
@@ -97,6 +109,7 @@ func Judge(own *Own, stored *store.Member, ev *Evidence) Verdict {
 func judgeEnded(own *Own, ev *Evidence) Verdict {
 	switch {
 	case !own.Online || ev.Reason == store.ReasonKicked:
+	case ResumedSince(own.Written, ev.EndedEpoch): // it was that socket's to the end
 	case ev.Reason == store.ReasonLeave:
 		// It was resumed elsewhere, and left there. This node may have restored it before it
 		// heard that, so its own record may be what was removed.
@@ -118,6 +131,7 @@ func judgeStored(own *Own, stored *store.Member, ev *Evidence) Verdict {
 		return Same
 	case stored.Owner == own.Node || stored.Epoch < own.Epoch:
 		return Older
+	case ResumedSince(own.Written, stored.Epoch): // and taken over after that, maybe
 	case own.Online && stored.UntilMs > 0:
 		return Orphaned
 	}

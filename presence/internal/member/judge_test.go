@@ -49,6 +49,9 @@ func TestVerdict(t *testing.T) {
 		{"another node took it, and has its socket", online, stands("there", 6, 8), alive, Moved},
 		{"another node took it, and waits for its socket, which is here", online, waiting("there", 6), alive, Orphaned},
 		{"that is so in the same epoch, too", online, waiting("there", 5), alive, Orphaned},
+		{"it was resumed elsewhere, and taken over from there", online, waiting("there", 5+ResumeStep+1), alive, Moved},
+		{"it was resumed elsewhere, and waits for that socket", online, waiting("there", 5+ResumeStep), renamed(0), Moved},
+		{"it was taken over as often as there can be claimants", online, waiting("there", 5+ResumeStep-1), alive, Orphaned},
 		{"another node took it, and its grace runs there", inGrace, waiting("there", 6), alive, Moved},
 		{"it stands under an id that was declared dead", online, stands("here", 5, 7), renamed(0), Older},
 		{"so does its grace", inGrace, waiting("here", 5), renamed(0), Older},
@@ -73,6 +76,8 @@ func TestVerdict(t *testing.T) {
 		{"it was kicked, and the store lost that", online, stands("here", 5, 7), ended(store.ReasonKicked), Gone},
 		{"others took this node for dead", online, nil, ended(store.ReasonNodeLost), Reaped},
 		{"they did, and the store lost that", online, stands("here", 5, 7), ended(store.ReasonNodeLost), Reaped},
+		{"they did after it was resumed elsewhere", online, nil, Evidence{Ended: true, Reason: store.ReasonNodeLost, EndedEpoch: 5 + ResumeStep}, Gone},
+		{"they did after a takeover", online, nil, Evidence{Ended: true, Reason: store.ReasonNodeLost, EndedEpoch: 6}, Reaped},
 		{"others saw it leave in its grace", inGrace, nil, ended(store.ReasonNodeLost), Gone},
 		{"it was resumed elsewhere, and left there", online, nil, ended(store.ReasonLeave), Gone},
 		{"it left elsewhere, and was restored here before that was heard", online, nil, Evidence{Ended: true, Reason: store.ReasonLeave, EndedUnder: "here"}, Gone},
@@ -102,7 +107,7 @@ func TestVerdict(t *testing.T) {
 		{"nobody said why for long in its grace", inGrace, nil, long(Evidence{}), Gone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			own := Own{Life: "now", Node: "here", Epoch: 5, Write: 7, GraceMs: 30_000, Online: c.online}
+			own := Own{Life: "now", Node: "here", Epoch: 5, Written: 5, Write: 7, GraceMs: 30_000, Online: c.online}
 			if got := Judge(&own, c.stored, &c.ev); got != c.want {
 				t.Errorf("%s, want %s", name(got), name(c.want))
 			}

@@ -20,7 +20,7 @@ const (
 	// unheardEpochs is by how much the epoch of a new life is above the last one that this
 	// node knows: the others may have counted on meanwhile, by takeovers and resumes that
 	// were not heard here.
-	unheardEpochs = 1 << 10
+	unheardEpochs = 1 << 10 * member.ResumeStep
 )
 
 // errLookAgain says that a check has to be tried again in a moment. Three others say why. With
@@ -145,8 +145,9 @@ func (m *Member) beginCheck(l *serial.Executor) (own member.Own, ok bool) {
 // ownNow is what Judge needs of it. What clients were shown counts: a rejoin that was refused,
 // or a takeover, may have been seen before the store lost it. The room's lock is held.
 func (m *Member) ownNow() member.Own {
+	epoch := m.Epoch.Load()
 	own := member.Own{
-		Life: m.Life, Node: m.owner, Epoch: m.Epoch.Load(), Write: m.write.Load(), GraceMs: m.GraceMs, Online: m.Session != nil,
+		Life: m.Life, Node: m.owner, Epoch: epoch, Written: epoch, Write: m.write.Load(), GraceMs: m.GraceMs, Online: m.Session != nil,
 	}
 	if shown := m.Room.Rep.Member(m.ConnID); shown != nil && shown.Life == m.Life {
 		own.Epoch = max(own.Epoch, shown.Epoch)
@@ -159,7 +160,7 @@ func (m *Member) ownNow() member.Own {
 func (m *Member) known(stored *store.Member) (ev member.Evidence) {
 	ms, r, now := m.Room.all, m.Room, m.Room.all.Clock.Now()
 	if t, ok := ms.Tombstones.Of(m.Life, now); ok {
-		ev.Ended, ev.Reason, ev.EndedUnder = true, t.Reason, t.Owner
+		ev.Ended, ev.Reason, ev.EndedUnder, ev.EndedEpoch = true, t.Reason, t.Owner, t.Epoch
 	}
 	if stored != nil && stored.Life != m.Life {
 		_, ev.OtherEnded = ms.Tombstones.Of(stored.Life, now)

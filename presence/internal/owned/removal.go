@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -69,7 +70,7 @@ func (m *Member) remove(ctx context.Context, reason store.Reason) error {
 
 // removeElsewhere removes what a fenced leave met if that is the same life without a
 // socket of another node: one that a claimant took over, or that others restored, or
-// that the store went back to. One that another socket has lives on.
+// that the store went back to. One that another socket has, or had last, lives on.
 func (m *Member) removeElsewhere(ctx context.Context, reason store.Reason) (store.Outcome, error) {
 	ms, r := m.Room.all, m.Room
 	stands, err := ms.Stored(ctx, r.ID, m.ConnID)
@@ -80,7 +81,7 @@ func (m *Member) removeElsewhere(ctx context.Context, reason store.Reason) (stor
 		return store.Missing, nil
 	case stands.Life != m.Life:
 		return store.Fenced, nil
-	case stands.UntilMs == 0 && stands.Epoch >= m.Epoch.Load():
+	case stands.UntilMs == 0 && stands.Epoch >= m.Epoch.Load(), member.ResumedSince(m.Epoch.Load(), stands.Epoch):
 		return store.Fenced, ms.AddUser(ctx, m.userEntry()) // which was removed above
 	}
 	m.Epoch.Store(max(m.Epoch.Load(), stands.Epoch)) // what comes after is above it
@@ -103,6 +104,7 @@ func (m *Member) noteEnd(reason store.Reason, mine bool) {
 func (m *Member) tombstone(reason store.Reason) replica.Tombstone {
 	return replica.Tombstone{
 		Life: m.Life, Room: m.Room.ID, ConnID: m.ConnID, UserID: m.UserID, Owner: m.owner, Reason: reason,
+		Epoch: m.Epoch.Load(),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/member"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/rooms"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -198,7 +199,7 @@ func (t *resumeAttempt) write(ctx context.Context, stands store.Member) (err err
 		if t.known != nil {
 			epoch = max(epoch, t.known.Epoch)
 		}
-		m.Epoch.Store(epoch + 1)
+		m.Epoch.Store(epoch + member.ResumeStep)
 		m.write.Store(0) // the store counts on from its own
 		r.RemoveWaiter(t.waiting)
 		t.waiting = m.await(m.Epoch.Load(), 0)

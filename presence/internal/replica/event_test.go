@@ -243,7 +243,7 @@ func TestLeaveIsRemembered(t *testing.T) {
 			want(t, "remembered", ok, true)
 			want(t, "tombstone", got, Tombstone{
 				Life: e.Member.Life, Room: "room", ConnID: e.Member.ConnID, UserID: e.Member.UserID, Owner: e.Member.Owner,
-				Reason: store.ReasonLeave,
+				Reason: store.ReasonLeave, Epoch: e.Member.Epoch,
 			})
 		})
 	}

@@ -289,7 +289,7 @@ func TestLeaveOfALoadIsRemembered(t *testing.T) {
 			want(t, "remembered", ok, c.want)
 			if got.at = (time.Time{}); ok {
 				want(t, "tombstone", got, Tombstone{
-					Life: "A", Room: "room", ConnID: "a", UserID: "ann", Owner: "there", Reason: store.ReasonDisconnect,
+					Life: "A", Room: "room", ConnID: "a", UserID: "ann", Owner: "there", Reason: store.ReasonDisconnect, Epoch: ann.Epoch,
 				})
 			}
 		})

@@ -26,6 +26,8 @@ type Tombstone struct {
 	// Owner is the node whose member it was at the end.
 	Owner  string
 	Reason store.Reason
+	// Epoch is the one that it had at the end, or a lower one; 0: that is not known.
+	Epoch int64
 	// Mine says that this node removed the member. It removes it again when the store
 	// may have lost that.
 	Mine bool
@@ -38,7 +40,7 @@ type Tombstone struct {
 
 // EndOf is that the life of a member of a room ended.
 func EndOf(room string, m *store.Member, why store.Reason) Tombstone {
-	return Tombstone{Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: why}
+	return Tombstone{Life: m.Life, Room: room, ConnID: m.ConnID, UserID: m.UserID, Owner: m.Owner, Reason: why, Epoch: m.Epoch}
 }
 
 // UserEntry is the entry in the index of users that the member had.
@@ -76,7 +78,7 @@ func (s *Tombstones) Add(t Tombstone, now time.Time) {
 	kept := &Tombstone{
 		Life: strings.Clone(t.Life), Room: strings.Clone(t.Room), ConnID: strings.Clone(t.ConnID),
 		UserID: strings.Clone(t.UserID), Owner: intern(t.Owner), Reason: known(t.Reason), Mine: t.Mine, at: now,
-		heard: t.heard,
+		heard: t.heard, Epoch: t.Epoch,
 	}
 	s.of[kept.Life] = kept
 	s.order = append(s.order, kept)
