@@ -102,7 +102,7 @@ func (e *Engine) reapMember(ctx context.Context, room string, m *store.Member) e
 		return err
 	case outcome == store.Fenced:
 		if stands, err := e.Stored(ctx, room, m.ConnID); err != nil || stands != nil && stands.Life == m.Life {
-			_ = e.AddUser(ctx, t.UserEntry()) // it lives on; its owner writes the entry some time, if this fails
+			_ = e.Owned.GiveUserBack(ctx, t.UserEntry()) // it lives on; its owner writes the entry some time, if this fails
 		}
 		return fmt.Errorf("reap %s: it is written by somebody: %w", m.ConnID, store.ErrUnavailable)
 	}

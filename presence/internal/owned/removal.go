@@ -82,7 +82,7 @@ func (m *Member) removeElsewhere(ctx context.Context, reason store.Reason) (stor
 	case stands.Life != m.Life:
 		return store.Fenced, nil
 	case stands.UntilMs == 0 && stands.Epoch >= m.Epoch.Load(), member.ResumedSince(m.Epoch.Load(), stands.Epoch):
-		return store.Fenced, ms.AddUser(ctx, m.userEntry()) // which was removed above
+		return store.Fenced, ms.GiveUserBack(ctx, m.userEntry()) // which was removed above
 	}
 	m.Epoch.Store(max(m.Epoch.Load(), stands.Epoch)) // what comes after is above it
 	outcome, err := ms.RemoveMember(ctx, store.Remove{

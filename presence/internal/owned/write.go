@@ -147,3 +147,20 @@ func (m *Member) writeUser(ctx context.Context, l *serial.Executor) error {
 	}
 	return ms.AddUser(ctx, entry)
 }
+
+// GiveUserBack writes the user's entry again of a member that lives on in another node's hands,
+// after a leave or a claimant has removed it. That node may be removing the member at this moment,
+// and be past the entry. So once such a leave has ended, or begins again, the entry is looked at, and
+// goes if the member is gone.
+func (ms *Members) GiveUserBack(ctx context.Context, u store.UserEntry) error {
+	err := ms.AddUser(ctx, u)
+	ended := ms.Expiry(ctx) + ms.StoreTimeout.Milliseconds()
+	ms.CarryOutLater(u.Room, ms.After(ended, func(ctx context.Context) error {
+		stands, err := ms.Stored(ctx, u.Room, u.ConnID)
+		if err != nil || stands != nil && stands.Life == u.Life {
+			return err
+		}
+		return ms.RemoveUser(ctx, u)
+	}))
+	return err
+}
