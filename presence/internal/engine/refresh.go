@@ -3,6 +3,7 @@ package engine
 import (
 	"hash/crc32"
 	"runtime"
+	"slices"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 )
@@ -35,32 +36,37 @@ func (e *Engine) usersInTurn() func() {
 // refreshConns renews the records of all connections of this node, of those in
 // grace too, and writes those again that the store lost.
 func (e *Engine) refreshConns() {
-	conns := e.Owned.Conns()
-	batch := make([]store.Seen, 0, refreshBatch)
-	flush := func() {
+	missing := make(map[string]struct{})
+	for batch := range slices.Chunk(e.Owned.Seen(), refreshBatch) {
 		ctx, cancel := e.StoreContext()
-		defer cancel()
-		defer func() { batch = batch[:0] }()
-		missing, err := e.Store.ConnRefresh(ctx, e.Self(), batch)
+		lost, err := e.Store.ConnRefresh(ctx, e.Self(), batch)
+		cancel()
 		if err != nil && e.Ctx.Err() == nil {
 			e.Throttled.Warn("records of connections not refreshed; the next refresh tries again", "count", len(batch), "error", err)
 		}
-		for _, id := range missing {
-			for _, c := range conns[id] {
-				if e.Owned.Owns(c.Room, c.ConnID) && e.ConnJoin(ctx, c) != nil {
-					return // the next refresh finds it again
-				}
-			}
+		for _, id := range lost {
+			missing[id] = struct{}{}
+		}
+		runtime.Gosched() // there may be very many
+	}
+	if len(missing) == 0 {
+		return
+	}
+	for batch := range slices.Chunk(e.Owned.Conns(missing), refreshBatch) {
+		if !e.rewriteConns(batch) {
+			return // the next refresh finds them again
 		}
 	}
-	for id, rooms := range conns {
-		batch = append(batch, store.Seen{ConnID: id, SeenMs: rooms[0].SeenMs})
-		if len(batch) == refreshBatch {
-			flush()
-			runtime.Gosched() // there may be very many
+}
+
+// rewriteConns writes records of connections that the store lost. It reports false when it could not.
+func (e *Engine) rewriteConns(conns []store.Conn) bool {
+	ctx, cancel := e.StoreContext()
+	defer cancel()
+	for _, c := range conns {
+		if e.Owned.Owns(c.Room, c.ConnID) && e.ConnJoin(ctx, c) != nil {
+			return false
 		}
 	}
-	if len(batch) > 0 {
-		flush()
-	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/keylock"
@@ -223,36 +224,43 @@ func (ms *Members) All() []*Member {
 	return list
 }
 
-// Conns lists what the node owns, by connection.
-func (ms *Members) Conns() map[string][]store.Conn {
+// Seen lists the connections of what the node owns, each once, with when it was heard last.
+func (ms *Members) Seen() []store.Seen {
 	replicas, count := ms.replicas()
-	conns := make(map[string][]store.Conn, count)
-	var first []store.Conn // of many connections: nearly all have one
+	list, listed := make([]store.Seen, 0, count), make(map[string]struct{}, count)
 	for r := range replicas {
 		r.Mu.Lock()
 		for id, m := range r.Owned {
-			shown := r.Rep.Member(id)
-			if shown == nil {
+			if _, ok := listed[id]; ok {
 				continue
 			}
-			c := m.connSeen(r.Rep.LastSeenMs(shown))
-			if of := conns[id]; of != nil {
-				conns[id] = append(of, c)
+			if shown := r.Rep.Member(id); shown != nil {
+				listed[m.ConnID] = struct{}{}
+				list = append(list, store.Seen{ConnID: m.ConnID, SeenMs: r.Rep.LastSeenMs(shown)})
+			}
+		}
+		r.Mu.Unlock()
+	}
+	return list
+}
+
+// Conns lists what the node owns of some connections.
+func (ms *Members) Conns(connIDs map[string]struct{}) (conns []store.Conn) {
+	replicas, _ := ms.replicas()
+	for r := range replicas {
+		r.Mu.Lock()
+		for id, m := range r.Owned {
+			if _, ok := connIDs[id]; !ok {
 				continue
 			}
-			if len(first) == cap(first) {
-				first = make([]store.Conn, 0, connChunk)
+			if shown := r.Rep.Member(id); shown != nil {
+				conns = append(conns, m.connSeen(r.Rep.LastSeenMs(shown)))
 			}
-			first = append(first, c)
-			conns[id] = first[len(first)-1 : len(first) : len(first)]
 		}
 		r.Mu.Unlock()
 	}
 	return conns
 }
-
-// connChunk is for how many connections Conns asks for memory at once.
-const connChunk = 256
 
 // Owns tells whether a member is this node's.
 func (ms *Members) Owns(room, connID string) bool {
@@ -270,16 +278,17 @@ func (ms *Members) Owns(room, connID string) bool {
 func (ms *Members) Owners() map[string][]string {
 	owners := make(map[string][]string)
 	replicas, _ := ms.replicas()
+	var of []string // of one room
 	for r := range replicas {
-		of := make(map[string]bool)
+		of = of[:0]
 		r.Mu.Lock()
 		for m := range r.Rep.All() {
-			if r.Owned[m.ConnID] == nil {
-				of[m.Owner] = true
+			if r.Owned[m.ConnID] == nil && !slices.Contains(of, m.Owner) {
+				of = append(of, m.Owner)
 			}
 		}
 		r.Mu.Unlock()
-		for owner := range of {
+		for _, owner := range of {
 			owners[owner] = append(owners[owner], r.ID)
 		}
 	}

@@ -46,24 +46,44 @@ func (rs *Rooms) CheckIdle() {
 	}
 }
 
+// idleRooms lists the rooms whose replicas nothing has shown to be in line with the store for
+// IdleAfter. It looks at a room once in that time, as a rule.
 func (rs *Rooms) idleRooms() []*Room {
-	now := rs.Clock.Now()
-	since := now.Add(-IdleAfter)
+	since := rs.Clock.Now().Add(-IdleAfter)
+	due := rs.notInSync(since)
 	var quiet []*Room
-	for i, r := range rs.All() {
+	for i := range due {
 		if i%positionBatch == positionBatch-1 {
 			runtime.Gosched()
 		}
+		r := due[i].Room
 		r.Mu.Lock()
-		if r.snap != nil && now.Sub(r.snap.made) >= SnapshotLife {
-			r.forgetSnapshot()
-		}
+		due[i].inSync = r.inSyncAt
 		if !r.Loading && r.inSyncAt.Before(since) {
 			quiet = append(quiet, r)
 		}
 		r.Mu.Unlock()
 	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, k := range due {
+		if k.place > 0 && rs.open != nil {
+			rs.all[k.place-1].inSync = k.inSync
+		}
+	}
 	return quiet
+}
+
+// notInSync lists the rooms that were not known to be in line with the store after a time.
+func (rs *Rooms) notInSync(at time.Time) (due []known) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, k := range rs.all {
+		if k.inSync.Before(at) {
+			due = append(due, k)
+		}
+	}
+	return due
 }
 
 // comparePosition starts a resync if the store has another position than the replica, unless an

@@ -38,9 +38,8 @@ func (r *Room) open() {
 	defer cancel()
 	r.err = r.fill(ctx)
 	rs.mu.Lock()
-	if r.err != nil && rs.open[r.ID] == r {
-		delete(rs.open, r.ID) // the next caller tries again
-		rs.Index.Closed(r.ID)
+	if r.err != nil {
+		rs.remove(r) // the next caller tries again
 	}
 	abandoned := r.refs == 0
 	close(r.ready)

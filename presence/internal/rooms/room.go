@@ -16,9 +16,12 @@ import (
 // a socket is in it or about to be, a member of this node is in grace, or the application
 // subscribes to it.
 type Room struct {
-	all  *Rooms // that it is one of
-	ID   string
-	refs int // guarded by Rooms.mu
+	all *Rooms // that it is one of
+	ID  string
+
+	// Guarded by Rooms.mu.
+	refs  int
+	place int // in Rooms.all, from 1; 0: it is not open any more
 
 	ready chan struct{} // closed when open is done
 	err   error         // why it failed; set before ready closes
@@ -45,6 +48,7 @@ type Room struct {
 	waiters     []*Waiter
 
 	snap            *Snapshot         // the last that was shared; it may be old
+	snapEnds        clock.Timer       // when it is forgotten
 	NextSnapshot    SharedBody        // waits to become the next; nil: none does
 	SnapshotWaiters []*SnapshotWaiter // requests that wait for a snapshot
 	Serving         bool              // a goroutine answers them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
@@ -45,6 +46,41 @@ type Rooms struct {
 
 	mu   sync.Mutex
 	open map[string]*Room // nil: closed
+	// all are the same rooms in no order; each knows its place. A list too, since it is walked all the
+	// time, and what is in it tells of nearly all rooms that they need no look.
+	all []known
+}
+
+// known is a room that is open, and when its replica was in line with the store, as far as was looked.
+type known struct {
+	*Room
+	inSync time.Time
+}
+
+// add makes a room one of those that are open. rs.mu is held.
+func (rs *Rooms) add(r *Room) {
+	rs.open[r.ID] = r
+	rs.all = append(rs.all, known{Room: r})
+	r.place = len(rs.all)
+	rs.Index.Opened(r.ID)
+}
+
+// remove makes a room none of them. rs.mu is held.
+func (rs *Rooms) remove(r *Room) {
+	if rs.open[r.ID] != r {
+		return
+	}
+	delete(rs.open, r.ID)
+	i, last := r.place-1, len(rs.all)-1
+	rs.all[i] = rs.all[last]
+	rs.all[i].place = i + 1
+	r.place = 0
+	rs.all[last] = known{}
+	rs.all = rs.all[:last]
+	if c := cap(rs.all); c > 1024 && last < c/4 {
+		rs.all = append(make([]known, 0, c/2), rs.all...)
+	}
+	rs.Index.Closed(r.ID)
 }
 
 // New returns the rooms of a node: none is open.
@@ -60,7 +96,7 @@ func New(n *core.Node, o Options) *Rooms {
 func (rs *Rooms) Close() {
 	rs.mu.Lock()
 	open := rs.open
-	rs.open = nil
+	rs.open, rs.all = nil, nil
 	rs.mu.Unlock()
 	for _, r := range open {
 		r.closeSubscribers()
@@ -91,8 +127,7 @@ func (rs *Rooms) Acquire(ctx context.Context, id string) (*Room, error) {
 			rs.mu.Unlock()
 			return nil, store.ErrClosed
 		}
-		rs.open[id] = r
-		rs.Index.Opened(id)
+		rs.add(r)
 	}
 	r.refs++
 	rs.mu.Unlock()
@@ -115,9 +150,8 @@ func (r *Room) Release() {
 	rs.mu.Lock()
 	r.refs--
 	last := r.refs == 0
-	if last && rs.open[r.ID] == r {
-		delete(rs.open, r.ID)
-		rs.Index.Closed(r.ID)
+	if last {
+		rs.remove(r)
 	}
 	rs.mu.Unlock()
 	if last {
@@ -143,9 +177,9 @@ func (rs *Rooms) Of(id string) *Room {
 func (rs *Rooms) All() []*Room {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	list := make([]*Room, 0, len(rs.open))
-	for _, r := range rs.open {
-		list = append(list, r)
+	list := make([]*Room, len(rs.all))
+	for i := range rs.all {
+		list[i] = rs.all[i].Room
 	}
 	return list
 }

@@ -201,6 +201,14 @@ func (r *Room) snapshotNow() *Snapshot {
 	r.forgetSnapshot()
 	r.snap = &Snapshot{seq: r.Rep.Seq(), made: now, text: r.NextSnapshot}
 	r.NextSnapshot = nil
+	snap := r.snap
+	r.snapEnds = r.all.Clock.AfterFunc(SnapshotLife, func() {
+		r.Mu.Lock()
+		defer r.Mu.Unlock()
+		if r.snap == snap {
+			r.forgetSnapshot()
+		}
+	})
 	r.snap.text.Set(r.appendSnapshot(make([]byte, 0, r.snapshotSize())))
 	return r.snap
 }
@@ -208,8 +216,9 @@ func (r *Room) snapshotNow() *Snapshot {
 // forgetSnapshot gives up the room's own use of its snapshot. The lock is held.
 func (r *Room) forgetSnapshot() {
 	if r.snap != nil {
+		r.snapEnds.Stop()
 		r.snap.text.Release()
-		r.snap = nil
+		r.snap, r.snapEnds = nil, nil
 	}
 }
 
