@@ -59,7 +59,9 @@ func (s *Session) beat() {
 		s.arm(s.srv.cfg.PingTimeout - min(late, s.srv.cfg.PingTimeout/2))
 		s.enqueuePing()
 		s.letGo() // the ping must not wait for a slow handler
-		s.unlock()
+		if s.unlockDirty() {
+			s.flushDirty() // here: behind a busy flush loop it would wait for two goroutines to get their turn
+		}
 	case late > lateTick || s.turn:
 		s.arm(min(lateGrace, s.srv.cfg.PingTimeout))
 		s.mu.Unlock()
