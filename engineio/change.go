@@ -167,7 +167,7 @@ func (q *frameQueue) judge() map[int]verdict {
 	verdicts := make(map[int]verdict)
 	for i := q.next; i < len(q.frames); i++ {
 		c := q.frames[i].change()
-		if c == nil || i == q.next && q.part > 0 {
+		if c == nil || c.Kind == series.Batch || i == q.next && q.part > 0 {
 			continue
 		}
 		h := histories[subject{c.Series, c.Subject}]

@@ -217,6 +217,39 @@ func (m meanwhile) Write(func(fd uintptr) bool) error {
 }
 
 // Updates that come while the queue is being written are folded too, with those that wait.
+// Messages with several changes are not folded, neither with each other nor with changes beside them. Of
+// a backlog that is still too large the newest of all is left, with what it said of the one before it.
+func TestBatchesAreNotFolded(t *testing.T) {
+	q := new(frameQueue)
+	for _, c := range []testChange{
+		{Series: "r", Kind: series.Batch, Seq: 2, Prev: 1},
+		{Series: "r", Subject: "a", Kind: series.State, Seq: 3, Prev: 2},
+		{Series: "r", Kind: series.Batch, Seq: 5, Prev: 3},
+		{Series: "r", Subject: "a", Kind: series.State, Seq: 6, Prev: 5},
+		{Series: "r", Kind: series.Batch, Seq: 9, Prev: 6},
+	} {
+		q.add(c.frame(0))
+	}
+	left := func() (list [][2]int64) {
+		for _, f := range q.frames[q.next:] {
+			var c testChange
+			if err := json.Unmarshal(f.Payload(), &c); err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, [2]int64{c.Prev, c.Seq})
+		}
+		return list
+	}
+	q.fold()
+	if got, want := left(), [][2]int64{{1, 2}, {2, 5}, {5, 6}, {6, 9}}; !slices.Equal(got, want) {
+		t.Errorf("folded to %v, want %v", got, want)
+	}
+	q.shed()
+	if got, want := left(), [][2]int64{{6, 9}}; !slices.Equal(got, want) {
+		t.Errorf("shed to %v, want %v", got, want)
+	}
+}
+
 func TestUpdatesDuringAFlushAreFolded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newPipeEnv(t, foldable)

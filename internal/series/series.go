@@ -30,4 +30,6 @@ const (
 	Replace
 	// End removes it.
 	End
+	// Batch is several changes in one message, and has no subject. It is never folded with others.
+	Batch
 )
