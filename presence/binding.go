@@ -71,6 +71,9 @@ func bind(e *engine.Engine, ns *socketio.Namespace, o Options) *binding {
 	ns.OnInline("presence:sync", b.handle(func(sock *sessions.Socket, _ *socketio.Socket, payload []byte, a rooms.Acker) {
 		sock.Sync(payload, a)
 	}))
+	ns.OnInline("presence:members", b.handle(func(sock *sessions.Socket, _ *socketio.Socket, payload []byte, a rooms.Acker) {
+		sock.Members(payload, a)
+	}))
 	ns.OnInline("presence:emit", b.find(func(sock *sessions.Socket, s *socketio.Socket, m *socketio.Message, a rooms.Acker) {
 		b.relay.emit(sock, s, m, a)
 	}))

@@ -51,6 +51,10 @@ type Options struct {
 	// at least a second more than the interval, since between two pings a healthy
 	// client is silent; negative: never.
 	SilentAfter time.Duration
+	// MaxTick is for how long a room gathers changes at most, for clients that take several in one
+	// message, while so many come that telling each at once would be dear. It starts at 20 ms and
+	// grows with the rate. Default 1 s.
+	MaxTick time.Duration
 	// MaxGrace caps the grace that clients ask for. Default 120 s.
 	MaxGrace time.Duration
 
@@ -122,6 +126,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.ReaperLookback = orDefault(o.ReaperLookback, 2*o.TTL)
 	o.AwayAfter = orDefault(o.AwayAfter, 2*time.Second)
 	o.SilentAfter = orDefault(o.SilentAfter, o.IO.Engine().Config().PingInterval+5*time.Second)
+	o.MaxTick = orDefault(o.MaxTick, time.Second)
 	o.MaxGrace = orDefault(o.MaxGrace, 120*time.Second)
 	o.MaxIDBytes = orDefault(o.MaxIDBytes, 256)
 	o.MaxStateBytes = orDefault(o.MaxStateBytes, 16<<10)
@@ -163,6 +168,7 @@ func (o Options) validate() error {
 		{"ReaperInterval", o.ReaperInterval, time.Millisecond},
 		{"ReaperLookback", o.ReaperLookback, time.Millisecond},
 		{"AwayAfter", o.AwayAfter, time.Millisecond},
+		{"MaxTick", o.MaxTick, time.Millisecond},
 		{"MaxGrace", o.MaxGrace, time.Millisecond},
 		{"StoreTimeout", o.StoreTimeout, 10 * time.Millisecond},
 		{"NodeLease", o.NodeLease, 3 * time.Second},
@@ -196,7 +202,7 @@ func (o Options) settings() core.Settings {
 			IDBytes: o.MaxIDBytes, StateBytes: o.MaxStateBytes, Rooms: o.MaxRooms, GraceMs: o.MaxGrace.Milliseconds(),
 		},
 		TTL: o.TTL, ReaperInterval: o.ReaperInterval, Lookback: o.ReaperLookback,
-		AwayAfter: o.AwayAfter, SilentAfter: max(o.SilentAfter, 0), StoreTimeout: o.StoreTimeout, LeaseTime: o.NodeLease,
+		AwayAfter: o.AwayAfter, MaxTick: o.MaxTick, SilentAfter: max(o.SilentAfter, 0), StoreTimeout: o.StoreTimeout, LeaseTime: o.NodeLease,
 		RoomPrefix: o.RoomPrefix, Log: o.Logger,
 	}
 }

@@ -63,6 +63,7 @@ func newServer(c *config.Config, log *slog.Logger) (*server, error) {
 		ReaperLookback: c.Lookback(),
 		NodeLease:      c.NodeLease.Millis(),
 		AwayAfter:      c.AwayAfter.Millis(),
+		MaxTick:        c.MaxTick.Millis(),
 		MaxGrace:       c.MaxGrace.Millis(),
 		MaxIDBytes:     int(c.MaxIDBytes),
 		MaxStateBytes:  int(c.MaxStateBytes),

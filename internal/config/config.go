@@ -28,6 +28,7 @@ type Config struct {
 	ReaperLookback Number `name:"presence-reaper-lookback-ms" env:"PRESENCE_REAPER_LOOKBACK_MS" min:"200" max:"172800000" placeholder:"MS" help:"Silence after which a connection is closed (default: twice the TTL)."`
 	NodeLease      Number `name:"presence-node-lease-ms" env:"PRESENCE_NODE_LEASE_MS" default:"4000" min:"3000" max:"86400000" placeholder:"MS" help:"Silence of a server after which the others count it as dead (${default})."`
 	AwayAfter      Number `name:"presence-away-after-ms" env:"PRESENCE_AWAY_AFTER_MS" default:"2000" min:"1" max:"86400000" placeholder:"MS" help:"Time without a connection after which a resumable member is shown away (${default})."`
+	MaxTick        Number `name:"presence-max-tick-ms" env:"PRESENCE_MAX_TICK_MS" default:"1000" min:"1" max:"60000" placeholder:"MS" help:"For how long a busy room gathers changes at most, for clients that take several in one message (${default})."`
 	MaxGrace       Number `name:"presence-max-grace-ms" env:"PRESENCE_MAX_GRACE_MS" default:"120000" min:"1" max:"86400000" placeholder:"MS" help:"Longest graceMs that a member gets (${default})."`
 	MaxIDBytes     Number `name:"presence-max-id-bytes" env:"PRESENCE_MAX_ID_BYTES" default:"256" min:"1" max:"65536" placeholder:"BYTES" help:"Longest roomId and userId (${default})."`
 	MaxStateBytes  Number `name:"presence-max-state-bytes" env:"PRESENCE_MAX_STATE_BYTES" default:"16384" min:"2" max:"1000000000" placeholder:"BYTES" help:"Largest state of a member (${default})."`

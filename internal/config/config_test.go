@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		Config: Config{
 			Port: 3000, MaxPayload: 1_000_000, MaxLarge: 256 << 20, RelayEvents: Patterns{"chat:*"},
 			Ping: 8000, PingTimeout: 20_000, IdleTimeout: 650_000,
-			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxGrace: 120_000,
+			TTL: 30_000, ReaperInterval: 3000, NodeLease: 4000, AwayAfter: 2000, MaxTick: 1000, MaxGrace: 120_000,
 			MaxIDBytes: 256, MaxStateBytes: 16_384, MaxRooms: 100, Drain: 5000, LogFormat: "text",
 		},
 		Redis: Redis{URL: "redis://localhost:6379", Prefix: "prs:"},
@@ -75,6 +75,7 @@ var settings = []setting{
 	{"PRESENCE_REAPER_LOOKBACK_MS", "--presence-reaper-lookback-ms", "2000", func(c testCLI) any { return c.ReaperLookback }, Number(2000), []string{"0", "x"}},
 	{"PRESENCE_NODE_LEASE_MS", "--presence-node-lease-ms", "3000", func(c testCLI) any { return c.NodeLease }, Number(3000), []string{"2999", "x"}},
 	{"PRESENCE_AWAY_AFTER_MS", "--presence-away-after-ms", "100", func(c testCLI) any { return c.AwayAfter }, Number(100), []string{"0", "x"}},
+	{"PRESENCE_MAX_TICK_MS", "--presence-max-tick-ms", "100", func(c testCLI) any { return c.MaxTick }, Number(100), []string{"0", "60001"}},
 	{"PRESENCE_MAX_GRACE_MS", "--presence-max-grace-ms", "100", func(c testCLI) any { return c.MaxGrace }, Number(100), []string{"0", "x"}},
 	{"PRESENCE_MAX_ID_BYTES", "--presence-max-id-bytes", "64", func(c testCLI) any { return c.MaxIDBytes }, Number(64), []string{"0", "x"}},
 	{"PRESENCE_MAX_STATE_BYTES", "--presence-max-state-bytes", "64", func(c testCLI) any { return c.MaxStateBytes }, Number(64), []string{"0", "x"}},

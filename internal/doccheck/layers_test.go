@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"presence/internal/sessions"},
 	{"presence/internal/owned"},
 	{"presence/internal/rooms"},
-	{"presence/internal/core"},
+	{"presence/internal/core", "presence/internal/fold"},
 	{"presence/internal/replica", "presence/internal/member", "presence/internal/node"},
 	{"presence/internal/wire", "presence/internal/serial", "presence/internal/store/..."},
 	{"presence/internal/store/redisstore/channels"},

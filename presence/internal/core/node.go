@@ -23,6 +23,7 @@ type Settings struct {
 	ReaperInterval time.Duration
 	Lookback       time.Duration
 	AwayAfter      time.Duration
+	MaxTick        time.Duration // for how long changes are gathered at most
 	SilentAfter    time.Duration // 0: a silent connection is not shown away
 	StoreTimeout   time.Duration
 	LeaseTime      time.Duration

@@ -40,6 +40,7 @@ var testSettings = core.Settings{
 	ReaperInterval: 3 * time.Second,
 	Lookback:       60 * time.Second,
 	AwayAfter:      2 * time.Second,
+	MaxTick:        time.Second,
 	SilentAfter:    13 * time.Second,
 	StoreTimeout:   2 * time.Second,
 	LeaseTime:      4 * time.Second,
@@ -171,6 +172,10 @@ type wireAck struct {
 	Epoch     int64 `json:"epoch"`
 	Stale     bool  `json:"stale"`
 	Unchanged bool  `json:"unchanged"`
+
+	Members []wireMember `json:"members"`
+	Total   *wireTotal   `json:"total"`
+	Next    string       `json:"next"`
 }
 
 // client is a socket of a node with what a client keeps: a map per room.
@@ -189,7 +194,12 @@ type client struct {
 	log     []wireEvent // everything heard, in order
 	entered map[string]bool
 	gone    atomic.Bool
-	told    bool // not to come back
+	told    bool   // not to come back
+	format  string // of its joins: more fields
+	batches int    // messages with several changes that came, and the length of the largest
+	largest int
+	// on, if set, makes its requests take their time.
+	on func(f func())
 	// watch, if set, is called with each event, after the map has it.
 	watch func(e wireEvent)
 }
@@ -197,6 +207,8 @@ type client struct {
 type clientRoom struct {
 	seq     int64
 	members map[string]wireMember
+	paged   map[string]int64 // the seq of the page that brought a member
+	part    bool             // it has not read all pages
 }
 
 func (w *world) connect(e *Engine, name string) *client {
@@ -210,6 +222,10 @@ func (w *world) connect(e *Engine, name string) *client {
 func (c *client) ID() string { return "sock-" + c.name }
 
 func (c *client) Deliver(f rooms.Frame) {
+	if strings.HasPrefix(string(f.(textFrame)), `["presence:events"`) {
+		c.deliverBatch(f.(textFrame))
+		return
+	}
 	var message struct {
 		name  string
 		event wireEvent
@@ -220,7 +236,11 @@ func (c *client) Deliver(f rooms.Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log = append(c.log, message.event)
-	c.apply(message.event)
+	if strings.Contains(c.format, "true") {
+		c.applyOwn(message.event)
+	} else {
+		c.apply(message.event)
+	}
 	if c.watch != nil {
 		c.watch(message.event)
 	}
@@ -433,6 +453,8 @@ func (c *client) send(event string, payload string) *promise {
 		c.sock.Leave([]byte(payload), p)
 	case "sync":
 		c.sock.Sync([]byte(payload), p)
+	case "members":
+		c.sock.Members([]byte(payload), p)
 	}
 	return p
 }
@@ -442,9 +464,13 @@ func (c *client) joined(room string, ack []byte) {
 	if err := json.Unmarshal(ack, &a); err != nil || !a.OK {
 		return
 	}
-	r := &clientRoom{seq: a.Seq, members: make(map[string]wireMember)}
+	r := &clientRoom{seq: a.Seq, members: make(map[string]wireMember), paged: make(map[string]int64)}
 	for _, m := range a.Snapshot {
 		r.members[m.ConnID] = m
+		r.paged[m.ConnID] = a.Seq
+	}
+	if r.part = a.Next != ""; r.part {
+		c.readPage(room, r, a.Next)
 	}
 	if _, ok := r.members[a.Self.ConnID]; !ok {
 		c.w.t.Errorf("%s: the snapshot lacks the joiner: %s", c.name, ack)

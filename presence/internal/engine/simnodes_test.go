@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/realtime-ai/realtime-message-go/presence/internal/clock"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/fold"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
@@ -93,6 +94,9 @@ func (s *simulation) addNode() *simNode {
 		return nil
 	}
 	n.eng = eng
+	if s.born%2 == 0 {
+		eng.Rooms.Pace = fold.Pace{FreeRate: -1, MinTick: time.Second} // such that changes are gathered
+	}
 	n.link.SetPlan(plan)
 	s.mu.Lock()
 	defer s.mu.Unlock()

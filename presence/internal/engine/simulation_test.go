@@ -221,6 +221,8 @@ func (s *simulation) connectTo(n *simNode) *client {
 	s.count++
 	c := s.w.connect(n.eng, fmt.Sprint(s.count))
 	c.watch = func(e wireEvent) { s.heard(c, e) }
+	c.format = simFormats[s.count%len(simFormats)]
+	c.on = func(f func()) { s.on(c, f) }
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients = append(s.clients, c)
@@ -274,7 +276,7 @@ func (s *simulation) join(c *client, room, user string) {
 	if brings {
 		payload += fmt.Sprintf(`,"state":{"n":%d}`, order)
 	}
-	payload += "}"
+	payload += c.format + "}"
 	s.log("join", c.name, payload)
 	b := s.asks(c, room)
 	s.contest(room, token)
@@ -288,6 +290,9 @@ func (s *simulation) join(c *client, room, user string) {
 	})
 	synctest.Wait()
 }
+
+// simFormats is how clients want to be told, by turns.
+var simFormats = []string{"", `,"batch":true`, "", `,"deltas":true`, `,"deltas":true,"limit":1`}
 
 // simGrace is the grace of members that can be resumed.
 const simGrace = 5 * time.Second

@@ -43,7 +43,7 @@ func (m *Member) Create(ctx context.Context, s Session, p *wire.Join, a rooms.Ac
 		err = waiting.Wait(ctx, r.Room)
 	}
 	if err == nil {
-		refused := m.ackJoin(s, a, waiting, false, p.Sender)
+		refused := m.ackJoin(s, a, waiting, false, p)
 		if refused == nil {
 			return nil
 		}
@@ -127,7 +127,7 @@ func (m *Member) Rejoin(ctx context.Context, s Session, p *wire.Join, a rooms.Ac
 	epoch := m.ClientEpoch.Load()
 	if err == nil {
 		m.ClientEpoch.Store(next.Epoch)
-		err = m.ackJoin(s, a, waiting, false, p.Sender)
+		err = m.ackJoin(s, a, waiting, false, p)
 	}
 	if err != nil && r.isOwn(m) { // also one that was removed, and is about to be restored
 		m.ClientEpoch.Store(epoch)

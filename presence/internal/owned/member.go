@@ -161,17 +161,16 @@ func (m *Member) await(epoch, write int64) *rooms.Waiter {
 
 // ackJoin acknowledges a join with the room as it is at that moment; from then on the
 // socket hears the room's events. It fails when this node does not own the member any more,
-// or when a large snapshot does not get its turn in time. sender says that the client asked
-// for the senders of events.
-func (m *Member) ackJoin(s Session, a rooms.Acker, came *rooms.Waiter, resumed, sender bool) error {
-	return m.Room.Answer(&rooms.SnapshotWaiter{To: s, NoReply: !a.Wanted(), Reply: func(snap *rooms.Snapshot) error {
-		return m.attach(s, a, snap, came, resumed, sender)
-	}})
+// or when a large snapshot does not get its turn in time.
+func (m *Member) ackJoin(s Session, a rooms.Acker, came *rooms.Waiter, resumed bool, p *wire.Join) error {
+	w := &rooms.SnapshotWaiter{To: s, NoReply: !a.Wanted(), Part: p.Format.Limit.Given}
+	w.Reply = func(snap *rooms.Snapshot) error { return m.attach(s, a, snap, came, resumed, p) }
+	return m.Room.Answer(w)
 }
 
 // attach gives the member to the session and answers, if there is a snapshot to
 // answer with. The room's lock is held.
-func (m *Member) attach(s Session, a rooms.Acker, snap *rooms.Snapshot, came *rooms.Waiter, resumed, sender bool) error {
+func (m *Member) attach(s Session, a rooms.Acker, snap *rooms.Snapshot, came *rooms.Waiter, resumed bool, p *wire.Join) error {
 	r := m.Room
 	stands := r.Rep.Member(m.ConnID)
 	if r.Owned[m.ConnID] != m || stands == nil {
@@ -184,7 +183,7 @@ func (m *Member) attach(s Session, a rooms.Acker, snap *rooms.Snapshot, came *ro
 	m.Session = s
 	ack := wire.JoinAck{
 		ConnID: m.ConnID, Epoch: m.ClientEpoch.Load(), GraceMs: m.GraceMs, Token: m.token, Resumed: resumed,
-		Sender: sender,
+		Sender: p.Sender, Format: p.Format,
 	}
 	if snap != nil && !r.AnswerJoin(a, &ack, snap) {
 		s.PutBack(before)
@@ -199,8 +198,8 @@ func (m *Member) attach(s Session, a rooms.Acker, snap *rooms.Snapshot, came *ro
 		}
 		a.Answer(nil)
 	}
-	r.AddListener(&m.listener, s)
-	if !heard && !resumed && came.Event != nil && came.Seq == r.Rep.Seq() {
+	r.AddListener(&m.listener, s, p.Format)
+	if !heard && !resumed && !p.Format.Batch && came.Event != nil && came.Seq == r.Rep.Seq() {
 		s.Deliver(came.Event)
 	}
 	return nil
@@ -296,4 +295,12 @@ func (m *Member) Detach(leaving bool) {
 	}
 	r.RemoveListener(&m.listener)
 	m.Session, m.Leaving = nil, leaving
+}
+
+// AnswerSyncs answers syncs of the member's socket; see rooms.Room.AnswerSyncs.
+func (m *Member) AnswerSyncs(to rooms.Recipient, asks []rooms.SyncAsk) ([]rooms.SyncAsk, error) {
+	m.Room.Mu.Lock()
+	f := m.listener.Format
+	m.Room.Mu.Unlock()
+	return m.Room.AnswerSyncs(to, asks, f, m.ConnID)
 }

@@ -113,6 +113,14 @@ func (r *Room) SeenMs(connID string) int64 {
 	return 0
 }
 
+// Listener implements rooms.Members. The lock is held.
+func (r *Room) Listener(connID string) *rooms.Listener {
+	if m := r.Owned[connID]; m != nil {
+		return &m.listener
+	}
+	return nil
+}
+
 // Changed implements rooms.Members: what an event means to a member of this node. Another node
 // may have taken it over, or removed it. The lock is held.
 func (r *Room) Changed(e *store.Event) {

@@ -111,7 +111,7 @@ func (t *resumeAttempt) attach(ctx context.Context, a rooms.Acker) (done bool, e
 		err = t.waiting.Wait(ctx, r.Room)
 	}
 	if err == nil {
-		if err = m.ackJoin(t.s, a, t.waiting, true, t.p.Sender); err == nil {
+		if err = m.ackJoin(t.s, a, t.waiting, true, t.p); err == nil {
 			m.tryWriteUser() // the former owner may have died in a leave, of which the first step removes the entry
 			return true, nil
 		}

@@ -12,6 +12,8 @@ import (
 type Change struct {
 	wire.Shown
 	Member *store.Member
+	// Base is the state that an update replaced, as clients were shown it; nil: they may have another one.
+	Base []byte
 }
 
 // diff lists the events that lead from one set of members to another, for clients that

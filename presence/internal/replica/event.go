@@ -122,7 +122,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 	m := r.seen(e.Member, e.AtMs, old)
 	r.markSilent(m, e.AtMs, old)
 	r.share(m, old)
-	r.members[id] = m
+	r.put(m)
 	r.stands(id)
 	switch {
 	case old == nil:
@@ -131,6 +131,7 @@ func (r *Replica) apply(e *store.Event, now Now) Outcome {
 		out.Change = r.changeFor(e, wire.EventJoin, false)
 	case e.Intent == store.IntentUpdate || !sameToClients(&old.Member, &m.Member):
 		out.Change = r.changeFor(e, wire.EventUpdate, false)
+		out.Change.Base = old.State
 	}
 	return out
 }
@@ -145,7 +146,7 @@ func (r *Replica) applyLeave(e *store.Event, old *Member, now Now) Outcome {
 		r.Lost(now.Time, true)
 		return Outcome{}
 	}
-	delete(r.members, old.ConnID)
+	r.remove(old)
 	r.stands(old.ConnID)
 	return Outcome{Taken: true, Change: r.changeFor(e, wire.EventLeave, false)}
 }

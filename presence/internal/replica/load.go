@@ -52,7 +52,7 @@ func (r *Replica) Load(loaded store.Room, began time.Time, now Now) (stale []sto
 			continue
 		}
 		m.Owner = intern(m.Owner)
-		r.members[m.ConnID] = r.seen(m, now.StoreMs, nil)
+		r.put(r.seen(m, now.StoreMs, nil))
 	}
 	r.state = Current
 	return stale
@@ -184,7 +184,7 @@ func (r *Replica) keeps(m *Member, l *Reload, now time.Time) bool {
 func (r *Replica) show(fresh map[string]*Member, l *Reload, now Now) []*Change {
 	changes := diff(r.members, fresh, r.Seq())
 	users, old := countUsers(r.members), r.members
-	r.members = fresh
+	r.members, r.roster = fresh, roster{}
 	for _, c := range changes {
 		switch c.Type {
 		case wire.EventJoin:

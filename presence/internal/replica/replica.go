@@ -83,6 +83,7 @@ type Replica struct {
 	// received is where the last event stood that came over the bridge.
 	received store.Position
 	members  map[string]*Member
+	roster   roster
 
 	state State
 	// missing are the members that are shown although the store did not have them so at
@@ -103,6 +104,14 @@ type Member struct {
 	// SeenMs is when it was last heard of, as far as the store tells: Unix ms of the
 	// store's clock.
 	SeenMs int64
+	// Text is for whoever shows the replica; nil in a new Member.
+	Text *Text
+}
+
+// Text is a member as clients are sent it, and when that was made.
+type Text struct {
+	B  []byte
+	At time.Time
 }
 
 // New returns an empty replica of a room, to be loaded.

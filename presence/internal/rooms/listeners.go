@@ -14,16 +14,39 @@ import (
 
 // Listener is a socket among those that get the events of a room.
 type Listener struct {
-	To    interface{ Deliver(f Frame) } // nil: it does not hear the room
-	index int                           // in Room.listeners
+	To     interface{ Deliver(f Frame) } // nil: it does not hear the room
+	Format wire.Format                   // of the socket's latest join
+	index  int                           // in its list
 }
 
-// AddListener lets a socket hear the room, unless it does. The lock is held.
-func (r *Room) AddListener(l *Listener, to interface{ Deliver(f Frame) }) {
-	if l.To == nil {
-		l.To, l.index = to, len(r.listeners)
-		r.listeners = append(r.listeners, l)
+// list is the listeners that are told the same as one.
+func (r *Room) list(l *Listener) *[]*Listener {
+	switch {
+	case l.Format.Deltas:
+		return &r.audience.deltas
+	case l.Format.Batch:
+		return &r.audience.whole
 	}
+	return &r.listeners
+}
+
+// AddListener lets a socket hear the room in a format from now on, unless it does. Its client stands
+// where the room does. The lock is held.
+func (r *Room) AddListener(l *Listener, to interface{ Deliver(f Frame) }, f wire.Format) {
+	if l.To != nil {
+		if l.Format.Batch == f.Batch && l.Format.Deltas == f.Deltas {
+			l.Format = f
+			return
+		}
+		r.RemoveListener(l)
+	}
+	if f.Batch && r.audience == nil {
+		r.audience = &audience{room: r, told: r.Rep.Seq(), pace: r.all.Pace}
+	}
+	l.Format = f
+	list := r.list(l)
+	l.To, l.index = to, len(*list)
+	*list = append(*list, l)
 }
 
 // RemoveListener takes a socket out, unless it is. The lock is held.
@@ -31,12 +54,18 @@ func (r *Room) RemoveListener(l *Listener) {
 	if l.To == nil {
 		return
 	}
-	last := len(r.listeners) - 1
-	r.listeners[l.index] = r.listeners[last]
-	r.listeners[l.index].index = l.index
-	r.listeners[last] = nil
-	r.listeners = r.listeners[:last]
+	all := r.list(l)
+	list := *all
+	last := len(list) - 1
+	list[l.index] = list[last]
+	list[l.index].index = l.index
+	list[last] = nil
+	*all = list[:last]
 	l.To = nil
+	if r.audience != nil && r.audience.size() == 0 {
+		r.audience.close()
+		r.audience = nil
+	}
 }
 
 // Waiter is a join, or another write, that waits for its own event on the bridge.
@@ -146,7 +175,7 @@ func (rs *Rooms) Subscribe(ctx context.Context, id string, f func(wire.Event)) (
 	r.Mu.Lock()
 	defer r.Mu.Unlock()
 	r.subscribers = append(r.subscribers, w)
-	return w, r.list(), nil
+	return w, r.members(), nil
 }
 
 // deliver queues an event. The room's lock is held.

@@ -184,6 +184,7 @@ func (r *Room) applyLoad(l *replica.Reload) {
 	for _, c := range d.Changes {
 		r.publish(c, c.Member)
 	}
+	r.gather(d.Changes...)
 	for i := range d.Stale {
 		r.Members.Stale(&d.Stale[i], now.Time)
 	}

@@ -43,7 +43,9 @@ type Room struct {
 	Buffered           eventBuffer
 	rebuilt            clock.Timer // loads the room again when a rebuilding ends; nil: none waits
 
-	listeners   []*Listener // that get the room's events
+	listeners   []*Listener // that get each of the room's events
+	audience    *audience   // those that get several in one message; nil: there are none
+	given       int64       // the highest seq at which a client was given members of the room
 	subscribers []*Subscription
 	waiters     []*Waiter
 
@@ -64,6 +66,9 @@ type Members interface {
 	Loaded(members []store.Member)
 	// Stale says that the store has a member whose life has ended.
 	Stale(m *store.Member, now time.Time)
+	// Listener is what the socket of a member hears the room by; nil: it is not a member of this
+	// node.
+	Listener(connID string) *Listener
 }
 
 // Position is where the replica stands, as the store shall know it.
@@ -134,6 +139,9 @@ func (r *Room) receive(e *store.Event) {
 			r.inSyncAt = now.Time
 		}
 		r.publish(out.Change, &e.Member)
+		if out.Change != nil {
+			r.gather(out.Change)
+		}
 		r.Members.Changed(e)
 	}
 }
@@ -160,16 +168,28 @@ func (r *Room) Shown(connID string) (m store.Member, ok bool) {
 	return m, false
 }
 
-// publish gives an event to all who hear the room, and tells who waits for this
+// gather gives changes to those who take several in one message; after all of them the replica is as it
+// is now. The lock is held.
+func (r *Room) gather(changes ...*replica.Change) {
+	if r.audience != nil && len(changes) > 0 {
+		r.audience.take(changes)
+	}
+}
+
+// publish gives an event to all who hear the room event by event, and tells who waits for this
 // member that it arrived. A nil change is one that clients need not see. The
 // lock is held.
 func (r *Room) publish(c *replica.Change, m *store.Member) {
 	var f Frame
 	if c != nil {
-		if len(r.listeners) > 0 || len(r.waiters) > 0 {
+		own := r.ownLeave(c)
+		if len(r.listeners) > 0 || len(r.waiters) > 0 || own != nil {
 			f = r.all.encodeEvent(&c.Shown)
 		}
-		for _, own := range r.listeners {
+		for _, l := range r.listeners {
+			l.To.Deliver(f)
+		}
+		if own != nil {
 			own.To.Deliver(f)
 		}
 		for _, w := range r.subscribers {
@@ -185,6 +205,18 @@ func (r *Room) publish(c *replica.Change, m *store.Member) {
 			}
 		}
 	}
+}
+
+// ownLeave is the listener whose member a change removes, if it takes changes together: it is about to
+// hear the room no more, so it is told at once. The lock is held.
+func (r *Room) ownLeave(c *replica.Change) *Listener {
+	if r.audience == nil || c.Type != wire.EventLeave {
+		return nil
+	}
+	if l := r.Members.Listener(c.ConnID); l != nil && l.To != nil && l.Format.Batch {
+		return l
+	}
+	return nil
 }
 
 // encodeEvent encodes an event for the sockets that hear it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/realtime-ai/realtime-message-go/internal/series"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/core"
+	"github.com/realtime-ai/realtime-message-go/presence/internal/fold"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
@@ -33,6 +34,8 @@ type Options struct {
 	Encode   func(event []byte, c series.Change) Frame
 	Observer Observer                  // nil: not called
 	Share    func(size int) SharedBody // makes the texts that answers have in common
+	// Pace is how rooms begin to tell changes to those who take several in one message.
+	Pace fold.Pace
 }
 
 // Rooms are the rooms that a node has open.
@@ -198,7 +201,7 @@ func (rs *Rooms) MembersOf(ctx context.Context, id string) ([]wire.Member, error
 			if r.err == nil {
 				r.Mu.Lock()
 				defer r.Mu.Unlock()
-				return r.list(), nil
+				return r.members(), nil
 			}
 		default:
 		}

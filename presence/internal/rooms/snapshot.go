@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/realtime-ai/realtime-message-go/presence/internal/replica"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/serial"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store"
 	"github.com/realtime-ai/realtime-message-go/presence/internal/wire"
@@ -72,6 +73,7 @@ type SnapshotWaiter struct {
 	// is wanted or the socket is gone. It may return ErrWait.
 	Reply   func(snap *Snapshot) error
 	NoReply bool // no answer is wanted
+	Part    bool // the answer has a part of the room, which is made for it alone
 	share   bool // the answer is a shared text, however small
 
 	until time.Time
@@ -170,11 +172,14 @@ func (r *Room) serve(a *SnapshotWaiter) error {
 	if a.NoReply || a.To.Gone() {
 		return a.Reply(nil)
 	}
-	if !a.share && r.isSmall() {
+	if !a.share && !a.Part && r.isSmall() {
 		return a.Reply(&Snapshot{seq: r.Rep.Seq()})
 	}
 	if a.To.Busy() {
 		return ErrWait
+	}
+	if a.Part {
+		return a.Reply(&Snapshot{seq: r.Rep.Seq()})
 	}
 	snap := r.snapshotNow()
 	if snap == nil {
@@ -247,13 +252,9 @@ func (r *Room) isSmall() bool {
 
 func (r *Room) appendSnapshot(dst []byte) []byte {
 	dst = append(dst, '[')
-	first := true
+	begin := len(dst)
 	for m := range r.Rep.All() {
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = wire.AppendMember(dst, &m.Member, r.Rep.LastSeenMs(m))
+		dst = r.appendMember(dst, begin, m)
 	}
 	return append(dst, ']')
 }
@@ -264,12 +265,92 @@ func (r *Room) AnswerJoin(a Acker, ack *wire.JoinAck, snap *Snapshot) bool {
 	t := r.all.Texts.Get(SmallText)
 	defer r.all.Texts.Put(t)
 	t.B = wire.AppendJoinAck(t.B, ack, r.Rep.Seq())
-	if snap.text != nil {
-		return a.AnswerShared(t.B, snap.text, closeObject)
+	r.given = r.Rep.Seq()
+	if ack.Format.Limit.Given {
+		t.B = r.appendPart(t.B, "", int(ack.Format.Limit.Value), ack.ConnID)
+		a.Answer(t.B)
+		return true
 	}
-	t.B = append(r.appendSnapshot(t.B), '}')
+	if snap.text != nil {
+		return a.AnswerShared(t.B, snap.text, r.answerEnd(&ack.Format))
+	}
+	t.B = append(r.appendSnapshot(t.B), r.answerEnd(&ack.Format)...)
 	a.Answer(t.B)
 	return true
+}
+
+// answerEnd is what stands behind the whole snapshot in an answer.
+func (r *Room) answerEnd(f *wire.Format) []byte {
+	if !f.Asked() {
+		return closeObject
+	}
+	return wire.AppendPageEnd(nil, r.Rep.Total(), false, "")
+}
+
+// appendPart appends the members behind a place, at most limit and MaxBatch bytes of them, and own
+// beyond that, and what stands behind them in an answer.
+func (r *Room) appendPart(dst []byte, after string, limit int, own string) []byte {
+	dst = append(dst, '[')
+	begin, n, more, place := len(dst), 0, false, after
+	for m := range r.Rep.Behind(after) {
+		if n < limit {
+			before := len(dst)
+			dst = r.appendMember(dst, begin, m)
+			if n == 0 || len(dst)-begin <= wire.MaxBatch {
+				n, place = n+1, m.ConnID
+				continue
+			}
+			dst, limit = dst[:before], n
+		}
+		if m.ConnID != own {
+			more = true
+			break
+		}
+	}
+	if own > place {
+		if m := r.Rep.Member(own); m != nil {
+			dst = r.appendMember(dst, begin, m)
+		}
+	}
+	return wire.AppendPageEnd(append(dst, ']'), r.Rep.Total(), more, place)
+}
+
+const (
+	// manyMembers is from how many members on the text of one is kept: others will be sent it soon.
+	manyMembers = 100
+	// keptState is up to what size of its state that is worth its memory.
+	keptState = 1 << 10
+)
+
+// appendMember appends a member of a list that begins at a place of dst.
+func (r *Room) appendMember(dst []byte, begin int, m *replica.Member) []byte {
+	if len(dst) > begin {
+		dst = append(dst, ',')
+	}
+	if r.Rep.Len() < manyMembers || len(m.State) > keptState {
+		return wire.AppendMember(dst, &m.Member, r.Rep.LastSeenMs(m))
+	}
+	now := r.all.Clock.Now()
+	if m.Text == nil || now.Sub(m.Text.At) >= SnapshotLife {
+		text := wire.AppendMember(nil, &m.Member, r.Rep.LastSeenMs(m))
+		m.Text = &replica.Text{B: text, At: now}
+	}
+	return append(dst, m.Text.B...)
+}
+
+// AnswerPage answers a request for a part of the room's members.
+func (r *Room) AnswerPage(to Recipient, p *wire.PageRequest, a Acker) error {
+	return r.Answer(&SnapshotWaiter{To: to, NoReply: !a.Wanted(), Part: true, Reply: func(snap *Snapshot) error {
+		if snap == nil {
+			return nil
+		}
+		t := r.all.Texts.Get(SmallText)
+		defer r.all.Texts.Put(t)
+		r.given = snap.seq
+		t.B = r.appendPart(wire.AppendPageAck(t.B, snap.seq), p.After, p.Limit, "")
+		a.Answer(t.B)
+		return nil
+	}})
 }
 
 var closeObject = []byte{'}'}
@@ -290,8 +371,9 @@ type SyncAsk struct {
 }
 
 // AnswerSyncs answers the syncs of a socket, all with one snapshot if their turn
-// does not come one by one. It returns those that it could not answer, and why.
-func (r *Room) AnswerSyncs(to Recipient, asks []SyncAsk) ([]SyncAsk, error) {
+// does not come one by one, in the format of its latest join, as the member own. It returns those that
+// it could not answer, and why.
+func (r *Room) AnswerSyncs(to Recipient, asks []SyncAsk, f wire.Format, own string) ([]SyncAsk, error) {
 	t := r.all.Texts.Get(SmallText)
 	defer r.all.Texts.Put(t)
 	r.Mu.Lock()
@@ -300,13 +382,23 @@ func (r *Room) AnswerSyncs(to Recipient, asks []SyncAsk) ([]SyncAsk, error) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
-	err := r.Answer(&SnapshotWaiter{To: to, share: true, Reply: func(snap *Snapshot) error {
+	part := f.Limit.Given
+	err := r.Answer(&SnapshotWaiter{To: to, share: !part, Part: part, Reply: func(snap *Snapshot) error {
 		if snap == nil {
 			return nil
 		}
+		r.given = snap.seq
 		t.B = wire.AppendSyncAck(t.B[:0], snap.seq)
+		if part {
+			t.B = r.appendPart(t.B, "", int(f.Limit.Value), own)
+			for _, ask := range asks {
+				ask.A.Answer(t.B)
+			}
+			asks = nil
+			return nil
+		}
 		for len(asks) > 0 {
-			if !asks[0].A.AnswerShared(t.B, snap.text, closeObject) {
+			if !asks[0].A.AnswerShared(t.B, snap.text, r.answerEnd(&f)) {
 				return ErrWait
 			}
 			asks = asks[1:]
@@ -330,8 +422,8 @@ func (r *Room) answerUnchanged(t *serial.Buffer, asks []SyncAsk) (changed []Sync
 	return changed
 }
 
-// list is the replica's members. The lock is held.
-func (r *Room) list() []wire.Member {
+// members is the replica's members. The lock is held.
+func (r *Room) members() []wire.Member {
 	members := make([]wire.Member, 0, r.Rep.Len())
 	for m := range r.Rep.All() {
 		members = append(members, PublicMember(&m.Member, r.Rep.LastSeenMs(m)))

@@ -70,7 +70,7 @@ func (st *session) runSyncs(batch *syncBatch) {
 	if m := st.member.Load(); m == nil {
 		err = wire.NotJoined(st.roomID())
 	} else {
-		asks, err = m.Room.AnswerSyncs(st, asks)
+		asks, err = m.AnswerSyncs(st, asks)
 	}
 	if err == nil {
 		return
@@ -79,5 +79,43 @@ func (st *session) runSyncs(batch *syncBatch) {
 	refusal := wire.AppendRefusal(nil, s.all.toClientError(err, "sync"))
 	for _, ask := range asks {
 		ask.A.Answer(refusal)
+	}
+}
+
+// Members handles presence:members. It does not block.
+func (s *Socket) Members(payload []byte, a rooms.Acker) {
+	p, err := wire.ParsePage(payload, s.all.Limits)
+	if err == nil {
+		err = s.routePage(&p, a)
+	}
+	if err != nil {
+		s.all.Refuse(a, err, "members")
+	}
+}
+
+// routePage answers from the replica, behind earlier requests.
+func (s *Socket) routePage(p *wire.PageRequest, a rooms.Acker) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.session(p.RoomID)
+	if st == nil || !st.wantsRoom {
+		return wire.NotJoined(p.RoomID)
+	}
+	st.post(a, 0, func(time.Time) { st.runPage(p, a) })
+	return nil
+}
+
+// runPage is the executor's half of it.
+func (st *session) runPage(p *wire.PageRequest, a rooms.Acker) {
+	if st.sock.gone() {
+		return
+	}
+	err := error(wire.NotJoined(st.roomID()))
+	if m := st.member.Load(); m != nil {
+		err = m.Room.AnswerPage(st, p, a)
+	}
+	if err != nil {
+		st.logLateAnswer(err)
+		st.sock.all.Refuse(a, err, "members")
 	}
 }

@@ -55,6 +55,7 @@ type JoinAck struct {
 	Token   string // of a member that can be resumed
 	Resumed bool
 	Sender  bool // the socket is told who sends it events
+	Format  Format
 }
 
 // AppendJoinAck appends the answer to a join up to its snapshot, which stands at seq. The
@@ -74,6 +75,7 @@ func AppendJoinAck(dst []byte, a *JoinAck, seq int64) []byte {
 	if a.Sender {
 		dst = append(dst, `,"sender":true`...)
 	}
+	dst = a.Format.appendTo(dst)
 	return append(dst, `,"snapshot":`...)
 }
 

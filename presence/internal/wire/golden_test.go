@@ -57,6 +57,48 @@ func TestGoldenEvents(t *testing.T) {
 	}
 }
 
+func TestGoldenBatches(t *testing.T) {
+	for _, g := range golden[struct {
+		Name  string
+		Batch Batch
+		Items []struct {
+			Event
+			TimeMs         int64
+			Patch, Removed json.RawMessage
+		}
+		Wire string
+	}](t, "batches") {
+		text, c := AppendBatch(nil, &g.Batch)
+		for i, item := range g.Items {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			item.Time = time.UnixMilli(item.TimeMs)
+			text = AppendItem(text, &Shown{Event: item.Event}, StateText{Whole: item.State, Patch: item.Patch, Removed: item.Removed})
+		}
+		want(t, g.Name, string(AppendBatchEnd(text)), g.Wire)
+		want(t, g.Name+": prev", string(text[c.PrevAt:c.PrevAt+c.PrevLen]), strconv.FormatInt(g.Batch.Prev, 10))
+	}
+}
+
+func TestGoldenPages(t *testing.T) {
+	for _, g := range golden[struct {
+		Name  string
+		Join  *JoinAck
+		Seq   int64
+		Total Total
+		More  bool
+		Place string
+		Wire  string
+	}](t, "pages") {
+		text := AppendPageAck(nil, g.Seq)
+		if g.Join != nil {
+			text = AppendJoinAck(nil, g.Join, g.Seq)
+		}
+		want(t, g.Name, string(AppendPageEnd(append(text, "[]"...), g.Total, g.More, g.Place)), g.Wire)
+	}
+}
+
 func TestGoldenAcks(t *testing.T) {
 	for _, g := range golden[struct {
 		Name string
@@ -129,6 +171,9 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 		add("resume", p.Resume != "", p.Resume)
 		add("grace", p.GraceMs.Given, p.GraceMs.Value)
 		add("sender", p.Sender, true)
+		add("limit", p.Format.Limit.Given, p.Format.Limit.Value)
+		add("batch", p.Format.Batch, true)
+		add("deltas", p.Format.Deltas, true)
 	case "heartbeat":
 		var p Heartbeat
 		p, err = ParseHeartbeat(payload, l)
@@ -146,6 +191,12 @@ func parsedLine(event string, payload []byte) (line string, err error) {
 		p, err = ParseSync(payload, l)
 		line = p.RoomID
 		add("seq", p.Seq.Given, p.Seq.Value)
+	case "members":
+		var p PageRequest
+		p, err = ParsePage(payload, l)
+		line = p.RoomID
+		add("after", true, p.After)
+		add("limit", true, p.Limit)
 	case "emit":
 		var p Emit
 		p, err = ParseEmit(payload, l)
@@ -167,7 +218,7 @@ func FuzzRequests(f *testing.F) {
 			return // refused before it comes here
 		}
 		payload = bytes.TrimSpace(payload)
-		for _, event := range []string{"join", "heartbeat", "leave", "sync", "emit"} {
+		for _, event := range []string{"join", "heartbeat", "leave", "sync", "members", "emit"} {
 			_, err := parsedLine(event, payload)
 			var refused *Error
 			if err != nil && !errors.As(err, &refused) {

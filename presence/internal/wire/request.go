@@ -35,6 +35,7 @@ type Join struct {
 	Resume         string // a resume token; "": left out
 	GraceMs        Optional
 	Sender         bool // the socket asks for the senders of events
+	Format         Format
 }
 
 // Request is the join as Options.Authorize sees it.
@@ -113,9 +114,12 @@ func ParseJoin(payload []byte, l Limits) (p Join, err error) {
 			p.GraceMs, err = parseGrace(value, l)
 		case jsontext.KeyIs(key, "sender"):
 			p.Sender, err = parseBool("sender", value)
+		default:
+			err = p.Format.parse(key, value)
 		}
 		return err
 	})
+	p.Format.Batch = p.Format.Batch || p.Format.Deltas
 	switch {
 	case err != nil:
 		return p, err
