@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
 
-const BUDGET_BYTES = 8448;
+const BUDGET_BYTES = 8704;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });

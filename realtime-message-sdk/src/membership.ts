@@ -9,7 +9,16 @@ import type { PresenceSettings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import { swapToken, tokenKey } from "./page.js";
 import { type Changes, PatchQueue } from "./patches.js";
-import type { HeartbeatResponse, JoinResponse, Member, PresenceEvent, Refusal, Sender, SyncResponse } from "./protocol.js";
+import type {
+  HeartbeatResponse,
+  JoinResponse,
+  Member,
+  PresenceBatch,
+  PresenceEvent,
+  Refusal,
+  Sender,
+  SyncResponse,
+} from "./protocol.js";
 import { Replica, same } from "./replica.js";
 import { Retry } from "./retry.js";
 import { Steps } from "./steps.js";
@@ -26,6 +35,9 @@ const OWN_EVENTS: ReadonlySet<string> = new Set<keyof ChannelEvents>([
   "membersChanged",
   "error",
 ]);
+
+/** What the server sends several changes in. */
+const BATCH_EVENT = "presence:events";
 
 interface Answers<S extends object> {
   "presence:join": JoinResponse<S>;
@@ -212,6 +224,7 @@ export class Membership<S extends object> implements ChannelHooks {
       state,
       keepState: (keepState && want.state !== undefined) || undefined,
       sender: true,
+      deltas: true,
     };
     this.#request("presence:join", payload, (answer) => {
       if (answer.ok) this.#joined(answer);
@@ -339,13 +352,21 @@ export class Membership<S extends object> implements ChannelHooks {
     const first = args[0] as { roomId?: unknown } | null | undefined;
     this.#steps.run(() => {
       if (event === this.#options.presenceEventName) {
-        if (first?.roomId === roomId) this.#settle(this.#replica.receive(first as PresenceEvent<S>));
+        if (first?.roomId === roomId) this.#hear(first as PresenceEvent<S>);
+      } else if (event === BATCH_EVENT) {
+        if (first?.roomId === roomId) this.#settle(this.#replica.receive(first as PresenceBatch<S>));
       } else if (!OWN_EVENTS.has(event) && ((sender ?? first)?.roomId ?? roomId) === roomId) {
         this.#steps.news(() => {
           this.#emitter.emit(event, ...args, sender);
         });
       }
     });
+  }
+
+  #hear(event: PresenceEvent<S>): void {
+    // The own leave comes at once, before changes that the server still gathers.
+    const own = this.status === "joined" && event.type === "leave" && event.connId === this.#connId && event.seq > this.#replica.seq;
+    this.#settle(own ? this.#replica.force(event) : this.#replica.receive(event));
   }
 
   /** After the replica took something in: tells of it, and does what it asks for. */

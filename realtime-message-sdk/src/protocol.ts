@@ -56,6 +56,41 @@ export type PresenceEvent<S extends object = DefaultState> =
       readonly reason: LeaveReason;
     });
 
+interface ChangeBase {
+  readonly userId: string;
+  readonly connId: string;
+  readonly ts: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly userConns: number;
+}
+
+/** One of several changes in a message: as a PresenceEvent, but of a state it may have only what changed. */
+export type BatchedChange<S extends object = DefaultState> =
+  | (ChangeBase & {
+      readonly type: "join" | "update";
+      /** The whole state. With neither this nor the next two it is as before. */
+      readonly state?: Readonly<S>;
+      /** Keys to replace. */
+      readonly patch?: Readonly<Partial<S>>;
+      /** Keys to delete. */
+      readonly removed?: readonly string[];
+      readonly status: MemberStatus;
+      readonly lastSeenMs?: number;
+    })
+  | (ChangeBase & { readonly type: "leave"; readonly reason: LeaveReason });
+
+/** Several changes of a room in one message. */
+export interface PresenceBatch<S extends object = DefaultState> {
+  readonly roomId: string;
+  readonly seq: number;
+  readonly prev: number;
+  readonly ts: number;
+  /** How many members and users the room has after all of them. */
+  readonly total: { readonly members: number; readonly users: number };
+  readonly events: readonly BatchedChange<S>[];
+}
+
 /** The answer to a join. */
 export interface JoinResponse<S extends object = DefaultState> {
   readonly ok: true;

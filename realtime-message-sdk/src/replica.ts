@@ -1,4 +1,4 @@
-import type { Member, PresenceEvent } from "./protocol.js";
+import type { BatchedChange, Member, PresenceBatch, PresenceEvent } from "./protocol.js";
 import type { MembersChange } from "./types.js";
 
 /**
@@ -13,7 +13,7 @@ export class Replica<S extends object> {
   seq = -1;
   /** An event is held back because one before it is missing: a sync is due. */
   gap = false;
-  #held: PresenceEvent<S>[] = [];
+  #held: (PresenceEvent<S> | PresenceBatch<S>)[] = [];
   #current = false; // false: events are held back until a join or a sync is answered
   #before = new Map<string, Member<S> | undefined>(); // members touched since takeChange, as they were
 
@@ -35,10 +35,16 @@ export class Replica<S extends object> {
     return this.#drain();
   }
 
-  /** One event of the room. Returns the events applied, in order. */
-  receive(event: PresenceEvent<S>): PresenceEvent<S>[] {
-    this.#held.push(event);
+  /** One message of the room. Returns the events applied, in order. */
+  receive(message: PresenceEvent<S> | PresenceBatch<S>): PresenceEvent<S>[] {
+    this.#held.push(message);
     return this.#drain();
+  }
+
+  /** An event that counts at once, whatever is still to be heard before it. */
+  force(event: PresenceEvent<S>): PresenceEvent<S>[] {
+    this.#apply(event);
+    return [event];
   }
 
   /** A join follows: what was heard before it means nothing, what is heard now waits for its answer. */
@@ -76,19 +82,41 @@ export class Replica<S extends object> {
   #drain(): PresenceEvent<S>[] {
     const applied: PresenceEvent<S>[] = [];
     while (this.#current) {
-      const event = this.#held[0];
-      if (!event) break;
-      if (event.seq > this.seq) {
-        if ((event.prev ?? event.seq - 1) > this.seq) {
+      const message = this.#held[0];
+      if (!message) break;
+      if (message.seq > this.seq) {
+        if ((message.prev ?? message.seq - 1) > this.seq) {
           this.gap = true;
           this.#current = false;
           break;
         }
-        this.#apply(event);
-        applied.push(event);
+        if ("events" in message) {
+          applied.push(...this.#applyBatch(message));
+        } else {
+          this.#apply(message);
+          applied.push(message);
+        }
       }
       this.#held.shift();
     }
+    return applied;
+  }
+
+  /** The changes of one message, as events: those that are new, and about members who are known. */
+  #applyBatch({ roomId, seq, prev, events }: PresenceBatch<S>): PresenceEvent<S>[] {
+    const from = this.seq;
+    const applied: PresenceEvent<S>[] = [];
+    for (const { patch, removed, ...change } of events as readonly (BatchedChange<S> & Delta<S>)[]) {
+      const known = this.#members.get(change.connId)?.state;
+      const state = change.type === "leave" ? null : (change.state ?? patched(known, patch, removed));
+      if (change.seq > from && (known ?? state)) {
+        const event = { ...change, roomId, prev, state } as PresenceEvent<S>;
+        this.#apply(event);
+        applied.push(event);
+      }
+      prev = change.seq;
+    }
+    this.seq = seq;
     return applied;
   }
 
@@ -112,6 +140,19 @@ export class Replica<S extends object> {
   #touch(connId: string): void {
     if (!this.#before.has(connId)) this.#before.set(connId, this.#members.get(connId));
   }
+}
+
+interface Delta<S extends object> {
+  readonly patch?: Readonly<Partial<S>>;
+  readonly removed?: readonly string[];
+}
+
+/** A state with keys replaced and removed; the same object if none are. `__proto__` is a key like any other. */
+function patched<S extends object>(state?: Readonly<S>, patch?: Readonly<Partial<S>>, removed: readonly string[] = []): Readonly<S> | undefined {
+  if (!state || !(patch ?? removed.length)) return state;
+  const next = { ...state, ...patch };
+  for (const key of removed) Reflect.deleteProperty(next, key);
+  return next;
 }
 
 /** The order of joining. Two that joined in the same millisecond are in the same order on every page, and after every reconnect. */

@@ -11,7 +11,7 @@ describe("joining", () => {
   test("connects, sends what was asked for and answers with the snapshot", async () => {
     s.scene.server.broadcast("r", bob);
     const { channel, response } = await s.scene.client().joinRoom({ roomId: "r", userId: "ann", state: { a: 1 } });
-    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", state: { a: 1 }, graceMs: 15_000, sender: true });
+    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", state: { a: 1 }, graceMs: 15_000, sender: true, deltas: true });
     expect(response.resumed).toBe(false);
     expect([...channel.members.keys()]).toEqual(["b", "socket-1"]);
     expect(channel.self).toMatchObject({ connId: "socket-1", userId: "ann", state: { a: 1 }, status: "online" });

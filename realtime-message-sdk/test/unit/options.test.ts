@@ -41,7 +41,7 @@ describe("an option that is undefined counts as left out", () => {
     const client = s.scene.client({ ...CLIENT, presence: PRESENCE });
     const channel = client.createPresenceChannel(PRESENCE);
     await channel.join({ roomId: "r", userId: "ann", state: undefined });
-    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, sender: true });
+    expect(s.scene.server.named("presence:join")[0]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, sender: true, deltas: true });
     await pass(100_000);
     expect(s.scene.server.named("presence:heartbeat")).toHaveLength(10);
   });

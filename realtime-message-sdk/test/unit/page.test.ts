@@ -66,7 +66,7 @@ describe("in a page", () => {
     page.tell("pagehide");
     s.scene.server.last.lose(true);
     const again = await s.scene.joined();
-    expect(s.scene.server.named("presence:join")[1]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, resume: "token-socket-1", sender: true });
+    expect(s.scene.server.named("presence:join")[1]?.payload).toEqual({ roomId: "r", userId: "ann", graceMs: 15_000, resume: "token-socket-1", sender: true, deltas: true });
     expect(again.self).toMatchObject({ connId: "socket-1", state: { a: 1 } });
     expect(page.stored.size).toBe(0);
   });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 import { PatchQueue } from "../../src/patches.js";
-import type { DefaultState, HeartbeatResponse, PresenceEvent, Refusal } from "../../src/protocol.js";
+import type { DefaultState, HeartbeatResponse, Member, PresenceBatch, PresenceEvent, Refusal } from "../../src/protocol.js";
 import { Replica } from "../../src/replica.js";
 import { scenes, settle, told } from "./setup.js";
 
@@ -59,6 +59,41 @@ describe("a replica", () => {
     expect(replica.takeChange()).toBeUndefined();
     replica.receive(event(5, "a", { type: "update", state: { n: 1 } }));
     expect(replica.takeChange()).toBeUndefined();
+  });
+
+  test("takes several changes in one message", () => {
+    const replica = new Replica<DefaultState>();
+    const batches = golden<{ wire: string }>("batches").map(({ wire }) => (JSON.parse(wire) as [string, PresenceBatch])[1]);
+    const [batch, status] = batches as [PresenceBatch, PresenceBatch];
+    const known = (connId: string, state: object) => ({ ...event(1, connId, { state, epoch: 1 }), joinedMs: 1, lastSeenMs: 1 }) as Member;
+    replica.load(9, [known("c1", {}), known("c2", { x: 0, y: 1, z: 2 }), known("c3", {})]);
+    expect(replica.receive(batch).map(({ type, connId, prev, seq }) => [type, connId, prev, seq])).toEqual([
+      ["update", "c2", 8, 10], // the join at 8 was in the snapshot
+      ["leave", "c3", 10, 12],
+    ]);
+    expect(replica.seq).toBe(12);
+    expect([...replica.members.keys()]).toEqual(["c1", "c2"]);
+    expect(replica.get("c2")?.state).toEqual({ x: [1], z: 2 });
+    const state = replica.get("c1")?.state;
+    replica.receive(status);
+    expect([replica.seq, replica.get("c1")?.state]).toEqual([13, {}]);
+    expect(replica.get("c1")?.state).toBe(state);
+  });
+
+  test("takes `__proto__` for a key, and nothing of who is not known", () => {
+    const replica = new Replica<DefaultState>();
+    replica.load(0, []);
+    const changes = [
+      { ...event(1, "a"), state: JSON.parse('{"__proto__":1,"k":1}') as object },
+      { ...event(2, "a", { type: "update" }), state: undefined, patch: JSON.parse('{"__proto__":2}') as object, removed: ["k"] },
+      { ...event(3, "b", { type: "update" }), state: undefined, patch: { n: 1 } },
+      { ...event(4, "d", { type: "leave", reason: "leave" }) },
+    ];
+    const batch = { roomId: "r", seq: 5, prev: 0, ts: 1, total: { members: 1, users: 1 }, events: changes };
+    expect(replica.receive(batch as unknown as PresenceBatch).map(({ connId }) => connId)).toEqual(["a", "a"]);
+    expect(JSON.stringify(replica.get("a")?.state)).toBe('{"__proto__":2}');
+    expect(replica.receive({ ...batch, seq: 9, prev: 7 } as unknown as PresenceBatch)).toEqual([]);
+    expect(replica.gap).toBe(true);
   });
 
   test("never changes what it handed out", () => {

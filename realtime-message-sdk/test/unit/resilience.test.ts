@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 
-import type { PresenceChannel } from "../../src/index.js";
+import type { PresenceChannel, PresenceEvent } from "../../src/index.js";
 import { refusal } from "./fake-server.js";
 import { pass, scenes, settle, told } from "./setup.js";
 
@@ -220,7 +220,7 @@ describe("a membership that the server does not know", () => {
     await settle();
     expect(await Promise.all(patches)).toMatchObject([{ changed: true }, { changed: true }]);
     const joins = server.named("presence:join");
-    expect(joins.slice(1).map(({ payload }) => payload)).toEqual([{ roomId: "r", userId: "ann", graceMs: 15_000, state: { a: 1, b: 2 }, sender: true }]);
+    expect(joins.slice(1).map(({ payload }) => payload)).toEqual([{ roomId: "r", userId: "ann", graceMs: 15_000, state: { a: 1, b: 2 }, sender: true, deltas: true }]);
     expect(losses).toEqual([{ reason, willReconnect: true }]);
   });
 
@@ -235,6 +235,39 @@ describe("a membership that the server does not know", () => {
     server.answer = () => undefined;
     await pass(60_000);
     expect(channel.status).toBe("joined");
+  });
+
+  test("kicked it is out at once, whatever the server has still to tell", async () => {
+    const { server } = s.scene;
+    const channel = await s.scene.joined();
+    const losses = told(channel, "disconnected");
+    const own = { type: "leave", roomId: "r", userId: "ann", connId: "socket-1", state: null, ts: 1, epoch: 1, userConns: 0 };
+    server.last.emit("presence:event", { ...own, reason: "kicked", seq: server.room("r").seq + 9, prev: server.room("r").seq + 8 });
+    await settle();
+    expect([channel.status, losses]).toEqual(["idle", [{ reason: "kicked", willReconnect: false }]]);
+    expect(server.named("presence:sync").filter(({ payload }) => payload.seq === undefined)).toEqual([]);
+  });
+
+  test("changes that come together are told one by one, and a gap before them is closed", async () => {
+    const { server } = s.scene;
+    const channel = await s.scene.joined();
+    const events = told<PresenceEvent>(channel, "presenceEvent");
+    const base = { userId: "bob", ts: 1, epoch: 1, userConns: 1, status: "online" };
+    const total = { members: 2, users: 2 };
+    const { seq } = server.room("r");
+    const join = { ...base, type: "join", connId: "b", state: { n: 1, k: 1 }, seq: seq + 1 };
+    const update = { ...base, type: "update", connId: "b", patch: { n: 2 }, removed: ["k"], seq: seq + 3 };
+    server.last.emit("presence:events", { roomId: "r", seq: seq + 3, prev: seq, ts: 1, total, events: [join, update] });
+    server.last.emit("presence:events", { roomId: "elsewhere", seq: seq + 4, prev: seq + 3, ts: 1, total, events: [join] });
+    await settle();
+    expect(events.map(({ type, state }) => [type, state])).toEqual([
+      ["join", { n: 1, k: 1 }],
+      ["update", { n: 2 }],
+    ]);
+    expect(channel.members.get("b")?.state).toEqual({ n: 2 });
+    server.last.emit("presence:events", { roomId: "r", seq: seq + 9, prev: seq + 8, ts: 1, total, events: [{ ...update, seq: seq + 9 }] });
+    await settle();
+    expect(server.named("presence:sync").filter(({ payload }) => payload.seq === undefined)).toHaveLength(1);
   });
 
   test("removed by the server it joins again; kicked it does not", async () => {
