@@ -42,6 +42,8 @@ type benchCmd struct {
 	Concurrency number   `env:"CONCURRENCY" min:"1" max:"100000" placeholder:"N" help:"How many connect and join at once (64)."`
 	Requests    number   `name:"max-requests" env:"MAX_REQUESTS" min:"0" max:"1000000000000" placeholder:"N" help:"End the load after so many heartbeats; 0 for never (0)."`
 	Transport   *string  `env:"TRANSPORT" placeholder:"NAME" help:"websocket or polling (websocket)."`
+	Deltas      bool     `env:"DELTAS" help:"Ask for several changes in one message, and for what changed in a state."`
+	Limit       number   `env:"LIMIT" min:"0" max:"1000" placeholder:"N" help:"Ask for so many members with a join, and read the others in pages; 0 for all with the join."`
 	Base        bool     `name:"base-protocol" env:"BASE_PROTOCOL" help:"Use only the base protocol (no seq, prev, grace or resume), for servers that know no more."`
 
 	ServerPIDs pids `name:"server-pid" env:"SERVER_PID" placeholder:"PID,..." help:"Processes of the servers, to read their CPU time and memory (Linux)."`
@@ -84,13 +86,14 @@ func (c *benchCmd) config() (bench.Config, error) {
 		return cfg, err
 	}
 	cfg.Targets = c.Targets
-	cfg.BaseProtocol = c.Base
+	cfg.BaseProtocol, cfg.Deltas = c.Base, c.Deltas
 	cfg.ServerPIDs, cfg.RedisPIDs = c.ServerPIDs, c.RedisPIDs
 	c.Rooms.set(&cfg.Rooms)
 	c.UsersPerRoom.set(&cfg.UsersPerRoom)
 	c.StateBytes.set(&cfg.StateBytes)
 	c.Window.set(&cfg.Window)
 	c.Talkers.set(&cfg.Talkers)
+	c.Limit.set(&cfg.Limit)
 	c.Concurrency.set(&cfg.Concurrency)
 	c.Duration.setMillis(&cfg.Duration)
 	c.RampUp.setMillis(&cfg.RampUp)

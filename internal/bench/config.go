@@ -54,6 +54,12 @@ type Config struct {
 	// prev, grace or resume. A counter in each user's state then tells which events
 	// are missing.
 	BaseProtocol bool
+	// Deltas asks for several changes in one message, and for what changed in a state instead of
+	// the state. A message counts as one event; that none is missing shows by the last one.
+	Deltas bool
+	// Limit, if above 0, is how many members a join asks for at most. The others are read in
+	// pages, to the end.
+	Limit int
 	// ServerPIDs and RedisPIDs are processes on this machine whose CPU time and
 	// memory are read (Linux only).
 	ServerPIDs, RedisPIDs []int
@@ -192,6 +198,8 @@ func (c *Config) validate() error {
 		{c.Talkers < 0 || c.Talkers > c.UsersPerRoom, "there must not be more talkers than users per room"},
 		{c.ClosedLoop && c.Window < 1, "the window must be 1 or more"},
 		{c.StateBytes < 0 || c.Requests < 0, "sizes must not be below 0"},
+		{c.Limit < 0 || c.Limit > 1000, "the limit must be from 0 to 1000"},
+		{c.BaseProtocol && (c.Deltas || c.Limit > 0), "the base protocol has neither deltas nor a limit"},
 		{c.AckTimeout <= 0 || c.ReportInterval <= 0, "the ack timeout and the report interval must be above 0"},
 		{c.ChurnPerSec > 0 && c.UsersPerRoom < 2, "churn needs 2 users per room: the first stays and watches"},
 		{c.ChurnPerSec > 0 && c.ClosedLoop, "churn needs a fixed rate, not a closed loop"},

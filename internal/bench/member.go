@@ -53,6 +53,7 @@ type request struct {
 	op   op
 	due  time.Duration // when it was to be sent, since the run's start
 	late bool          // it has been counted as an error
+	page string        // of opPage: the place behind which it begins
 	done chan<- error  // gets the outcome if somebody waits; buffered
 }
 
@@ -183,7 +184,16 @@ func (m *member) build(q request, epoch int64, token string, dst []byte) (string
 		if grace := m.run.cfg.graceMs; grace > 0 {
 			dst = strconv.AppendInt(append(dst, `,"graceMs":`...), int64(grace), 10)
 		}
+		if limit := m.run.cfg.Limit; limit > 0 {
+			dst = strconv.AppendInt(append(dst, `,"limit":`...), int64(limit), 10)
+		}
+		if m.run.cfg.Deltas {
+			dst = append(dst, `,"deltas":true`...)
+		}
 		return "presence:join", append(dst, '}')
+	case opPage:
+		dst = append(append(append(dst, `{"roomId":"`...), m.room.name...), `","after":"`...)
+		return "presence:members", append(append(dst, q.page...), `"}`...)
 	case opLeave:
 		return "presence:leave", append(dst, "null"...)
 	}

@@ -77,6 +77,9 @@ func (m *member) handle(p client.Packet) error {
 // handleEvent judges and counts an event.
 func (m *member) handleEvent(body []byte) error {
 	base := m.run.cfg.BaseProtocol
+	if bytes.HasPrefix(body, presenceEvents) {
+		return m.handleBatch(body)
+	}
 	e, err := parseEvent(body, base)
 	if err != nil {
 		return badPacket("%w", err)
@@ -102,6 +105,30 @@ func (m *member) handleEvent(body []byte) error {
 	if v != ownJoin {
 		timed := e.kind == updated && e.sent > 0 && m.run.cfg.once == nil
 		m.record.deliver(m.run.now()-time.Duration(e.sent), timed)
+	}
+	return nil
+}
+
+// handleBatch judges and counts a message with several changes.
+func (m *member) handleBatch(body []byte) error {
+	b, err := parseBatch(body)
+	if err != nil {
+		return badPacket("%w", err)
+	}
+	m.mu.Lock()
+	s := m.stay
+	m.mu.Unlock()
+	if s == nil {
+		return badPacket("events outside of the room %.200q", body)
+	}
+	v := s.takeBatch(b)
+	m.room.saw(b.seq)
+	m.run.verdicts.count(v)
+	if v == ownJoin {
+		return nil
+	}
+	for _, sent := range b.sent {
+		m.record.deliver(m.run.now()-time.Duration(sent), sent > 0 && m.run.cfg.once == nil)
 	}
 	return nil
 }
@@ -144,6 +171,8 @@ func (m *member) outcome(q request, body []byte) error {
 	switch q.op {
 	case opJoin, opResume:
 		return m.joined(body)
+	case opPage:
+		m.readPage(text(body, fieldNext))
 	case opLeave:
 		m.leftRoom()
 	case opPatch:
@@ -168,10 +197,18 @@ func (m *member) joined(body []byte) error {
 	m.stay, m.epoch, m.token = s, a.epoch, a.token
 	m.mu.Unlock()
 	m.room.begin(s, a.resumed, m.slot == 0)
+	m.readPage(text(body, fieldNext))
 	if m.run.cfg.graceMs > 0 && !s.first && !a.resumed {
 		m.run.fail(errResume, "%s in %s", m.user, m.room.name)
 	}
 	return nil
+}
+
+// readPage asks for the members behind a place; "": all are there.
+func (m *member) readPage(after string) {
+	if after != "" {
+		_ = m.send(request{op: opPage, due: m.run.now(), page: after}) // its reader counts what goes wrong
+	}
 }
 
 func (m *member) leftRoom() {

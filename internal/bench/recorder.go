@@ -18,10 +18,11 @@ const (
 	opPatch
 	opDelivery // from the sending of a patch to its event at a receiver
 	opLeave    // counted, not shown
+	opPage     // the next members of a room
 	numOps
 )
 
-var opNames = [numOps]string{"connect", "join", "resume", "heartbeat", "patch", "delivery", "leave"}
+var opNames = [numOps]string{"connect", "join", "resume", "heartbeat", "patch", "delivery", "leave", "page"}
 
 // The range and precision of what is recorded, in µs: three digits, up to a
 // minute. What takes longer counts as a minute.

@@ -58,6 +58,22 @@ func (r *room) patched() {
 	r.patches++
 }
 
+// balanceBatches is balance for messages with several changes: of each member one is due if it has not
+// come to the end.
+func (r *room) balanceBatches() (due, came int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.stays {
+		got := s.received()
+		if n := len(r.seqs); n > 0 && !s.over.Load() && s.last.Load() < r.seqs[n-1] {
+			due++
+		}
+		due += got
+		came += got
+	}
+	return due, came
+}
+
 // balance says how many events the members of the room were due, and how many
 // of them came.
 func (r *room) balance(base bool) (due, came int64) {

@@ -191,7 +191,11 @@ type state struct{ pending, due, came int64 }
 func (r *run) state() state {
 	s := state{pending: r.pending.Load()}
 	for _, room := range r.rooms {
-		due, came := room.balance(r.cfg.BaseProtocol)
+		balance := func() (due, came int64) { return room.balance(r.cfg.BaseProtocol) }
+		if r.cfg.Deltas {
+			balance = room.balanceBatches
+		}
+		due, came := balance()
 		s.due += due
 		s.came += came
 	}

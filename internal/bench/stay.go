@@ -43,6 +43,17 @@ func (s *stay) take(e event, own bool) verdict {
 	return v
 }
 
+// takeBatch judges a message with several changes, which counts as one.
+func (s *stay) takeBatch(b batch) verdict {
+	if b.seq <= s.from {
+		return ownJoin // the ack of the join has it
+	}
+	v := s.seqs.take(b.seq, b.prev)
+	s.last.Store(s.seqs.last)
+	s.count(event{kind: updated}, v)
+	return v
+}
+
 // takeBase judges and counts an event without seq. Each user's state counts its
 // patches, so that what comes of one user counts up by one. slots is how many
 // users the room has, slot which of them the event is about.

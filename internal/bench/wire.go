@@ -25,13 +25,17 @@ var (
 	fieldResume  = []byte(`"resume":"`)
 	fieldSelf    = []byte(`"self":`)
 
-	presenceEvent = []byte(`["presence:event",`)
-	typeJoin      = []byte(`"type":"join"`)
-	typeUpdate    = []byte(`"type":"update"`)
-	typeLeave     = []byte(`"type":"leave"`)
-	changedTrue   = []byte(`"changed":true`)
-	staleTrue     = []byte(`"stale":true`)
-	resumedTrue   = []byte(`"resumed":true`)
+	fieldNext = []byte(`"next":"`)
+
+	presenceEvent  = []byte(`["presence:event",`)
+	presenceEvents = []byte(`["presence:events",`)
+	fieldType      = []byte(`{"type":"`)
+	typeJoin       = []byte(`"type":"join"`)
+	typeUpdate     = []byte(`"type":"update"`)
+	typeLeave      = []byte(`"type":"leave"`)
+	changedTrue    = []byte(`"changed":true`)
+	staleTrue      = []byte(`"stale":true`)
+	resumedTrue    = []byte(`"resumed":true`)
 )
 
 // number returns the first value of a field that holds a whole number.
@@ -120,6 +124,35 @@ func parseEvent(body []byte, base bool) (event, error) {
 		e.prev, err = number(body, fieldPrev)
 	}
 	return e, err
+}
+
+// batch is what a load needs to know of a presence:events.
+type batch struct {
+	seq, prev int64
+	sent      []int64 // of each item: when the patch in it was sent; 0: it has none
+}
+
+func parseBatch(body []byte) (b batch, err error) {
+	items := bytes.Split(body, fieldType)
+	if b.seq, err = number(items[0], fieldSeq); err != nil {
+		return b, err
+	}
+	if b.prev, err = number(items[0], fieldPrev); err != nil {
+		return b, err
+	}
+	for _, item := range items[1:] {
+		var sent int64
+		if bytes.Contains(item, fieldSent) {
+			if sent, err = number(item, fieldSent); err != nil {
+				return b, err
+			}
+		}
+		b.sent = append(b.sent, sent)
+	}
+	if len(b.sent) == 0 {
+		return b, fmt.Errorf("no items in %.200q", body)
+	}
+	return b, nil
 }
 
 // joinAck is what a load needs to know of the answer to a join.
