@@ -83,6 +83,14 @@ type view struct {
 	members  []shownMember
 }
 
+// tick is how much later it may show a change than others, since its node gathers them.
+func (v *view) tick() time.Duration {
+	if v.client != nil && v.node.gathers && strings.Contains(v.client.format, "true") {
+		return simTick
+	}
+	return 0
+}
+
 type shownMember struct {
 	connID, userID string
 	away           bool
@@ -211,7 +219,7 @@ func (c *client) shows(room string) (members []shownMember, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.rooms[room]
-	if r == nil || !c.entered[room] {
+	if r == nil || !c.entered[room] || r.part {
 		return nil, false
 	}
 	for _, m := range r.members {
@@ -331,7 +339,7 @@ func (s *simulation) found(k transient, v *view, seat seatID, user string, owner
 	if k == ghost && s.mayBeUnowned(owner) {
 		free = excuse{later(free.until, sp.began).Add(unownedFor), "nobody knew that it is " + owner.name + "'s"}
 	}
-	age := now.Sub(later(sp.began, free.until))
+	age := now.Sub(later(sp.began, free.until)) - v.tick()
 	j.longest[k] = max(j.longest[k], age)
 	if age <= k.bound() || sp.told {
 		return

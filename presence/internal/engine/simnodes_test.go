@@ -13,13 +13,18 @@ import (
 	"github.com/realtime-ai/realtime-message-go/presence/internal/store/storetest"
 )
 
+// simTick is how long a node of a simulation gathers changes, if it does.
+const simTick = time.Second
+
 // simNode is a node with its own way to the store, that can stand still.
 type simNode struct {
-	eng   *Engine
-	name  string
-	ids   []string // all that it had
-	link  *storetest.Faulty
-	ended time.Time // when it crashed, or had drained; zero: it did not
+	eng  *Engine
+	name string
+	// gathers: it tells changes together, to those who take them so, once in a simTick.
+	gathers bool
+	ids     []string // all that it had
+	link    *storetest.Faulty
+	ended   time.Time // when it crashed, or had drained; zero: it did not
 
 	// Guarded by simulation.mu.
 	frozen    bool
@@ -94,8 +99,8 @@ func (s *simulation) addNode() *simNode {
 		return nil
 	}
 	n.eng = eng
-	if s.born%2 == 0 {
-		eng.Rooms.Pace = fold.Pace{FreeRate: -1, MinTick: time.Second} // such that changes are gathered
+	if n.gathers = s.born%2 == 0; n.gathers {
+		eng.Rooms.Pace = fold.Pace{FreeRate: -1, MinTick: simTick}
 	}
 	n.link.SetPlan(plan)
 	s.mu.Lock()
