@@ -282,16 +282,21 @@ func TestTheRecordOfAConnectionThatHasLeftIsNotRenewed(t *testing.T) {
 	inLinkedWorld(t, 0, func(w *world, mem *memstore.Store, _ links) {
 		st := slowOver(mem)
 		e := w.startOn(st)
-		a := w.connect(e, "a")
-		a.join("r", "ann", "")
-		st.slow("ConnRefresh", time.Second, 0)
+		lose := mem.SaveParts()
+		w.connect(e, "a").join("first", "ann", "")
+		b := w.connect(e, "b")
+		b.join("second", "bob", "")
+		lose(part("conns"))
+		st.slow("ConnJoin", time.Second, 0)
 		var refresh sync.WaitGroup
 		refresh.Go(e.refreshConns)
-		synctest.Wait()
-		a.send("leave", `{}`).wait()
+		synctest.Wait() // a's record is being written
+		b.send("leave", `{}`).wait()
 		refresh.Wait()
-		if fields, _ := mem.ConnRecord("sock-a"); fields != nil {
-			t.Errorf("record: %v", fields)
+		for conn, want := range map[string]bool{"sock-a": true, "sock-b": false} {
+			if fields, _ := mem.ConnRecord(conn); (fields != nil) != want {
+				t.Errorf("record of %s: %v", conn, fields)
+			}
 		}
 	})
 }

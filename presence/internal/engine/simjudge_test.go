@@ -66,6 +66,9 @@ type wrong struct {
 	observer string
 	seatID
 	kind transient
+	// shows is what it shows instead, if it is told changes together: the next wrong begins when that is
+	// told, and waits for a tick of its own.
+	shows string
 }
 
 // spell is for how long.
@@ -329,7 +332,14 @@ func (s *simulation) mayBeUnowned(owner *simNode) bool {
 // s.mu is held.
 func (s *simulation) found(k transient, v *view, seat seatID, user string, owner *simNode, free excuse, now time.Time) {
 	j := &s.judge
-	key := wrong{v.observer, seat, k}
+	key := wrong{observer: v.observer, seatID: seat, kind: k}
+	if v.tick() > 0 {
+		for _, m := range v.members {
+			if m.connID == seat.connID {
+				key.shows = fmt.Sprint(m)
+			}
+		}
+	}
 	sp := j.spells[key]
 	if sp == nil {
 		sp = &spell{began: now}
